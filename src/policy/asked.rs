@@ -1,0 +1,119 @@
+//! What a request says that matters to the cache, read once.
+
+use http::{header, request};
+
+use super::{Rules, cache_control::RequestDirectives, rules::Cookies};
+
+/// The facts of one request that the policy judges by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What the method lets a cache do.
+    pub method: Method,
+    /// The request's Cache-Control, or `Pragma: no-cache` where there is none (RFC 9111 §5.4).
+    pub directives: RequestDirectives,
+    /// It carries Authorization.
+    pub authorization: bool,
+    /// It carries Cookie, and the operator does not ignore it.
+    pub cookie: bool,
+    /// It carries Range.
+    pub range: bool,
+    /// It carries If-Match or If-Unmodified-Since, which only the origin judges (RFC 9111 §4.3.2).
+    pub precondition: bool,
+    /// It has content, whose meaning a cache cannot know.
+    pub content: bool,
+}
+
+/// A request method, as a cache sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// May be answered from the cache, and stored.
+    Get,
+    /// May be answered from a stored GET.
+    Head,
+    /// Passed through: known to be safe (OPTIONS, TRACE).
+    Safe,
+    /// Passed through; a success invalidates: unsafe, or not known to be safe (RFC 9111 §4.4).
+    Unsafe,
+}
+
+impl From<&http::Method> for Method {
+    fn from(method: &http::Method) -> Method {
+        match method.as_str() {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "OPTIONS" | "TRACE" | "PROPFIND" | "REPORT" | "SEARCH" => Method::Safe,
+            _ => Method::Unsafe,
+        }
+    }
+}
+
+impl Asked {
+    /// Reads the facts out of a request head. `content`: whether a body comes with it.
+    #[must_use]
+    pub fn new(head: &request::Parts, content: bool, rules: &Rules) -> Asked {
+        let carries = |name: header::HeaderName| head.headers.contains_key(name);
+        Asked {
+            method: Method::from(&head.method),
+            directives: RequestDirectives::of(&head.headers),
+            authorization: carries(header::AUTHORIZATION),
+            cookie: rules.cookies == Cookies::Rfc && carries(header::COOKIE),
+            range: carries(header::RANGE),
+            precondition: carries(header::IF_MATCH) || carries(header::IF_UNMODIFIED_SINCE),
+            content,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Method;
+    use crate::policy::{
+        Asked, Rules,
+        fixtures::{asked, asked_by},
+        rules::Cookies,
+    };
+
+    #[test]
+    fn methods_are_what_a_cache_may_do_with_them() {
+        let rows = [
+            ("GET", Method::Get, "RFC 9110 §9.2.3"),
+            ("HEAD", Method::Head, "RFC 9110 §9.2.3"),
+            ("OPTIONS", Method::Safe, "RFC 9110 §9.2.1"),
+            ("TRACE", Method::Safe, "RFC 9110 §9.2.1"),
+            ("PROPFIND", Method::Safe, "RFC 4918 §9.1"),
+            ("POST", Method::Unsafe, "RFC 9110 §9.2.1"),
+            ("PUT", Method::Unsafe, "RFC 9110 §9.2.1"),
+            ("DELETE", Method::Unsafe, "RFC 9110 §9.2.1"),
+            ("PATCH", Method::Unsafe, "RFC 5789 §2"),
+            ("M-SEARCH", Method::Unsafe, "RFC 9111 §4.4: of unknown safety"),
+            ("get", Method::Unsafe, "RFC 9110 §9.1: case-sensitive"),
+        ];
+        for (method, expected, why) in rows {
+            assert_eq!(asked(method, &[]).method, expected, "{method}: {why}");
+        }
+    }
+
+    type Fact = fn(&Asked) -> bool;
+
+    #[test]
+    fn fields_become_facts() {
+        let rows: [(&str, &str, Fact); 6] = [
+            ("authorization", "Basic YTpi", |asked| asked.authorization),
+            ("cookie", "sid=1", |asked| asked.cookie),
+            ("range", "bytes=0-1", |asked| asked.range),
+            ("if-match", "\"a\"", |asked| asked.precondition),
+            ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT", |asked| asked.precondition),
+            ("pragma", "no-cache", |asked| asked.directives.no_cache),
+        ];
+        for (name, value, fact) in rows {
+            assert!(fact(&asked("GET", &[(name, value)])), "{name} counts");
+            assert!(!fact(&asked("GET", &[])), "{name} is absent");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_forwarded_does_not_count() {
+        let rules = Rules { cookies: Cookies::Ignore, ..Rules::default() };
+        assert!(!asked_by(&rules, "GET", &[("cookie", "sid=1")]).cookie);
+    }
+}

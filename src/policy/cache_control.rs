@@ -1,0 +1,281 @@
+//! Cache-Control (RFC 9111 §5.2), one pass over the bytes, no allocation.
+//!
+//! Where a directive is repeated, the most restrictive counts (§4.2.1); what cannot be read never
+//! makes anything fresher. Malformed lines (`private; max-age=60`) lose no directive that
+//! forbids: whatever is no token separates directives, but spoils the argument it touches.
+
+use http::{HeaderMap, header};
+
+use super::field;
+
+/// The request directives (RFC 9111 §5.2.1; RFC 5861 §4). Durations in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestDirectives {
+    /// §5.2.1.5
+    pub no_store: bool,
+    /// §5.2.1.4
+    pub no_cache: bool,
+    /// §5.2.1.6
+    pub no_transform: bool,
+    /// §5.2.1.7
+    pub only_if_cached: bool,
+    /// §5.2.1.1; what cannot be read counts as 0.
+    pub max_age: Option<u32>,
+    /// §5.2.1.2; `u32::MAX` where it has no argument, 0 where that cannot be read.
+    pub max_stale: Option<u32>,
+    /// §5.2.1.3; the greatest where it is repeated.
+    pub min_fresh: Option<u32>,
+    /// RFC 5861 §4; what cannot be read counts as 0.
+    pub stale_if_error: Option<u32>,
+}
+
+/// The response directives (RFC 9111 §5.2.2; RFC 5861; RFC 8246). Durations in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResponseDirectives {
+    /// §5.2.2.5
+    pub no_store: bool,
+    /// §5.2.2.4; the form with field names counts as the one without.
+    pub no_cache: bool,
+    /// §5.2.2.7; the form with field names counts as the one without.
+    pub private: bool,
+    /// §5.2.2.9
+    pub public: bool,
+    /// §5.2.2.2
+    pub must_revalidate: bool,
+    /// §5.2.2.8
+    pub proxy_revalidate: bool,
+    /// §5.2.2.3
+    pub must_understand: bool,
+    /// §5.2.2.6
+    pub no_transform: bool,
+    /// RFC 8246
+    pub immutable: bool,
+    /// §5.2.2.1; what cannot be read counts as 0 (§4.2.1).
+    pub max_age: Option<u32>,
+    /// §5.2.2.10; what cannot be read counts as 0.
+    pub s_maxage: Option<u32>,
+    /// RFC 5861 §3; what cannot be read counts as 0.
+    pub stale_while_revalidate: Option<u32>,
+    /// RFC 5861 §4; what cannot be read counts as 0.
+    pub stale_if_error: Option<u32>,
+}
+
+impl RequestDirectives {
+    /// Reads the field's lines, in order.
+    pub fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>) -> RequestDirectives {
+        let mut read = RequestDirectives::default();
+        for directive in lines.flat_map(Directives::of) {
+            read.take(directive);
+        }
+        read
+    }
+
+    /// Reads a request's Cache-Control, or its Pragma where it has none (RFC 9111 §5.4).
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> RequestDirectives {
+        if headers.contains_key(header::CACHE_CONTROL) {
+            return RequestDirectives::parse(field::lines(headers, header::CACHE_CONTROL));
+        }
+        let pragma = RequestDirectives::parse(field::lines(headers, header::PRAGMA));
+        RequestDirectives { no_cache: pragma.no_cache, ..RequestDirectives::default() }
+    }
+
+    fn take(&mut self, directive: Directive<'_>) {
+        let argument = directive.argument;
+        match directive.lower_case(&mut [0; LONGEST_NAME]) {
+            b"no-store" => self.no_store = true,
+            b"no-cache" => self.no_cache = true,
+            b"no-transform" => self.no_transform = true,
+            b"only-if-cached" => self.only_if_cached = true,
+            b"max-age" => least(&mut self.max_age, argument),
+            b"stale-if-error" => least(&mut self.stale_if_error, argument),
+            b"min-fresh" => self.min_fresh = self.min_fresh.max(argument.seconds()),
+            b"max-stale" if argument == Argument::Absent => {
+                self.max_stale = self.max_stale.or(Some(u32::MAX));
+            }
+            b"max-stale" => least(&mut self.max_stale, argument),
+            _ => {}
+        }
+    }
+}
+
+impl ResponseDirectives {
+    /// Reads the field's lines, in order.
+    pub fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>) -> ResponseDirectives {
+        let mut read = ResponseDirectives::default();
+        for directive in lines.flat_map(Directives::of) {
+            read.take(directive);
+        }
+        read
+    }
+
+    /// Reads a response's Cache-Control.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> ResponseDirectives {
+        ResponseDirectives::parse(field::lines(headers, header::CACHE_CONTROL))
+    }
+
+    /// What permits counts only as it is defined, without an argument; what forbids, always.
+    fn take(&mut self, directive: Directive<'_>) {
+        let argument = directive.argument;
+        let bare = argument == Argument::Absent;
+        match directive.lower_case(&mut [0; LONGEST_NAME]) {
+            b"max-age" => least(&mut self.max_age, argument),
+            b"s-maxage" => least(&mut self.s_maxage, argument),
+            b"no-store" => self.no_store = true,
+            b"no-cache" => self.no_cache = true,
+            b"private" => self.private = true,
+            b"public" => self.public |= bare,
+            b"must-revalidate" => self.must_revalidate = true,
+            b"proxy-revalidate" => self.proxy_revalidate = true,
+            b"must-understand" => self.must_understand |= bare,
+            b"no-transform" => self.no_transform = true,
+            b"immutable" => self.immutable |= bare,
+            b"stale-while-revalidate" => least(&mut self.stale_while_revalidate, argument),
+            b"stale-if-error" => least(&mut self.stale_if_error, argument),
+            _ => {}
+        }
+    }
+}
+
+fn least(slot: &mut Option<u32>, argument: Argument<'_>) {
+    let seconds = argument.seconds().unwrap_or(0);
+    *slot = Some(slot.map_or(seconds, |least| least.min(seconds)));
+}
+
+/// Of the names that are known: `stale-while-revalidate`.
+const LONGEST_NAME: usize = 22;
+
+/// A directive as it stands in the field.
+#[derive(Clone, Copy, Debug)]
+struct Directive<'a> {
+    name: &'a [u8],
+    argument: Argument<'a>,
+}
+
+impl Directive<'_> {
+    /// The name, for comparison; empty where it is too long to be known.
+    fn lower_case<'b>(&self, buffer: &'b mut [u8; LONGEST_NAME]) -> &'b [u8] {
+        let Some(name) = buffer.get_mut(..self.name.len()) else { return b"" };
+        name.copy_from_slice(self.name);
+        name.make_ascii_lowercase();
+        name
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Argument<'a> {
+    Absent,
+    Token(&'a [u8]),
+    /// Between the quotes, escapes as they stand.
+    Quoted(&'a [u8]),
+    Malformed,
+}
+
+impl Argument<'_> {
+    /// Both forms mean the same (RFC 9111 §5.2).
+    fn seconds(self) -> Option<u32> {
+        match self {
+            Argument::Token(text) => field::delta_seconds(text.iter().copied()),
+            Argument::Quoted(text) => field::delta_seconds(unescaped(text)),
+            Argument::Absent | Argument::Malformed => None,
+        }
+    }
+}
+
+/// A quoted-string's content (RFC 9110 §5.6.4).
+fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> {
+    let mut escaped = false;
+    text.iter().copied().filter(move |byte| {
+        let counts = escaped || *byte != b'\\';
+        escaped = !counts;
+        counts
+    })
+}
+
+/// The directives of one line.
+struct Directives<'a> {
+    rest: &'a [u8],
+    /// No quote ahead is ever closed. Known once, it is not looked for again: an adversary's line
+    /// of quotes would otherwise be read to its end for each of them.
+    unclosed: bool,
+}
+
+impl<'a> Iterator for Directives<'a> {
+    type Item = Directive<'a>;
+
+    fn next(&mut self) -> Option<Directive<'a>> {
+        self.skip_to_name();
+        let name = self.token();
+        (!name.is_empty()).then(|| Directive { name, argument: self.argument() })
+    }
+}
+
+impl<'a> Directives<'a> {
+    fn of(line: &'a [u8]) -> Directives<'a> {
+        Directives { rest: line, unclosed: false }
+    }
+
+    fn skip_to_name(&mut self) {
+        while let Some((first, rest)) = self.rest.split_first() {
+            if is_token_byte(*first) {
+                return;
+            }
+            self.rest = rest;
+            if *first == b'"' {
+                self.quoted();
+            }
+        }
+    }
+
+    fn token(&mut self) -> &'a [u8] {
+        let end = self.rest.iter().position(|byte| !is_token_byte(*byte));
+        let (token, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        token
+    }
+
+    fn argument(&mut self) -> Argument<'a> {
+        let Some(rest) = self.rest.strip_prefix(b"=") else { return Argument::Absent };
+        self.rest = rest;
+        let argument = match rest.strip_prefix(b"\"") {
+            Some(rest) => {
+                self.rest = rest;
+                self.quoted().map_or(Argument::Malformed, Argument::Quoted)
+            }
+            None => Argument::Token(self.token()),
+        };
+        if self.directive_ends() { argument } else { Argument::Malformed }
+    }
+
+    /// The content of a quoted string whose opening quote is behind; what is not closed is none.
+    fn quoted(&mut self) -> Option<&'a [u8]> {
+        if self.unclosed {
+            return None;
+        }
+        let mut escaped = false;
+        for (at, byte) in self.rest.iter().enumerate() {
+            if *byte == b'"' && !escaped {
+                let content = &self.rest[..at];
+                self.rest = &self.rest[at + 1..];
+                return Some(content);
+            }
+            escaped = *byte == b'\\' && !escaped;
+        }
+        self.unclosed = true;
+        None
+    }
+
+    fn directive_ends(&self) -> bool {
+        let next = self.rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        next.is_none_or(|byte| *byte == b',')
+    }
+}
+
+/// `tchar` (RFC 9110 §5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;

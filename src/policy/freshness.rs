@@ -1,0 +1,164 @@
+//! Freshness and age (RFC 9111 §4.2).
+//!
+//! Seconds of the wall clock are compared only with dates that others wrote; how long a response
+//! was on its way is told by the clock that does not jump.
+
+use std::time::UNIX_EPOCH;
+
+use http::{HeaderMap, header};
+use httpdate::parse_http_date;
+
+use super::{
+    Exchange, Rules,
+    cache_control::ResponseDirectives,
+    field::{self, MAX_DELTA_SECONDS},
+    status::is_heuristically_cacheable,
+};
+
+/// A freshness lifetime and whose word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// The origin said so explicitly (§4.2.1); seconds.
+    Explicit(u32),
+    /// The operator or a heuristic said so; seconds.
+    Ours(u32),
+    /// Nobody said anything.
+    Unknown,
+}
+
+/// The freshness lifetime of a response (§4.2.1, §4.2.2), the operator's rules applied.
+///
+/// `ttl` and `override_ttl` make nothing fresh that HTTP would not store without an explicit word
+/// (RFC 9110 §15.1): an origin's 500 is cached only where the origin or `status_ttl` says so.
+#[must_use]
+pub fn lifetime(
+    status: u16,
+    headers: &HeaderMap,
+    directives: &ResponseDirectives,
+    rules: &Rules,
+    exchange: Exchange,
+) -> Lifetime {
+    let forbidden = directives.no_store || directives.private || directives.no_cache;
+    let lifetime = match explicit(headers, directives, exchange) {
+        Some(_) if let (false, Some(ttl)) = (forbidden, rules.override_ttl) => Lifetime::Ours(ttl),
+        Some(seconds) => Lifetime::Explicit(seconds),
+        None if forbidden => Lifetime::Unknown,
+        None => unsaid(status, headers, directives, rules, exchange),
+    };
+    let most = rules.max_ttl.unwrap_or(u32::MAX);
+    match lifetime {
+        Lifetime::Explicit(seconds) => Lifetime::Explicit(seconds.min(most)),
+        Lifetime::Ours(seconds) => Lifetime::Ours(seconds.min(most)),
+        Lifetime::Unknown => Lifetime::Unknown,
+    }
+}
+
+/// What the origin says (§4.2.1), for a shared cache.
+fn explicit(
+    headers: &HeaderMap,
+    directives: &ResponseDirectives,
+    exchange: Exchange,
+) -> Option<u32> {
+    directives.s_maxage.or(directives.max_age).or_else(|| expires(headers, exchange))
+}
+
+/// Expires less Date; what is invalid, repeated with another value, or past is 0 (§5.3).
+fn expires(headers: &HeaderMap, exchange: Exchange) -> Option<u32> {
+    if !headers.contains_key(header::EXPIRES) {
+        return None;
+    }
+    let Some(expires) = date_in(headers, header::EXPIRES) else { return Some(0) };
+    Some(bounded(expires - date_value(headers, exchange)))
+}
+
+/// What the operator says where the origin is silent, else a heuristic (§4.2.2).
+fn unsaid(
+    status: u16,
+    headers: &HeaderMap,
+    directives: &ResponseDirectives,
+    rules: &Rules,
+    exchange: Exchange,
+) -> Lifetime {
+    let by_status = rules.status_ttl.iter().find(|(of, _)| *of == status).map(|(_, ttl)| *ttl);
+    let cacheable = directives.public || is_heuristically_cacheable(status);
+    let ours = match cacheable {
+        true => rules
+            .override_ttl
+            .or(by_status)
+            .or(rules.ttl)
+            .or_else(|| heuristic(headers, rules, exchange)),
+        false => by_status,
+    };
+    ours.map_or(Lifetime::Unknown, Lifetime::Ours)
+}
+
+/// A part of the time since Last-Modified (§4.2.2).
+fn heuristic(headers: &HeaderMap, rules: &Rules, exchange: Exchange) -> Option<u32> {
+    let percent = rules.heuristic?;
+    let modified = date_in(headers, header::LAST_MODIFIED)?;
+    let unchanged = date_value(headers, exchange).saturating_sub(modified);
+    Some(bounded(unchanged.saturating_mul(i64::from(percent)) / 100))
+}
+
+/// `corrected_initial_age` (§4.2.3) in milliseconds.
+#[must_use]
+pub fn initial_age(headers: &HeaderMap, exchange: Exchange) -> i64 {
+    let response_time = exchange.response.wall.seconds();
+    let apparent_age = millis(response_time.saturating_sub(date_value(headers, exchange)));
+    let response_delay = exchange.response.mono.since(exchange.request.mono);
+    let corrected_age_value = millis(age_value(headers)).saturating_add(response_delay);
+    apparent_age.max(corrected_age_value).min(millis(i64::from(MAX_DELTA_SECONDS)))
+}
+
+/// The first member of Age, whatever follows; an invalid one is ignored (§5.1).
+fn age_value(headers: &HeaderMap) -> i64 {
+    let first = field::members(headers, header::AGE).next();
+    first.and_then(|age| field::delta_seconds(age.iter().copied())).map_or(0, i64::from)
+}
+
+/// Date, or when the response came where it has none that can be read (RFC 9110 §6.6.1).
+fn date_value(headers: &HeaderMap, exchange: Exchange) -> i64 {
+    date_in(headers, header::DATE).unwrap_or_else(|| exchange.response.wall.seconds())
+}
+
+fn date_in(headers: &HeaderMap, name: header::HeaderName) -> Option<i64> {
+    field::single(headers, name).and_then(date)
+}
+
+fn bounded(seconds: i64) -> u32 {
+    u32::try_from(seconds.max(0)).unwrap_or(u32::MAX).min(MAX_DELTA_SECONDS)
+}
+
+fn millis(seconds: i64) -> i64 {
+    seconds.max(0).saturating_mul(1000)
+}
+
+/// The longest of the three forms: `Wednesday, 09-Nov-94 08:49:37 GMT`.
+const LONGEST_DATE: usize = 33;
+
+/// Reads an HTTP-date (RFC 9110 §5.6.7) as seconds since the Unix epoch; `None` where it is none.
+///
+/// Names of days, months and the zone in any case (§4.2), but no zone other than GMT.
+#[must_use]
+pub fn date(value: &[u8]) -> Option<i64> {
+    let value = value.trim_ascii();
+    let mut buffer = [0; LONGEST_DATE];
+    let text = buffer.get_mut(..value.len())?;
+    let mut previous = b' ';
+    for (to, from) in text.iter_mut().zip(value) {
+        *to = match previous.is_ascii_alphabetic() {
+            true => from.to_ascii_lowercase(),
+            false => from.to_ascii_uppercase(),
+        };
+        previous = *from;
+    }
+    if text.ends_with(b" Gmt") {
+        text[value.len() - 3..].make_ascii_uppercase();
+    }
+    let time = parse_http_date(str::from_utf8(text).ok()?).ok()?;
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+#[cfg(test)]
+mod tests;

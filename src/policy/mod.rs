@@ -1,0 +1,33 @@
+//! What HTTP says about caching, as plain functions over values.
+//!
+//! A file a chapter: [`cache_control`] (RFC 9111 §5.2), [`freshness`] (§4.2),
+//! [`storing`] (§3), [`reuse`] (§4), [`validation`] (§4.3 and RFC 9110 §13),
+//! [`ranges`] (RFC 9110 §14), [`invalidation`] (§4.4). Beside them the two
+//! values that they judge by: [`Asked`], what the request says, and [`Rules`],
+//! what the operator says. Nothing here waits, reads a clock, logs, or knows
+//! the store: the time is passed in, the answer is an enum.
+
+pub mod asked;
+pub mod cache_control;
+pub mod freshness;
+pub mod invalidation;
+pub mod meta;
+pub mod ranges;
+pub mod reuse;
+pub mod rules;
+pub mod storing;
+pub mod time;
+pub mod validation;
+
+mod entity_tag;
+mod field;
+#[cfg(test)]
+mod fixtures;
+mod status;
+
+pub use asked::Asked;
+pub use meta::Meta;
+pub use reuse::{Decision, Fwd, decide};
+pub use rules::Rules;
+pub use storing::{Received, Unstorable, receive};
+pub use time::{Exchange, Mono, Now, Wall};

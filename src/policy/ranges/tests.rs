@@ -1,0 +1,114 @@
+use proptest::{option, prelude::any, proptest};
+
+use super::{
+    Selected::{self, Part, Unsatisfiable, Whole},
+    select,
+};
+use crate::policy::{
+    fixtures::{EPOCH_DATE, headers},
+    validation::Validators,
+};
+
+const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+fn ranged(range: &str, length: u64) -> Selected {
+    select(&headers(&[("range", range)]), Validators::default(), length)
+}
+
+#[test]
+fn a_range_selects_as_the_rfc_says() {
+    let rows = [
+        ("bytes=0-499", 1000, Part { first: 0, last: 499 }, "§14.1.2: the first 500"),
+        ("bytes=500-999", 1000, Part { first: 500, last: 999 }, "§14.1.2: the second 500"),
+        ("bytes=-500", 1000, Part { first: 500, last: 999 }, "§14.1.2: the final 500"),
+        ("bytes=900-", 1000, Part { first: 900, last: 999 }, "§14.1.2: open"),
+        ("bytes=0-0", 1000, Part { first: 0, last: 0 }, "§14.1.2: one byte"),
+        ("bytes=900-5000", 1000, Part { first: 900, last: 999 }, "§14.1.2: the remainder"),
+        ("bytes=-5000", 1000, Part { first: 0, last: 999 }, "§14.1.2: the entire one"),
+        ("Bytes=0-1", 1000, Part { first: 0, last: 1 }, "§14.1: the unit in any case"),
+        ("bytes=0-1,", 1000, Part { first: 0, last: 1 }, "§5.6.1.2: empty members"),
+        ("bytes= ,0-1", 1000, Part { first: 0, last: 1 }, "§5.6.1.2: empty members"),
+        ("bytes=1000-", 1000, Unsatisfiable, "§14.1.2: past the end"),
+        ("bytes=-0", 1000, Unsatisfiable, "§14.1.2: a suffix of nothing"),
+        ("bytes=0-", 0, Unsatisfiable, "§14.1.2: nothing to select from"),
+        ("bytes=-0", 0, Unsatisfiable, "§14.1.2"),
+        ("bytes=-5", 0, Whole, "§14.1.2: satisfiable, and empty"),
+        ("bytes=5-4", 1000, Whole, "§14.1.1: last before first is invalid"),
+        ("bytes=", 1000, Whole, "§14.2: invalid, ignored"),
+        ("bytes=-", 1000, Whole, "§14.2: invalid, ignored"),
+        ("bytes=a-b", 1000, Whole, "§14.2: invalid, ignored"),
+        ("bytes=+1-2", 1000, Whole, "§14.2: invalid, ignored"),
+        ("bytes=0 - 1", 1000, Whole, "§14.2: invalid, ignored"),
+        ("bytes 0-1", 1000, Whole, "§14.2: invalid, ignored"),
+        ("bytes", 1000, Whole, "§14.2: invalid, ignored"),
+        ("", 1000, Whole, "§14.2: invalid, ignored"),
+        ("lines=0-1", 1000, Whole, "§14.2: a unit that is not understood is ignored"),
+        ("bytes=0-1,5-6", 1000, Whole, "§14.2: several may be ignored"),
+        ("bytes=99999999999999999999999-", 1000, Unsatisfiable, "beyond 64 bits"),
+        ("bytes=0-99999999999999999999999", 1000, Part { first: 0, last: 999 }, "beyond 64 bits"),
+        ("bytes=-99999999999999999999999", 1000, Part { first: 0, last: 999 }, "beyond 64 bits"),
+        ("bytes=0-", u64::MAX, Part { first: 0, last: u64::MAX - 1 }, "the longest body"),
+    ];
+    for (range, length, expected, section) in rows {
+        assert_eq!(ranged(range, length), expected, "RFC 9110 {section}: {range} of {length}");
+    }
+}
+
+#[test]
+fn range_lines_that_differ_are_ignored() {
+    let asked = headers(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
+    assert_eq!(select(&asked, Validators::default(), 9), Whole, "RFC 9110 §14.2");
+    assert_eq!(select(&headers(&[]), Validators::default(), 9), Whole, "no Range");
+}
+
+#[test]
+fn if_range_needs_a_strong_validator() {
+    let date = Some(EPOCH_DATE);
+    let rows = [
+        ("\"a\"", Some("\"a\""), None, None, true, "equal and strong"),
+        ("\"a\"", Some("\"b\""), None, None, false, "another"),
+        ("W/\"a\"", Some("W/\"a\""), None, None, false, "weak"),
+        ("\"a\"", Some("W/\"a\""), None, None, false, "weak"),
+        ("a", Some("a"), None, None, false, "malformed"),
+        ("\"a\"", None, None, None, false, "nothing to compare with"),
+        (EPOCH_DATE, None, date, Some(LATER), true, "§8.8.2.2: a second before Date"),
+        (EPOCH_DATE, None, date, date, false, "§8.8.2.2: the same second is weak"),
+        (EPOCH_DATE, None, date, None, false, "§8.8.2.2: no Date"),
+        (LATER, None, date, Some(LATER), false, "not exactly the same, though later"),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", None, date, Some(LATER), false, "not exactly the same"),
+        (EPOCH_DATE, Some("\"a\""), None, Some(LATER), false, "no Last-Modified"),
+        ("", Some("\"a\""), None, None, false, "empty"),
+    ];
+    for (if_range, etag, last_modified, date, holds, why) in rows {
+        let asked = headers(&[("range", "bytes=0-1"), ("if-range", if_range)]);
+        let stored = Validators {
+            etag: etag.map(str::as_bytes),
+            last_modified: last_modified.map(str::as_bytes),
+            date: date.map(str::as_bytes),
+        };
+        let expected = if holds { Part { first: 0, last: 1 } } else { Whole };
+        assert_eq!(select(&asked, stored, 9), expected, "RFC 9110 §13.1.5 {why}: {if_range}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_part_always_lies_within_the_body(
+        first in option::of(any::<u64>()),
+        last in option::of(any::<u64>()),
+        length in any::<u64>(),
+    ) {
+        let written = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
+        let range = format!("bytes={}-{}", written(first), written(last));
+        if let Part { first, last } = ranged(&range, length) {
+            assert!(first <= last && last < length, "{range} of {length}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(range in "bytes=[ -~]{0,20}", length in any::<u64>()) {
+        if let Part { first, last } = ranged(&range, length) {
+            assert!(first <= last && last < length, "{range} of {length}");
+        }
+    }
+}

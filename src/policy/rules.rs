@@ -1,0 +1,93 @@
+//! What the operator says of a route, where HTTP leaves the choice.
+
+/// The caching rules of one route, compiled. All durations are seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Freshness where the origin says nothing.
+    pub ttl: Option<u32>,
+    /// Freshness in place of what the origin says.
+    pub override_ttl: Option<u32>,
+    /// The most freshness that is granted, whoever says so.
+    pub max_ttl: Option<u32>,
+    /// Freshness by status where the origin says nothing, before `ttl`.
+    pub status_ttl: Vec<(u16, u32)>,
+    /// Per cent of the time since Last-Modified that count as freshness (RFC 9111 §4.2.2).
+    pub heuristic: Option<u8>,
+    /// RFC 5861 §3, where the origin does not say.
+    pub stale_while_revalidate: Option<u32>,
+    /// RFC 5861 §4, where the origin does not say.
+    pub stale_if_error: Option<u32>,
+    /// How long a stale response that has a validator is kept for validation.
+    pub keep: u32,
+    /// What a request with Authorization may have.
+    pub authorization: Authorization,
+    /// What a request with Cookie may have.
+    pub cookies: Cookies,
+    /// What becomes of a response with Set-Cookie.
+    pub set_cookie: SetCookie,
+    /// Whether a client may demand a fresher response (RFC 9111 §5.2.1).
+    pub request_cache_control: RequestCacheControl,
+}
+
+/// How requests with Authorization are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authorization {
+    /// As RFC 9111 §3.5 says: only what the origin marks as shareable.
+    #[default]
+    Rfc,
+    /// A hash of the field is part of the key: each credential has a cache of its own.
+    Isolate,
+    /// Never stored, never served from the cache.
+    Bypass,
+}
+
+/// How requests with Cookie are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cookies {
+    /// The origin's explicit freshness is shared, ours is not.
+    #[default]
+    Rfc,
+    /// Cookie is removed from forwarded GET and HEAD, and so cannot matter.
+    Ignore,
+}
+
+/// How responses with Set-Cookie are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetCookie {
+    /// Only where the origin says `public`, `s-maxage`, or a targeted field.
+    #[default]
+    Refuse,
+    /// As RFC 9111 says: the field has no say (§7.3).
+    Rfc,
+    /// Stored and served without the field.
+    Strip,
+}
+
+/// Whether request directives that only ask for freshness are obeyed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestCacheControl {
+    /// `no-store`, `only-if-cached` and `no-transform` count, the advisory rest does not.
+    #[default]
+    Ignore,
+    /// All of RFC 9111 §5.2.1.
+    Honor,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            ttl: None,
+            override_ttl: None,
+            max_ttl: None,
+            status_ttl: Vec::new(),
+            heuristic: None,
+            stale_while_revalidate: None,
+            stale_if_error: None,
+            keep: 3600,
+            authorization: Authorization::default(),
+            cookies: Cookies::default(),
+            set_cookie: SetCookie::default(),
+            request_cache_control: RequestCacheControl::default(),
+        }
+    }
+}

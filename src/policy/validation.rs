@@ -1,0 +1,226 @@
+//! Validation: towards the origin (RFC 9111 §4.3.1, §4.3.4) and for clients (RFC 9110 §13).
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use super::{
+    entity_tag::{self, is_own, strongly_equal, weakly_equal},
+    field,
+    freshness::date,
+};
+
+/// The prefix of the entity-tags that Larder makes where the origin gives none,
+/// opening quote included. What follows is the body's hash.
+pub const OWN_TAG: &str = "\"larder-";
+
+/// What the request's preconditions say of the selected representation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Send it.
+    Proceed,
+    /// 304.
+    NotModified,
+}
+
+/// The selected representation's validators, as they stand in its head.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Validators<'a> {
+    /// ETag.
+    pub etag: Option<&'a [u8]>,
+    /// Last-Modified.
+    pub last_modified: Option<&'a [u8]>,
+    /// Date.
+    pub date: Option<&'a [u8]>,
+}
+
+/// What becomes of a request's conditions on its way to the origin, which knows nothing of the
+/// entity-tags that Larder made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Forward the request; the fields that named only our own tags are gone.
+    Forward,
+    /// If-Match names nothing that is known to be current, or If-None-Match of a method that
+    /// changes something names what is: 412.
+    Failed,
+}
+
+impl<'a> Validators<'a> {
+    /// The validators in a response's head; a field whose lines differ is none.
+    #[must_use]
+    pub fn of(headers: &'a HeaderMap) -> Validators<'a> {
+        Validators {
+            etag: field::single(headers, header::ETAG),
+            last_modified: field::single(headers, header::LAST_MODIFIED),
+            date: field::single(headers, header::DATE),
+        }
+    }
+}
+
+/// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
+/// RFC 9111 §4.3.2).
+#[must_use]
+pub fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
+    let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
+        true => none_match_names(asked, stored.etag),
+        false => is_unmodified(asked, stored),
+    };
+    match has_it {
+        true => Precondition::NotModified,
+        false => Precondition::Proceed,
+    }
+}
+
+fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>) -> bool {
+    tags(asked, header::IF_NONE_MATCH)
+        .any(|tag| tag == b"*" || etag.is_some_and(|etag| weakly_equal(tag, etag)))
+}
+
+/// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not
+/// modified after its Date (RFC 9111 §4.3.2).
+fn is_unmodified(asked: &HeaderMap, stored: Validators<'_>) -> bool {
+    let since = field::single(asked, header::IF_MODIFIED_SINCE).and_then(date);
+    let modified = stored.last_modified.and_then(date).or_else(|| stored.date.and_then(date));
+    since.zip(modified).is_some_and(|(since, modified)| modified <= since)
+}
+
+/// What makes a request conditional or partial (RFC 9110 §13.1, §14.2).
+const CONDITIONS: [HeaderName; 6] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    header::RANGE,
+];
+
+/// Puts the stored response's validators into a request to the origin (RFC 9111 §4.3.1), in
+/// place of the client's own conditions and Range. A tag of ours is not sent. Without validators
+/// it makes the request unconditional, as a fetch has to be whose answer is to be stored.
+pub fn make_conditional(request: &mut HeaderMap, stored: Validators<'_>) {
+    for name in CONDITIONS {
+        request.remove(name);
+    }
+    let etag = stored.etag.filter(|etag| !is_own(etag));
+    let last_modified = stored.last_modified.filter(|value| date(value).is_some());
+    set(request, header::IF_NONE_MATCH, etag);
+    set(request, header::IF_MODIFIED_SINCE, last_modified);
+}
+
+/// Takes our own entity-tags out of the conditions of a request that is forwarded: out of
+/// If-None-Match and If-Range (with its Range), and judges them in If-Match against `current`,
+/// the tag of the fresh stored response.
+pub fn forward_conditions(
+    method: &Method,
+    request: &mut HeaderMap,
+    current: Option<&[u8]>,
+) -> Condition {
+    if field::lines(request, header::IF_RANGE).any(is_own) {
+        request.remove(header::IF_RANGE);
+        request.remove(header::RANGE);
+    }
+    match forward_match(request, current) {
+        Condition::Forward => forward_none_match(method, request, current),
+        Condition::Failed => Condition::Failed,
+    }
+}
+
+/// RFC 9110 §13.1.1: one tag that matches, by the strong comparison, is enough.
+fn forward_match(request: &mut HeaderMap, current: Option<&[u8]>) -> Condition {
+    let mut own = tags(request, header::IF_MATCH).filter(|tag| is_own(tag)).peekable();
+    if own.peek().is_none() {
+        return Condition::Forward;
+    }
+    if own.any(|tag| current.is_some_and(|current| strongly_equal(tag, current))) {
+        drop(own);
+        request.remove(header::IF_MATCH);
+        return Condition::Forward;
+    }
+    drop(own);
+    match foreign_tags(request, header::IF_MATCH) {
+        Some(rest) => request.insert(header::IF_MATCH, rest),
+        None => return Condition::Failed,
+    };
+    Condition::Forward
+}
+
+/// RFC 9110 §13.1.2. An If-Modified-Since that was not to be looked at beside it leaves with the
+/// last tag: the origin would take it for the only condition.
+fn forward_none_match(
+    method: &Method,
+    request: &mut HeaderMap,
+    current: Option<&[u8]>,
+) -> Condition {
+    let own = || tags(request, header::IF_NONE_MATCH).filter(|tag| is_own(tag));
+    if own().next().is_none() {
+        return Condition::Forward;
+    }
+    let names_current = own().any(|tag| current.is_some_and(|current| weakly_equal(tag, current)));
+    if names_current && !matches!(*method, Method::GET | Method::HEAD) {
+        return Condition::Failed;
+    }
+    match foreign_tags(request, header::IF_NONE_MATCH) {
+        Some(rest) => drop(request.insert(header::IF_NONE_MATCH, rest)),
+        None => {
+            request.remove(header::IF_NONE_MATCH);
+            request.remove(header::IF_MODIFIED_SINCE);
+        }
+    }
+    Condition::Forward
+}
+
+/// The list without our own tags; `None` where nothing is left.
+fn foreign_tags(request: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
+    let rest: Vec<_> = tags(request, name).filter(|tag| !is_own(tag)).collect();
+    if rest.is_empty() {
+        return None;
+    }
+    HeaderValue::from_bytes(&rest.join(&b", "[..])).ok()
+}
+
+fn tags(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    entity_tag::list(field::lines(headers, name))
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&[u8]>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+/// What tells of the stored bytes, and so stays as it was stored with them (RFC 9111 §3.2).
+const OF_THE_BYTES: [HeaderName; 3] =
+    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
+
+/// What tells of the message alone: of a 304 that has none there is nothing to take over, and the
+/// old message's would make the validated response look old.
+const OF_THE_MESSAGE: [HeaderName; 2] = [header::AGE, header::DATE];
+
+/// The stored head with the fields of a 304 taken over (RFC 9111 §3.2, §4.3.4). Both without
+/// hop-by-hop fields.
+#[must_use]
+pub fn freshen(stored: &HeaderMap, received: &HeaderMap) -> HeaderMap {
+    let mut head = stored.clone();
+    for name in OF_THE_MESSAGE {
+        head.remove(name);
+    }
+    for name in received.keys().filter(|name| is_taken_over(name, stored, received)) {
+        head.remove(name);
+        for value in received.get_all(name) {
+            head.append(name.clone(), value.clone());
+        }
+    }
+    head
+}
+
+/// An ETag that differs only in its weakness is not taken over: the bytes are the ones that came
+/// with the stored tag (nginx weakens the tag of what it compresses, but not that of its 304).
+fn is_taken_over(name: &HeaderName, stored: &HeaderMap, received: &HeaderMap) -> bool {
+    if name == header::ETAG {
+        let stored = Validators::of(stored).etag;
+        let received = Validators::of(received).etag;
+        return !stored.zip(received).is_some_and(|(one, other)| weakly_equal(one, other));
+    }
+    !OF_THE_BYTES.contains(name)
+}
+
+#[cfg(test)]
+mod tests;
