@@ -3,5 +3,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`policy`] | RFC 9111 as plain functions |
+//! | [`clock`] | the only source of now and of sleep |
 
+pub mod clock;
 pub mod policy;
