@@ -6,4 +6,5 @@
 //! | [`clock`] | the only source of now and of sleep |
 
 pub mod clock;
+pub mod config;
 pub mod policy;

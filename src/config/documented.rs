@@ -1,0 +1,135 @@
+//! The example says what the code does: every key, and its default.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Cache, Config, Limits, Log, Memory, Timeouts, keys, parse};
+
+const EXAMPLE: &str = include_str!("../../proxy.toml");
+
+/// Marks a line whose value is not the default.
+const MARK: &str = "Example.";
+
+/// The file with every commented-out header and key in force, line by line.
+fn uncommented() -> String {
+    let line = |line: &'static str| {
+        let rest = line.strip_prefix("# ").unwrap_or(line);
+        let word = rest.trim_start_matches(|c: char| c.is_ascii_lowercase() || c == '_');
+        let is_key = word.len() < rest.len() && word.trim_start().starts_with('=');
+        if rest.starts_with('[') || is_key { rest } else { line }
+    };
+    EXAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn compile(text: &str) -> Config {
+    let problems = |problems: Vec<_>| problems.iter().map(|p| format!("{p}\n")).collect::<String>();
+    parse("proxy.toml", text, &|_| None).map_err(problems).unwrap()
+}
+
+/// What the example says of each key: the value as text, and the line.
+fn documented(text: &str) -> BTreeMap<String, (String, String)> {
+    let known: BTreeSet<String> = keys().into_iter().map(|key| key.path).collect();
+    let table = DeTable::parse(text).unwrap();
+    let mut found = BTreeMap::new();
+    let mut left = vec![(String::new(), table.get_ref())];
+    while let Some((path, table)) = left.pop() {
+        for (name, value) in table {
+            let name_path = if path.is_empty() { String::new() } else { format!("{path}.") };
+            let name_path = match &*path {
+                "upstreams" => "upstreams.<name>".to_owned(),
+                _ => format!("{name_path}{}", name.get_ref()),
+            };
+            match value.get_ref() {
+                _ if known.contains(&name_path) => {
+                    let before = &text[..name.span().start];
+                    let line = text.lines().nth(before.matches('\n').count()).unwrap();
+                    found.insert(name_path, (shown(value.get_ref()), line.to_owned()));
+                }
+                DeValue::Table(inner) => left.push((name_path, inner)),
+                DeValue::Array(tables) => left.extend(
+                    tables
+                        .iter()
+                        .map(|table| (name_path.clone(), table.get_ref().as_table().unwrap())),
+                ),
+                _ => panic!("{name_path} is documented, and no key"),
+            }
+        }
+    }
+    found
+}
+
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Array(array) if array.is_empty() => "[]".to_owned(),
+        DeValue::Table(table) if table.is_empty() => "{}".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_key_is_documented_with_its_default() {
+    let text = uncommented();
+    let documented = documented(&text);
+    for key in keys() {
+        if key.path.starts_with("routes.cache.") {
+            continue;
+        }
+        let Some((value, line)) = documented.get(&key.path) else {
+            panic!("{} is not in proxy.toml: it takes {}", key.path, key.takes);
+        };
+        assert!(line.contains("  # "), "{} has no sentence: {line}", key.path);
+        let active = EXAMPLE.lines().any(|other| other == line);
+        match key.default {
+            Some(default) if !line.contains(MARK) => {
+                assert_eq!(*value, default, "the default of {}", key.path);
+            }
+            Some(_) => assert_eq!(key.path, "routes.match.path", "the default is worth more"),
+            None => assert!(line.contains(MARK) || active, "{} has no default: {line}", key.path),
+        }
+    }
+}
+
+#[test]
+fn a_route_takes_the_keys_of_the_whole_cache() {
+    let below = |prefix: &str| {
+        let keys = keys().into_iter();
+        let paths = keys.filter_map(|key| key.path.strip_prefix(prefix).map(str::to_owned));
+        paths.filter(|path| !path.starts_with("memory.")).collect::<Vec<_>>()
+    };
+    assert_eq!(below("routes.cache."), below("cache."));
+    assert!(below("cache.").contains(&"key.query.sort".to_owned()));
+}
+
+#[test]
+fn the_example_is_a_working_start() {
+    let config = compile(EXAMPLE);
+    assert_eq!(
+        EXAMPLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count(),
+        2
+    );
+    assert_eq!(config.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.upstreams.len(), 1);
+    assert_eq!(config.routes[0].upstream, "http://127.0.0.1:3000");
+}
+
+#[test]
+fn every_documented_value_is_valid_and_every_documented_default_is_one() {
+    let config = compile(&uncommented());
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.timeouts, Timeouts::default());
+    assert_eq!(config.memory, Memory::default());
+    assert_eq!(config.log, Log::Off);
+    let [route, default] = &config.routes[..] else { panic!("{:?}", config.routes) };
+    assert_eq!(default.cache, Cache::default());
+    assert_eq!(route.cache.rules.ttl, Some(30));
+    let [users, plain] = &config.upstreams[..] else { panic!("{:?}", config.upstreams) };
+    assert_eq!(users.name, route.upstream);
+    let same =
+        |up: &super::Upstream| (up.connect, up.first_byte, up.between_bytes, up.max_concurrent);
+    assert_eq!(same(users), same(plain));
+    assert_eq!(users.host, plain.host);
+}

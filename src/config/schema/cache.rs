@@ -1,0 +1,158 @@
+//! `[cache]`, and the same keys in a route.
+
+use crate::{
+    config::{
+        Cache, Memory, Query,
+        reader::Section,
+        units::{PERCENT, SECONDS, size},
+        value::Item,
+    },
+    policy::rules::{Authorization, Cookies, RequestCacheControl, Rules, SetCookie},
+};
+
+/// `[cache]` as a whole: the defaults of every route, and the memory tier.
+pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory) {
+    let memory = memory(section.table("memory"));
+    (read(section, &Cache::default(), memory), memory)
+}
+
+fn memory(mut section: Section<'_>) -> Memory {
+    let default = Memory::default();
+    let kind = size(1 << 20, 1 << 40);
+    let memory = Memory {
+        max_size: section.number("max_size", &kind, default.max_size),
+        max_in_flight: section.number("max_in_flight", &kind, default.max_in_flight),
+    };
+    section.finish();
+    memory
+}
+
+/// The `cache` of a route: what it does not say is `inherited`.
+pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
+    section.refuse(&["memory"]);
+    read(section, inherited, memory)
+}
+
+fn read(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
+    let cache = Cache {
+        on: section.word("mode", &[("on", true), ("off", false)], inherited.on),
+        max_object_size: max_object_size(&mut section, inherited.max_object_size, memory),
+        collapse: section.word("collapse", &[("node", true), ("off", false)], inherited.collapse),
+        rules: rules(&mut section, &inherited.rules),
+        query: query(section.table("key"), &inherited.query),
+    };
+    section.finish();
+    cache
+}
+
+/// One body must not push out everything else, and has to fit while it arrives.
+fn max_object_size(section: &mut Section<'_>, inherited: u64, memory: Memory) -> u64 {
+    let written = section.number("max_object_size", &size(1 << 10, 1 << 30), inherited);
+    if section.has("max_object_size") && written > memory.max_size / 2 {
+        let message = "is more than half of cache.memory.max_size: lower it or raise that";
+        section.report("max_object_size", message);
+    } else if section.has("max_object_size") && written > memory.max_in_flight {
+        let message = "is more than cache.memory.max_in_flight: lower it or raise that";
+        section.report("max_object_size", message);
+    }
+    written.min(memory.max_size / 2).min(memory.max_in_flight)
+}
+
+fn rules(section: &mut Section<'_>, inherited: &Rules) -> Rules {
+    let mut seconds = |key, default| section.optional(key, &SECONDS, default);
+    let ttl = seconds("ttl", inherited.ttl);
+    let override_ttl = seconds("override_ttl", inherited.override_ttl);
+    let max_ttl = seconds("max_ttl", inherited.max_ttl);
+    let stale_while_revalidate =
+        seconds("stale_while_revalidate", inherited.stale_while_revalidate);
+    let stale_if_error = seconds("stale_if_error", inherited.stale_if_error);
+    Rules {
+        ttl,
+        override_ttl,
+        max_ttl,
+        stale_while_revalidate,
+        stale_if_error,
+        status_ttl: status_ttl(section, &inherited.status_ttl),
+        heuristic: section.optional("heuristic", &PERCENT, inherited.heuristic),
+        keep: section.number("keep", &SECONDS, inherited.keep),
+        authorization: authorization(section, inherited.authorization),
+        cookies: cookies(section, inherited.cookies),
+        set_cookie: set_cookie(section, inherited.set_cookie),
+        request_cache_control: request_cache_control(section, inherited.request_cache_control),
+    }
+}
+
+fn authorization(section: &mut Section<'_>, inherited: Authorization) -> Authorization {
+    let words = [
+        ("rfc", Authorization::Rfc),
+        ("isolate", Authorization::Isolate),
+        ("bypass", Authorization::Bypass),
+    ];
+    section.word("authorization", &words, inherited)
+}
+
+fn cookies(section: &mut Section<'_>, inherited: Cookies) -> Cookies {
+    section.word("cookies", &[("rfc", Cookies::Rfc), ("ignore", Cookies::Ignore)], inherited)
+}
+
+fn set_cookie(section: &mut Section<'_>, inherited: SetCookie) -> SetCookie {
+    let words =
+        [("refuse", SetCookie::Refuse), ("rfc", SetCookie::Rfc), ("strip", SetCookie::Strip)];
+    section.word("set_cookie", &words, inherited)
+}
+
+fn request_cache_control(
+    section: &mut Section<'_>,
+    inherited: RequestCacheControl,
+) -> RequestCacheControl {
+    let words = [("ignore", RequestCacheControl::Ignore), ("honor", RequestCacheControl::Honor)];
+    section.word("request_cache_control", &words, inherited)
+}
+
+fn status_ttl(section: &mut Section<'_>, inherited: &[(u16, u32)]) -> Vec<(u16, u32)> {
+    let takes = "a table such as { 404 = \"10s\" }";
+    let Some(item) = section.take("status_ttl", takes, Some("{}".to_owned())) else {
+        return inherited.to_vec();
+    };
+    let entry =
+        |(name, item): (&str, Item<'_>)| Some((status(name, &item)?, item.number(&SECONDS)?));
+    let mut list: Vec<(u16, u32)> = item.entries().into_iter().filter_map(entry).collect();
+    list.sort_unstable();
+    list
+}
+
+fn status(name: &str, item: &Item<'_>) -> Option<u16> {
+    let status = name.parse().ok().filter(|status| name.len() == 3 && (200..=599).contains(status));
+    if status.is_none() {
+        item.report("is not a status: write one from 200 to 599, as in 404 = \"10s\"");
+    }
+    status
+}
+
+fn query(mut section: Section<'_>, inherited: &Query) -> Query {
+    let mut query = section.table("query");
+    section.finish();
+    let takes = "an array of names such as [\"utm_*\"]";
+    let exclude = query
+        .texts("exclude", takes, Some("[]"))
+        .map(|texts| texts.iter().filter_map(|text| text.read(parameter)).collect());
+    let sort = query.flag("sort", inherited.sort);
+    query.finish();
+    Query { exclude: exclude.unwrap_or_else(|| inherited.exclude.clone()), sort }
+}
+
+/// The name of a query parameter, as it stands in the request.
+fn parameter(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'&' | b'=' | b'#');
+    if text.is_empty() || !text.bytes().all(allowed) {
+        return Err(
+            "is not the name of a parameter: write it as requests do, percent-encoded and \
+                    without = or &"
+                .into(),
+        );
+    }
+    if text[..text.len() - 1].contains('*') {
+        return Err("has a * before its end: only one at the end stands for any rest".into());
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,382 @@
+//! Each table: what it becomes, and what it refuses.
+
+use std::time::Duration;
+
+use super::*;
+use crate::policy::rules::{Authorization, Cookies, RequestCacheControl, SetCookie};
+
+#[test]
+fn two_lines_are_enough() {
+    let config = compile("listen = '0.0.0.0:8080'\nupstream = 'http://127.0.0.1:3000'").unwrap();
+    let url = "http://127.0.0.1:3000";
+    let upstream = Upstream::new(url, url.parse().unwrap());
+    let route = Route {
+        name: "default".to_owned(),
+        pattern: routes::Pattern { path: "/**".to_owned(), ..Default::default() },
+        upstream: url.to_owned(),
+        cache: Cache::default(),
+        line: 0,
+    };
+    let expected = Config {
+        listen: vec![Listen::Tcp("0.0.0.0:8080".parse().unwrap())],
+        trusted_proxies: Vec::new(),
+        upstreams: vec![upstream],
+        routes: vec![route],
+        limits: Limits::default(),
+        timeouts: Timeouts::default(),
+        log: Log::Off,
+        memory: Memory::default(),
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn the_process_has_limits_and_a_log() {
+    let config = with(
+        "trusted_proxies = ['10.1.2.3/8', '::1']\n[limits]\nmax_connections = '${MANY}'\n\
+         max_head = '64KiB'\nmax_fields = 0x10\n[timeouts]\nheaders = '500ms'\nidle = '1h30m'\n\
+         [log]\naccess = './a.log'\n[cache.memory]\nmax_size = '${SIZE}'\nmax_in_flight = 1048576",
+    );
+    let config = config.unwrap();
+    let trusted: Vec<String> = config.trusted_proxies.iter().map(IpNet::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
+    let limits = Limits { max_connections: 20_000, max_head: 65_536, max_fields: 16 };
+    assert_eq!(config.limits, limits);
+    assert_eq!(config.timeouts.headers, Duration::from_millis(500));
+    assert_eq!(config.timeouts.idle, Duration::from_secs(5400));
+    assert_eq!(config.timeouts.shutdown, Timeouts::default().shutdown);
+    assert_eq!(config.log, Log::File(PathBuf::from("./a.log")));
+    assert_eq!(config.memory, Memory { max_size: 16 << 20, max_in_flight: 1 << 20 });
+    assert_eq!(config.routes[0].cache.max_object_size, 1 << 20, "what fits while it arrives");
+    let no_log = "p:4: log.access: \"stdrr\" is not a value that it has: write \"off\", \"stderr\", or \
+                  the path of a file with its directory, as in \"./access.log\"";
+    problems(&[
+        ("[log]\naccess = 'stdrr'", &[no_log]),
+        ("[log]\naccess = 'stderr'", &[]),
+        (
+            "[timeouts]\nidle = '0s'",
+            &["p:4: timeouts.idle: \"0s\" is out of range: write 1ms to 1d"],
+        ),
+        (
+            "[limits]\nmax_connections = 0",
+            &["p:4: limits.max_connections: \"0\" is out of range: write 1 to 1000000"],
+        ),
+        (
+            "[cache.memory]\nmax_size = '1KiB'",
+            &["p:4: cache.memory.max_size: \"1KiB\" is out of range: write 1MiB to 1TiB"],
+        ),
+    ]);
+}
+
+#[test]
+fn an_upstream_has_settings_of_its_own() {
+    let config = with(
+        "[upstreams.users]\nurl = 'https://Users.internal:8443/'\nhost = 'upstream'\nca = 'ca.pem'\n\
+         max_concurrent = 7\ntimeouts.first_byte = '1m'\n\
+         [[routes]]\nmatch.path = '/users/**'\nupstream = 'users'",
+    );
+    let address = Address::Https { host: "users.internal".to_owned(), port: 8443 };
+    let expected = Upstream {
+        host: Host::Upstream,
+        ca: Some(PathBuf::from("ca.pem")),
+        first_byte: Duration::from_secs(60),
+        max_concurrent: 7,
+        ..Upstream::new("users", address)
+    };
+    assert_eq!(config.unwrap().upstreams[0], expected);
+    problems(&[
+        (
+            "[upstreams.b]",
+            &["p:3: upstreams.b.url: is missing: write where the API is, as in \
+               url = \"http://127.0.0.1:3000\""],
+        ),
+        (
+            "[upstreams.b]\nurl = 'b:80'\nhost = 'http://b'\nca = ''",
+            &[
+                "p:4: upstreams.b.url: \"b:80\" has no scheme: put http://, https:// or unix: before \
+                 it",
+                "p:5: upstreams.b.host: \"http://b\" is a URL: write \"preserve\", \"upstream\", or a \
+                 host name alone",
+                "p:6: upstreams.b.ca: \"\" is not a path: write that of a PEM file with certificates",
+            ],
+        ),
+        (
+            "[upstreams.b]\nurl = 'unix:/run/b'\nhost = 'upstream'\nca = 'x'",
+            &[
+                "p:5: upstreams.b.host: cannot be \"upstream\", a unix socket has no name: write the \
+                 name that the API expects, or \"preserve\"",
+                "p:6: upstreams.b.ca: is for https alone: remove it, or write an https:// URL",
+            ],
+        ),
+        (
+            "[upstreams.'a b']\nurl = 'http://b'",
+            &["p:3: upstreams.\"a b\": is not a name: write letters, digits, _, - and . alone"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_url_used_directly_is_one_upstream_however_often() {
+    let config = with(
+        "[upstreams.named]\nurl = 'http://a'\n\
+         [[routes]]\nmatch.path = '/a'\nupstream = 'http://a:80/'\n\
+         [[routes]]\nmatch.path = '/b'\nupstream = 'http://b'\n\
+         [[routes]]\nmatch.path = '/c'\nupstream = 'named'\n\
+         [[routes]]\nmatch.path = '/d'\n",
+    );
+    let config = config.unwrap();
+    let names: Vec<&str> = config.upstreams.iter().map(|up| up.name.as_str()).collect();
+    assert_eq!(names, ["named", "http://a", "http://b"]);
+    let routes: Vec<&str> = config.routes.iter().map(|route| route.upstream.as_str()).collect();
+    assert_eq!(routes, ["http://a", "http://b", "named", "http://a", "http://a"]);
+    let route = "[[routes]]\nmatch.path = '/a'\nupstream = ";
+    problems(&[
+        (
+            &format!("{route}'localhost:80'"),
+            &[
+                "p:5: routes.upstream: \"localhost:80\" is not a URL: put http://, https:// or unix: \
+               before it, or add an [upstreams.<name>] of that name",
+            ],
+        ),
+        (
+            &format!("{route}'usrs'\n[upstreams.users]\nurl = 'http://x'"),
+            &["p:5: routes.upstream: \"usrs\" is no upstream: did you mean \"users\"?"],
+        ),
+        (
+            &format!("{route}'x'\n[upstreams.users]\nurl = 'http://x'"),
+            &["p:5: routes.upstream: \"x\" is neither a URL nor one of users"],
+        ),
+        (
+            &format!("{route}'users'\n[upstreams.users]\nurl = 'x'"),
+            &[
+                "p:7: upstreams.users.url: \"x\" has no scheme: put http://, https:// or unix: before \
+               it",
+            ],
+        ),
+    ]);
+    assert_eq!(
+        compile("listen = 'unix:/l'\nupstream = 'x'\n[[routes]]\nmatch.path = '/a'").unwrap_err(),
+        ["p:2: upstream: \"x\" is not a URL: put http://, https:// or unix: before it, or add an \
+          [upstreams.<name>] of that name"],
+        "the route has nothing to add"
+    );
+}
+
+#[test]
+fn a_route_inherits_from_the_cache_key_by_key() {
+    let config = with(
+        "[cache]\nttl = '1m'\nstale_if_error = '1h'\nheuristic = '10%'\ncollapse = 'off'\n\
+         status_ttl = { 404 = '10s', 301 = '1h' }\ncookies = 'ignore'\nmax_object_size = '1MiB'\n\
+         key.query = { exclude = ['utm_*'], sort = true }\n\
+         [[routes]]\nmatch.path = '/a'\n\
+         cache = { ttl = '5s', heuristic = 'off', status_ttl = {}, key.query.exclude = ['x'] }\n\
+         [[routes]]\nmatch.path = '/b'\n[routes.cache]\nmode = 'off'\nauthorization = 'isolate'\n\
+         set_cookie = 'strip'\nrequest_cache_control = 'honor'\nkeep = '0s'\n",
+    );
+    let config = config.unwrap();
+    let [a, b, default] = &config.routes[..] else { panic!("{:?}", config.routes) };
+    let rules = Rules {
+        ttl: Some(60),
+        stale_if_error: Some(3600),
+        heuristic: Some(10),
+        status_ttl: vec![(301, 3600), (404, 10)],
+        cookies: Cookies::Ignore,
+        ..Rules::default()
+    };
+    let query = Query { exclude: vec!["utm_*".to_owned()], sort: true };
+    let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query };
+    assert_eq!(default.cache, whole);
+    let mut expected = whole.clone();
+    expected.rules.ttl = Some(5);
+    expected.rules.heuristic = None;
+    expected.rules.status_ttl.clear();
+    expected.query.exclude = vec!["x".to_owned()];
+    assert_eq!(a.cache, expected);
+    let mut expected = whole;
+    expected.on = false;
+    expected.rules.authorization = Authorization::Isolate;
+    expected.rules.set_cookie = SetCookie::Strip;
+    expected.rules.request_cache_control = RequestCacheControl::Honor;
+    expected.rules.keep = 0;
+    assert_eq!(b.cache, expected);
+    assert_eq!((a.line, b.line, default.line), (12, 15, 0));
+}
+
+const UNCACHEABLE: &[(&str, &[&str])] = &[
+    (
+        "[cache]\nttl = '500ms'",
+        &["p:4: cache.ttl: \"500ms\" has a part of a second: HTTP counts whole ones, so write \
+               \"1s\" or more"],
+    ),
+    (
+        "[cache]\nmax_ttl = '2y'",
+        &["p:4: cache.max_ttl: \"2y\" has an unknown unit: write ms, s, m, \
+                                       h or d, as in \"30s\""],
+    ),
+    (
+        "[cache]\nkeep = 'off'",
+        &["p:4: cache.keep: \"off\" is not a duration: write numbers with \
+                                     units, as in \"30s\""],
+    ),
+    (
+        "[cache]\nstatus_ttl = { 404 = 'x' }",
+        &["p:4: cache.status_ttl.404: \"x\" is not a duration: \
+                                                   write numbers with units, as in \"30s\""],
+    ),
+    (
+        "[cache]\nmax_object_size = '200MiB'",
+        &["p:4: cache.max_object_size: is more than half of cache.memory.max_size: lower it or \
+               raise that"],
+    ),
+    (
+        "[[routes]]\nmatch.path = '/a'\ncache.max_object_size = '100MiB'",
+        &[
+            "p:5: routes.cache.max_object_size: is more than cache.memory.max_in_flight: lower it or \
+               raise that",
+        ],
+    ),
+    (
+        "[cache]\ncollapse = 'cluster'\ncookies = 'no'\nauthorization = 'RFC'",
+        &[
+            "p:4: cache.collapse: \"cluster\" is not a value that it has: write \"node\" or \"off\"",
+            "p:5: cache.cookies: \"no\" is not a value that it has: write \"rfc\" or \"ignore\"",
+            "p:6: cache.authorization: \"RFC\" is not a value that it has: write \"rfc\" or \
+                 \"isolate\" or \"bypass\"",
+        ],
+    ),
+    (
+        "[cache.key]\nquery = { exclude = ['a*b', 'a=b', ''] }",
+        &[
+            "p:4: cache.key.query.exclude: \"a*b\" has a * before its end: only one at the end \
+                 stands for any rest",
+            "p:4: cache.key.query.exclude: \"a=b\" is not the name of a parameter: write it as \
+                 requests do, percent-encoded and without = or &",
+            "p:4: cache.key.query.exclude: \"\" is not the name of a parameter: write it as \
+                 requests do, percent-encoded and without = or &",
+        ],
+    ),
+];
+
+#[test]
+fn the_cache_says_what_it_cannot_do() {
+    problems(UNCACHEABLE);
+    for name in ["4xx", "100", "600", "0404", "-404"] {
+        let expected = format!(
+            "p:4: cache.status_ttl.{name}: is not a status: write one from 200 to 599, as in \
+             404 = \"10s\""
+        );
+        assert_eq!(
+            with(&format!("[cache]\nstatus_ttl = {{ {name} = '1s' }}")).unwrap_err(),
+            [expected]
+        );
+    }
+}
+
+#[test]
+fn a_route_is_named_by_what_it_matches() {
+    let config = with(
+        "[[routes]]\nmatch = { host = 'API.example.org', path = '/users/**', methods = ['GET', 'POST', 'GET'] }\n\
+         [[routes]]\nmatch = { host = '*.example.org' }\n\
+         [[routes]]\nmatch = { methods = 'PUT' }\n\
+         [[routes]]\nname = 'mine'\nmatch = { path = '/x' }\n",
+    );
+    let config = config.unwrap();
+    let names: Vec<&str> = config.routes.iter().map(|route| route.name.as_str()).collect();
+    let expected =
+        ["api.example.org/users/** GET,POST", "*.example.org/**", "/** PUT", "mine", "default"];
+    assert_eq!(names, expected);
+    problems(&[
+        (
+            "[[routes]]",
+            &["p:3: routes.match: is missing: write which requests it is for, as in \
+                          match = { path = \"/users/**\" }"],
+        ),
+        (
+            "[[routes]]\nmatch = {}",
+            &["p:4: routes.match: is empty: write which requests it is for, as \
+                                     in match = { path = \"/users/**\" }"],
+        ),
+        (
+            "[[routes]]\nmatch = { methods = [] }",
+            &["p:4: routes.match.methods: is empty: name methods, \
+                                                   or leave it out, which means all"],
+        ),
+        (
+            "[[routes]]\nname = ''\nmatch = { host = '*', path = '/{id}', methods = ['get'] }",
+            &[
+                "p:4: routes.name: \"\" is no name: write 1 to 200 bytes without control characters",
+                "p:5: routes.match.host: \"*\" means every host: leave host out",
+                "p:5: routes.match.path: \"/{id}\" has braces: write * for one segment, as in \
+                 \"/users/*/orders\"",
+                "p:5: routes.match.methods: \"get\" is not a method: write it in capitals, as in \
+                 \"GET\"",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn two_routes_cannot_take_the_same_requests_or_names() {
+    let tie = |line: usize, other: usize| {
+        format!(
+            "p:{line}: routes.match: takes the same requests as the route of line {other}: change the \
+             host, path or methods of one of them, or remove one (GET means HEAD, too)"
+        )
+    };
+    let route = |rest: &str| format!("[[routes]]\nmatch = {{ path = '/a', {rest} }}\n");
+    for (first, second, tied) in [
+        ("", "", true),
+        ("host = 'a'", "host = 'A'", true),
+        ("host = 'a'", "host = '*.a'", false),
+        ("host = 'a'", "", false),
+        ("methods = ['GET', 'PUT']", "methods = ['POST', 'PUT']", true),
+        ("methods = ['GET']", "methods = ['HEAD']", true),
+        ("methods = ['HEAD']", "methods = ['GET']", true),
+        ("methods = ['GET']", "methods = ['POST']", false),
+        ("methods = ['GET']", "", false),
+    ] {
+        let found = with(&format!("{}{}", route(first), route(second))).err().unwrap_or_default();
+        let expected = if tied { vec![tie(5, 3)] } else { vec![] };
+        assert_eq!(found, expected, "{first} {second}");
+    }
+    let name =
+        |name: &str, path: &str| format!("[[routes]]\nname = '{name}'\nmatch.path = '{path}'\n");
+    let same = "p:6: routes.name: is the name of the route of line 3, too: change one";
+    let default =
+        "p:3: routes.name: is the name of what the top-level upstream gets: choose another";
+    problems(&[
+        (&(name("x", "/a") + &name("x", "/b")), &[same]),
+        (&name("default", "/a"), &[default]),
+        ("[[routes]]\nmatch.path = '/**'", &[]),
+    ]);
+}
+
+#[test]
+fn listeners_are_one_or_many_and_none_twice() {
+    let listen = |text: &str| compile(&format!("listen = {text}\nupstream = 'http://a'"));
+    let many = listen("['127.0.0.1:0', '127.0.0.1:0', '[::]:80', 'unix:/run/l']").unwrap();
+    let shown: Vec<String> = many.listen.iter().map(Listen::to_string).collect();
+    assert_eq!(shown, ["127.0.0.1:0", "127.0.0.1:0", "[::]:80", "unix:/run/l"]);
+    for (text, expected) in [
+        (
+            "[]",
+            "p:1: listen: is empty: write where clients connect, as in listen = \"127.0.0.1:8080\"",
+        ),
+        (
+            "['127.0.0.1:80',\n'127.0.0.1:80']",
+            "p:2: listen: \"127.0.0.1:80\" is listened at already: remove one of the two",
+        ),
+        (
+            "8080",
+            "p:1: listen: expected an address such as \"127.0.0.1:8080\", or an array of them, found \
+             an integer",
+        ),
+        (
+            "[8080]",
+            "p:1: listen: expected an address such as \"127.0.0.1:8080\", or an array of them, found \
+             an integer",
+        ),
+    ] {
+        assert_eq!(listen(text).unwrap_err(), [expected], "{text}");
+    }
+}
