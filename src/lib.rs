@@ -3,8 +3,11 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`policy`] | RFC 9111 as plain functions |
+//! | [`log`], [`counters`] | what operators see |
 //! | [`clock`] | the only source of now and of sleep |
 
 pub mod clock;
 pub mod config;
+pub mod counters;
+pub mod log;
 pub mod policy;

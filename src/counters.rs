@@ -1,0 +1,46 @@
+//! What is counted: plain numbers that only grow, read by tests, logs and (later) metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// So far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Everything that is counted, for the life of the process.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Connections closed because no head was complete within `timeouts.headers`.
+    pub closed_headers: Counter,
+    /// Connections closed because no request came within `timeouts.idle`.
+    pub closed_idle: Counter,
+    /// Connections closed because no write made progress within `timeouts.write_idle`.
+    pub closed_write_idle: Counter,
+    /// Connections closed because of what came on them: not HTTP, or a flood of resets.
+    pub closed_protocol: Counter,
+    /// Connections and tunnels cut at the drain deadline.
+    pub closed_drain: Counter,
+    /// Times that `max_connections` were open and the next had to wait.
+    pub connections_full: Counter,
+    /// Lines that the access log had no room for.
+    pub log_dropped: Counter,
+}
