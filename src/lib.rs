@@ -3,11 +3,14 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`policy`] | RFC 9111 as plain functions |
+//! | [`store`], [`key`] | what the origin said, found by key |
 //! | [`log`], [`counters`] | what operators see |
 //! | [`clock`] | the only source of now and of sleep |
 
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod key;
 pub mod log;
 pub mod policy;
+pub mod store;

@@ -1,0 +1,221 @@
+//! Keys: what makes two requests the same (RFC 9111 §2, §4.1).
+//!
+//! BLAKE3, so that nobody who can post content can build a collision. The same
+//! key names a response in every tier and the fetch that is under way for it.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+use blake3::Hasher as Blake3;
+use http::{HeaderMap, HeaderName};
+
+use crate::config::Query;
+
+/// The key of a stored response, or of all the variants of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key([u8; 32]);
+
+/// What a primary key is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// The route's name: a route may have rules of its own.
+    pub route: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// The target URI's authority, normalised.
+    pub authority: &'a str,
+    /// What a trusted proxy says the client's Host was, where that is another.
+    pub forwarded_host: Option<&'a str>,
+    /// The path as it is forwarded.
+    pub path: &'a str,
+    /// The query as it is forwarded.
+    pub query: Option<&'a str>,
+    /// The credentials that the response is for, where the route isolates them.
+    pub credentials: Option<&'a [u8]>,
+}
+
+impl Key {
+    /// The key of a target URI (§2): length-prefixed parts, so that none runs into the next.
+    #[must_use]
+    pub fn primary(parts: Parts<'_>) -> Key {
+        let mut hasher = Blake3::new();
+        for part in [parts.route, parts.scheme, parts.authority, parts.path] {
+            add(&mut hasher, part.as_bytes());
+        }
+        add_optional(&mut hasher, parts.query.map(str::as_bytes));
+        add_optional(&mut hasher, parts.forwarded_host.map(str::as_bytes));
+        add_optional(&mut hasher, parts.credentials);
+        Key(*hasher.finalize().as_bytes())
+    }
+
+    /// The key of the variant that a request's selecting fields choose (§4.1).
+    ///
+    /// `epoch` is the variant list's own number: once the list is gone, so are its variants.
+    #[must_use]
+    pub fn variant(self, epoch: u64, names: &[HeaderName], asked: &HeaderMap) -> Key {
+        let mut hasher = Blake3::new();
+        hasher.update(&self.0);
+        hasher.update(&epoch.to_le_bytes());
+        for name in names {
+            add(&mut hasher, name.as_str().as_bytes());
+            hasher.update(&[u8::from(asked.contains_key(name))]);
+            // Repeated lines are one list (RFC 9110 §5.3).
+            let mut length = 0;
+            for (index, line) in asked.get_all(name).iter().enumerate() {
+                let (comma, line) =
+                    (&b", "[..if index > 0 { 2 } else { 0 }], line.as_bytes().trim_ascii());
+                hasher.update(comma);
+                hasher.update(line);
+                length += comma.len() + line.len();
+            }
+            hasher.update(&(length as u64).to_le_bytes());
+        }
+        Key(*hasher.finalize().as_bytes())
+    }
+}
+
+fn add(hasher: &mut Blake3, part: &[u8]) {
+    hasher.update(&(part.len() as u64).to_le_bytes());
+    hasher.update(part);
+}
+
+fn add_optional(hasher: &mut Blake3, part: Option<&[u8]>) {
+    hasher.update(&[u8::from(part.is_some())]);
+    add(hasher, part.unwrap_or_default());
+}
+
+/// The query as the route says: what is left out is neither forwarded nor part of the key.
+/// `None` where it stays as it is.
+#[must_use]
+pub fn query(rule: &Query, query: &str) -> Option<String> {
+    if rule.exclude.is_empty() && !rule.sort {
+        return None;
+    }
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let mut pairs: Vec<&str> =
+        query.split('&').filter(|pair| !is_excluded(rule, &name(pair))).collect();
+    if rule.sort {
+        pairs.sort_by_key(|pair| name(pair));
+    }
+    Some(pairs.join("&"))
+}
+
+fn is_excluded(rule: &Query, name: &str) -> bool {
+    rule.exclude.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    })
+}
+
+/// Takes a key's first bytes for its hash: they are one already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdentityHasher(u64);
+
+/// Builds [`IdentityHasher`]s.
+pub type IdentityState = BuildHasherDefault<IdentityHasher>;
+
+impl Hasher for IdentityHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    const PARTS: Parts<'static> = Parts {
+        route: "default",
+        scheme: "http",
+        authority: "api.example.org",
+        forwarded_host: None,
+        path: "/users",
+        query: None,
+        credentials: None,
+    };
+
+    #[test]
+    fn every_part_tells_keys_apart() {
+        let others = [
+            Parts { route: "defaul", scheme: "thttp", ..PARTS },
+            Parts { scheme: "https", ..PARTS },
+            Parts { authority: "api.example.com", ..PARTS },
+            Parts { path: "/users/", ..PARTS },
+            Parts { query: Some(""), ..PARTS },
+            Parts { query: Some("a=1"), ..PARTS },
+            Parts { forwarded_host: Some("a=1"), ..PARTS },
+            Parts { credentials: Some(b"a=1"), ..PARTS },
+            Parts { credentials: Some(b""), ..PARTS },
+        ];
+        let mut keys: Vec<Key> = others.iter().map(|it| Key::primary(*it)).collect();
+        keys.push(Key::primary(PARTS));
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), others.len() + 1, "no two of them are the same request");
+        assert_eq!(Key::primary(PARTS), Key::primary(PARTS));
+    }
+
+    #[test]
+    fn variants_follow_the_selecting_fields_alone() {
+        let names = [http::header::ACCEPT, http::header::ACCEPT_LANGUAGE];
+        let fields = |lines: &[(&'static str, &'static str)]| -> HeaderMap {
+            let lines = lines.iter();
+            lines.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).fold(
+                HeaderMap::new(),
+                |mut map, (n, v)| {
+                    map.append(n, v);
+                    map
+                },
+            )
+        };
+        let key = |lines: &[_]| Key::primary(PARTS).variant(1, &names, &fields(lines));
+        assert_eq!(key(&[("accept", "a"), ("cookie", "x")]), key(&[("accept", "a")]));
+        assert_ne!(key(&[("accept", "a")]), key(&[("accept", "b")]));
+        assert_ne!(key(&[("accept", "a")]), key(&[]), "absent is not empty");
+        assert_ne!(key(&[("accept", "")]), key(&[]));
+        assert_ne!(key(&[("accept", "ab")]), key(&[("accept", "a"), ("accept", "b")]));
+        assert_eq!(key(&[("accept", "a, b")]), key(&[("accept", "a"), ("accept", "b")]));
+        assert_ne!(key(&[("accept", "x")]), key(&[("accept-language", "x")]));
+        let same = fields(&[("accept", "a")]);
+        assert_ne!(
+            Key::primary(PARTS).variant(1, &names, &same),
+            Key::primary(PARTS).variant(2, &names, &same),
+            "a new epoch orphans what was stored under the old"
+        );
+    }
+
+    #[test]
+    fn the_query_is_as_the_route_says() {
+        let rule = |exclude: &[&str], sort| Query {
+            exclude: exclude.iter().map(ToString::to_string).collect(),
+            sort,
+        };
+        let cases = [
+            (rule(&[], false), "b=1&a=2", None),
+            (rule(&["utm_*"], false), "utm_source=x&b=1&utm_=2&a=2", Some("b=1&a=2")),
+            (rule(&["a"], false), "a=1&ab=2&a&b", Some("ab=2&b")),
+            (rule(&[], true), "b=1&a=2&a=1&c", Some("a=2&a=1&b=1&c")),
+            (rule(&["a"], true), "c&b=%20+&a=1", Some("b=%20+&c")),
+        ];
+        for (rule, asked, expected) in cases {
+            assert_eq!(query(&rule, asked).as_deref(), expected, "{asked} by {rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_keys_hash_is_its_first_bytes() {
+        let key = Key::primary(PARTS);
+        let hash = IdentityState::default().hash_one(key);
+        assert_eq!(hash.to_le_bytes(), key.0[..8]);
+    }
+}

@@ -1,0 +1,131 @@
+//! The fields of a stored response in one exact allocation.
+//!
+//! A `HeaderMap` of ten fields costs 1.2 KiB more than this, and slices of
+//! the connection's read buffer would pin that for as long as the entry lives.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Bytes before a field: the length of its name (2) and of its value (4).
+const PREFIX: usize = 6;
+
+/// Header fields, in order, repeated ones as often as they came. A cheap handle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    bytes: Bytes,
+    count: usize,
+}
+
+impl Block {
+    /// Copies the fields.
+    #[must_use]
+    pub fn new(fields: &HeaderMap) -> Block {
+        let length = fields.iter().map(|(n, v)| PREFIX + n.as_str().len() + v.len()).sum();
+        let mut bytes = BytesMut::with_capacity(length);
+        let mut count = 0;
+        for (name, value) in fields {
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            let (Ok(name_length), Ok(value_length)) =
+                (u16::try_from(name.len()), u32::try_from(value.len()))
+            else {
+                continue;
+            };
+            bytes.put_u16(name_length);
+            bytes.put_u32(value_length);
+            bytes.put_slice(name);
+            bytes.put_slice(value);
+            count += 1;
+        }
+        Block { bytes: bytes.freeze(), count }
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The bytes that it keeps.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The first value of a field; `name` in lower case.
+    #[must_use]
+    pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        let name = name.as_str().as_bytes();
+        self.raw().find(|(it, _)| *it == name).map(|(_, value)| value)
+    }
+
+    /// Appends every field, in order; values share this block's memory.
+    pub fn append_to(&self, fields: &mut HeaderMap) {
+        fields.reserve(self.count);
+        for (name, value) in self.raw() {
+            let value = HeaderValue::from_maybe_shared(self.bytes.slice_ref(value));
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
+                fields.append(name, value);
+            }
+        }
+    }
+
+    /// The fields as a map.
+    #[must_use]
+    pub fn to_map(&self) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        self.append_to(&mut fields);
+        fields
+    }
+
+    fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest: &[u8] = &self.bytes;
+        std::iter::from_fn(move || {
+            let (name_length, after) = rest.split_first_chunk::<2>()?;
+            let (value_length, after) = after.split_first_chunk::<4>()?;
+            let (name, after) =
+                after.split_at_checked(usize::from(u16::from_be_bytes(*name_length)))?;
+            let value_length = usize::try_from(u32::from_be_bytes(*value_length)).ok()?;
+            let (value, after) = after.split_at_checked(value_length)?;
+            rest = after;
+            Some((name, value))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_gives_back_what_it_was_made_of() {
+        let mut fields = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", &b"application/json"[..]),
+            ("link", b"</a>; rel=next"),
+            ("link", b"</b>; rel=prev"),
+            ("x-caf\u{65}", b"caf\xe9"),
+            ("x-empty", b""),
+        ] {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            fields.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        let block = Block::new(&fields);
+        assert_eq!(block.to_map(), fields, "repeated fields and odd bytes survive");
+        assert_eq!(block.len(), 5);
+        assert_eq!(block.get(&http::header::LINK), Some(&b"</a>; rel=next"[..]));
+        assert_eq!(block.get(&http::header::ETAG), None);
+    }
+
+    #[test]
+    fn a_block_of_nothing_is_empty() {
+        let block = Block::new(&HeaderMap::new());
+        assert!(block.is_empty());
+        assert_eq!((block.size(), block.to_map().len()), (0, 0));
+    }
+}

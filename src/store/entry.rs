@@ -1,0 +1,126 @@
+//! A stored response: its head, ready to be sent, and its body.
+
+use std::{ops::Deref, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::Block;
+use crate::policy::{
+    Meta,
+    validation::{OWN_TAG, Validators},
+};
+
+/// The head of a response that is stored, or will be once its body is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What the policy remembers of it.
+    pub meta: Meta,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its fields, without those of one hop and without Content-Length.
+    pub fields: Block,
+}
+
+/// A stored response; a cheap handle.
+#[derive(Clone, Debug)]
+pub struct Entry(Arc<Stored>);
+
+/// What an [`Entry`] points to.
+#[derive(Debug)]
+pub struct Stored {
+    /// How it begins.
+    pub head: Head,
+    /// The whole body.
+    pub body: Bytes,
+    /// What the body is, by content.
+    pub id: BodyId,
+}
+
+/// Names a body by its bytes and its Content-Encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyId([u8; 32]);
+
+/// Works out a [`BodyId`] while the body arrives.
+#[derive(Debug, Default)]
+pub struct BodyHasher(blake3::Hasher);
+
+impl Head {
+    /// What conditions are judged by (RFC 9110 §13).
+    #[must_use]
+    pub fn validators(&self) -> Validators<'_> {
+        Validators {
+            etag: self.fields.get(&header::ETAG),
+            last_modified: self.fields.get(&header::LAST_MODIFIED),
+            date: self.fields.get(&header::DATE),
+        }
+    }
+
+    /// What the origin itself knows it by: an entity-tag of ours is none of its.
+    #[must_use]
+    pub fn origin_validators(&self) -> Validators<'_> {
+        let validators = self.validators();
+        let etag = validators.etag.filter(|tag| !tag.starts_with(OWN_TAG.as_bytes()));
+        Validators { etag, ..validators }
+    }
+}
+
+impl Entry {
+    /// A complete response. Where the origin gave no ETag, it gets a strong one made of the body.
+    #[must_use]
+    pub fn new(mut head: Head, body: Bytes, id: BodyId) -> Entry {
+        if head.fields.get(&header::ETAG).is_none() {
+            let mut fields = head.fields.to_map();
+            fields.insert(header::ETAG, id.entity_tag());
+            head.fields = Block::new(&fields);
+        }
+        Entry(Arc::new(Stored { head, body, id }))
+    }
+
+    /// The same body under a new head (RFC 9111 §4.3.4).
+    #[must_use]
+    pub fn freshened(&self, meta: Meta, fields: &HeaderMap) -> Entry {
+        let head = Head { meta, status: self.head.status, fields: Block::new(fields) };
+        Entry::new(head, self.body.clone(), self.id)
+    }
+}
+
+impl Deref for Entry {
+    type Target = Stored;
+
+    fn deref(&self) -> &Stored {
+        &self.0
+    }
+}
+
+impl AsRef<Meta> for Entry {
+    fn as_ref(&self) -> &Meta {
+        &self.head.meta
+    }
+}
+
+impl BodyId {
+    /// The strong entity-tag of a body that has none of the origin's (RFC 9110 §8.8.3).
+    #[must_use]
+    pub fn entity_tag(&self) -> HeaderValue {
+        let digest = blake3::Hash::from_bytes(self.0).to_hex();
+        HeaderValue::from_str(&format!("{OWN_TAG}{}\"", &digest[..32]))
+            .expect("hexadecimal digits in quotes are a field value")
+    }
+}
+
+impl BodyHasher {
+    /// Takes in the next bytes.
+    pub fn update(&mut self, chunk: &[u8]) {
+        self.0.update(chunk);
+    }
+
+    /// The name of the body, now that all of it has been taken in.
+    #[must_use]
+    pub fn finish(mut self, coding: Option<&[u8]>) -> BodyId {
+        let length = self.0.count();
+        self.0.update(&length.to_le_bytes());
+        self.0.update(coding.unwrap_or_default());
+        BodyId(*self.0.finalize().as_bytes())
+    }
+}

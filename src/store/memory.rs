@@ -1,0 +1,184 @@
+//! The memory tier (L1): moka, weighed by what an entry really keeps.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use http::HeaderName;
+use moka::{Expiry, ops::compute::Op, sync::Cache};
+
+use super::{Entry, MAX_VARIANTS, Vary};
+use crate::{
+    key::{IdentityState, Key},
+    policy::Now,
+};
+
+/// What an entry costs beside its bytes: moka's node and queues, the `Arc`, the allocators' slack.
+const OVERHEAD: usize = 512;
+
+/// moka evicts in batches; once this part of the size has been added, it is made to.
+const SETTLE_AFTER: u64 = 32;
+
+/// What lies under a key.
+#[derive(Clone, Debug)]
+pub(super) enum Slot {
+    /// A response.
+    Entry(Entry),
+    /// The list of a target's variants.
+    Vary(Arc<Vary>),
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    slot: Slot,
+    /// How long it can be of use, from when it was stored; a list, as long as there is room.
+    usable: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    cache: Cache<Key, Kept, IdentityState>,
+    max_size: u64,
+    /// Bytes inserted since moka last settled.
+    unsettled: AtomicU64,
+}
+
+/// Collects what can no longer be used; freshness is the policy's.
+struct Usable;
+
+impl Expiry<Key, Kept> for Usable {
+    fn expire_after_create(&self, _: &Key, kept: &Kept, _: Instant) -> Option<Duration> {
+        kept.usable
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        kept: &Kept,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        kept.usable
+    }
+}
+
+impl Memory {
+    pub(super) fn new(max_size: u64) -> Memory {
+        let cache = Cache::builder()
+            .max_capacity(max_size)
+            .weigher(|_: &Key, kept: &Kept| kept.slot.weight())
+            .expire_after(Usable)
+            .build_with_hasher(IdentityState::default());
+        Memory { cache, max_size, unsettled: AtomicU64::new(0) }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Slot> {
+        self.cache.get(key).map(|kept| kept.slot)
+    }
+
+    pub(super) fn insert(&self, key: Key, entry: Entry, now: Now) {
+        let usable = u64::try_from(entry.head.meta.usable_for(now)).unwrap_or(0);
+        let slot = Slot::Entry(entry);
+        let weight = u64::from(slot.weight());
+        self.cache.insert(key, Kept { slot, usable: Some(Duration::from_millis(usable)) });
+        self.settle(weight);
+    }
+
+    pub(super) fn remove(&self, key: &Key) {
+        self.cache.invalidate(key);
+    }
+
+    pub(super) fn weight(&self) -> u64 {
+        self.cache.run_pending_tasks();
+        self.cache.weighted_size()
+    }
+
+    /// Bytes that moka has not weighed yet.
+    #[cfg(test)]
+    pub(super) fn unsettled(&self) -> u64 {
+        self.unsettled.load(Relaxed)
+    }
+
+    /// The list of a target's variants, told apart by `names`; a new one where the newest
+    /// response names other fields than the last.
+    pub(super) fn declare(&self, primary: Key, names: Vec<HeaderName>) -> Arc<Vary> {
+        let mut declared = None;
+        self.cache.entry(primary).and_compute_with(|kept| {
+            let known = kept.and_then(|kept| kept.into_value().slot.into_vary());
+            if let Some(vary) = known.filter(|vary| vary.names == names) {
+                declared = Some(vary);
+                return Op::Nop;
+            }
+            let epoch = fastrand::u64(..);
+            let vary = Arc::new(Vary { epoch, names: names.clone(), variants: Vec::new() });
+            declared = Some(vary.clone());
+            Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
+        });
+        declared.expect("the closure has run, and each of its ways sets it")
+    }
+
+    /// Adds a variant to its list; `false` where the list is gone. The oldest leaves a full one.
+    pub(super) fn list(&self, primary: Key, epoch: u64, variant: Key) -> bool {
+        let (mut listed, mut oldest) = (false, None);
+        self.cache.entry(primary).and_compute_with(|kept| {
+            let known = kept.and_then(|kept| kept.into_value().slot.into_vary());
+            let Some(vary) = known.filter(|vary| vary.epoch == epoch) else {
+                return Op::Nop;
+            };
+            listed = true;
+            if vary.variants.last() == Some(&variant) {
+                return Op::Nop;
+            }
+            let others = vary.variants.iter().copied().filter(|it| *it != variant);
+            let mut variants: Vec<Key> = others.collect();
+            if variants.len() == MAX_VARIANTS {
+                oldest = Some(variants.remove(0));
+            }
+            variants.push(variant);
+            let vary = Arc::new(Vary { epoch, names: vary.names.clone(), variants });
+            Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
+        });
+        if let Some(oldest) = oldest {
+            self.remove(&oldest);
+        }
+        listed
+    }
+
+    /// Makes moka evict once enough has come in, so that a burst of large bodies cannot run ahead
+    /// of it.
+    fn settle(&self, weight: u64) {
+        let before = self.unsettled.fetch_add(weight, Relaxed);
+        if before + weight > self.max_size / SETTLE_AFTER {
+            self.unsettled.store(0, Relaxed);
+            self.cache.run_pending_tasks();
+        }
+    }
+}
+
+impl Slot {
+    fn weight(&self) -> u32 {
+        let bytes = match self {
+            Slot::Entry(entry) => entry.body.len() + entry.head.fields.size(),
+            Slot::Vary(vary) => vary.variants.len() * size_of::<Key>() + vary.names.len() * 64,
+        };
+        u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn into_entry(self) -> Option<Entry> {
+        match self {
+            Slot::Entry(entry) => Some(entry),
+            Slot::Vary(_) => None,
+        }
+    }
+
+    fn into_vary(self) -> Option<Arc<Vary>> {
+        match self {
+            Slot::Vary(vary) => Some(vary),
+            Slot::Entry(_) => None,
+        }
+    }
+}

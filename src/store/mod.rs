@@ -1,0 +1,162 @@
+//! The store: what the origin said, found by key.
+//!
+//! One tier today, memory. It decides nothing about freshness: it gives what
+//! is there and can still be of use, and the policy judges.
+
+pub mod block;
+pub mod entry;
+mod marks;
+mod memory;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName};
+
+pub use block::Block;
+pub use entry::{BodyHasher, BodyId, Entry, Head};
+pub use marks::Crowd;
+
+use crate::{
+    key::Key,
+    policy::{Fwd, Now},
+};
+use marks::Marks;
+use memory::{Memory, Slot};
+
+/// The variants that one list names at most; the oldest leaves first.
+pub const MAX_VARIANTS: usize = 32;
+
+/// The store; one for the life of the process.
+#[derive(Debug)]
+pub struct Store {
+    memory: Memory,
+    marks: Marks,
+}
+
+/// The variants of one target URI (RFC 9111 §4.1).
+#[derive(Debug)]
+pub struct Vary {
+    /// Part of every variant's key: who drops the list drops them all.
+    epoch: u64,
+    /// The selecting fields, as the newest response names them.
+    names: Vec<HeaderName>,
+    /// The oldest first.
+    variants: Vec<Key>,
+}
+
+/// What a look into the store found.
+#[derive(Debug)]
+pub struct Found {
+    /// Where the response lies, or would lie, as far as is known.
+    pub place: Place,
+    /// It, or which kind of miss this is.
+    pub stored: Result<Entry, Fwd>,
+}
+
+/// Where a response is to be stored.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The target URI's key.
+    pub primary: Key,
+    /// The variant list that it is part of, where it has Vary.
+    pub vary: Option<Arc<Vary>>,
+    /// Its own key: the variant's, or else the primary.
+    pub key: Key,
+}
+
+impl Store {
+    /// An empty store of at most `max_size` bytes.
+    #[must_use]
+    pub fn new(max_size: u64) -> Store {
+        Store { memory: Memory::new(max_size), marks: Marks::new() }
+    }
+
+    /// Finds the response that a request's target and selecting fields choose.
+    #[must_use]
+    pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
+        let (vary, entry) = match self.memory.get(&primary) {
+            None => (None, None),
+            Some(Slot::Entry(entry)) => (None, usable(entry, now)),
+            Some(Slot::Vary(vary)) => {
+                let slot = self.memory.get(&vary.key(primary, asked));
+                let entry = slot.and_then(Slot::into_entry);
+                (Some(vary), entry.and_then(|entry| usable(entry, now)))
+            }
+        };
+        let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
+        let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
+        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss) }
+    }
+
+    /// Where a response that names these selecting fields belongs. From now on, requests for its
+    /// target are told apart by them: the newest response's Vary decides (§4.1).
+    #[must_use]
+    pub fn place(&self, primary: Key, names: Vec<HeaderName>, asked: &HeaderMap) -> Place {
+        if names.is_empty() {
+            return Place { primary, vary: None, key: primary };
+        }
+        let vary = self.memory.declare(primary, names);
+        Place { primary, key: vary.key(primary, asked), vary: Some(vary) }
+    }
+
+    /// Stores a response. One whose variant list has been dropped since is dropped, too.
+    pub fn put(&self, place: &Place, entry: Entry, now: Now) {
+        if let Some(vary) = &place.vary
+            && !self.memory.list(place.primary, vary.epoch, place.key)
+        {
+            return;
+        }
+        self.memory.insert(place.key, entry, now);
+    }
+
+    /// Drops one response.
+    pub fn remove(&self, key: Key) {
+        self.memory.remove(&key);
+    }
+
+    /// Drops everything that is stored for a target URI (§4.4), all variants at once.
+    pub fn invalidate(&self, primary: Key) {
+        self.memory.remove(&primary);
+    }
+
+    /// Lets a crowd's requests for `key` go alone for a while: what came last was one client's
+    /// alone.
+    pub fn stop_collapsing(&self, key: Key, crowd: Crowd, now: Now) {
+        self.marks.set(key, crowd, now);
+    }
+
+    /// Whether a crowd's requests for `key` may wait for each other.
+    #[must_use]
+    pub fn collapses(&self, key: Key, crowd: Crowd, now: Now) -> bool {
+        !self.marks.is_set(key, crowd, now)
+    }
+
+    /// Bytes that the stored responses weigh, as they are counted against the limit.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.memory.weight()
+    }
+}
+
+impl Vary {
+    /// The key of the variant that a request chooses.
+    #[must_use]
+    pub fn key(&self, primary: Key, asked: &HeaderMap) -> Key {
+        primary.variant(self.epoch, &self.names, asked)
+    }
+}
+
+impl Place {
+    /// Whether a request chooses the same variant.
+    #[must_use]
+    pub fn is_for(&self, asked: &HeaderMap) -> bool {
+        self.vary.as_ref().is_none_or(|vary| vary.key(self.primary, asked) == self.key)
+    }
+}
+
+fn usable(entry: Entry, now: Now) -> Option<Entry> {
+    (entry.head.meta.usable_for(now) > 0).then_some(entry)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! The store's promises, without a socket.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+use super::*;
+use crate::{
+    key::Parts,
+    policy::{Meta, Mono, Wall},
+};
+
+const NOW: Now = Now { wall: Wall(0), mono: Mono(0) };
+
+fn primary(path: &str) -> Key {
+    Key::primary(Parts {
+        route: "default",
+        scheme: "http",
+        authority: "a",
+        forwarded_host: None,
+        path,
+        query: None,
+        credentials: None,
+    })
+}
+
+fn meta(lifetime: u32) -> Meta {
+    Meta {
+        received: Mono(0),
+        initial_age: 0,
+        lifetime,
+        stale_while_revalidate: 0,
+        stale_if_error: 0,
+        keep: 0,
+        no_cache: false,
+        must_revalidate: false,
+        ours: false,
+        shared: false,
+        validator: false,
+        authorized: false,
+        cookie: false,
+    }
+}
+
+fn entry(body: impl Into<Bytes>) -> Entry {
+    let head =
+        Head { meta: meta(60), status: StatusCode::OK, fields: Block::new(&HeaderMap::new()) };
+    let body = body.into();
+    let mut hasher = BodyHasher::default();
+    hasher.update(&body);
+    Entry::new(head, body, hasher.finish(None))
+}
+
+fn accept(value: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))])
+}
+
+fn put(store: &Store, primary: Key, names: &[HeaderName], asked: &HeaderMap, body: &'static str) {
+    let place = store.place(primary, names.to_vec(), asked);
+    store.put(&place, entry(body), NOW);
+}
+
+fn body(found: Found) -> Result<Bytes, Fwd> {
+    found.stored.map(|entry| entry.body.clone())
+}
+
+#[test]
+fn a_stored_response_is_found_while_it_can_be_of_use() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    put(&store, key, &[], &HeaderMap::new(), "one");
+    assert_eq!(body(store.get(key, &HeaderMap::new(), NOW)), Ok(Bytes::from("one")));
+    let late = Now { mono: Mono(60_000), ..NOW };
+    assert_eq!(body(store.get(key, &HeaderMap::new(), late)), Err(Fwd::UriMiss));
+}
+
+#[test]
+fn variants_are_told_apart_and_dropped_together() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    for (value, text) in [("a", "A"), ("b", "B")] {
+        put(&store, key, &[header::ACCEPT], &accept(value), text);
+    }
+    assert_eq!(body(store.get(key, &accept("a"), NOW)), Ok(Bytes::from("A")));
+    assert_eq!(body(store.get(key, &accept("b"), NOW)), Ok(Bytes::from("B")));
+    assert_eq!(body(store.get(key, &accept("c"), NOW)), Err(Fwd::VaryMiss));
+    store.invalidate(key);
+    assert_eq!(body(store.get(key, &accept("a"), NOW)), Err(Fwd::UriMiss));
+    put(&store, key, &[header::ACCEPT], &accept("b"), "new B");
+    assert_eq!(
+        body(store.get(key, &accept("a"), NOW)),
+        Err(Fwd::VaryMiss),
+        "a purged variant does not come back with the next list"
+    );
+}
+
+#[test]
+fn the_newest_response_says_what_selects() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    put(&store, key, &[header::ACCEPT], &accept("a"), "by accept");
+    put(&store, key, &[header::ACCEPT_LANGUAGE], &accept("a"), "by language");
+    assert_eq!(body(store.get(key, &accept("z"), NOW)), Ok(Bytes::from("by language")));
+    put(&store, key, &[], &accept("a"), "for all");
+    assert_eq!(body(store.get(key, &HeaderMap::new(), NOW)), Ok(Bytes::from("for all")));
+}
+
+#[test]
+fn the_oldest_variant_leaves_a_full_list() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let values: Vec<String> = (0..=MAX_VARIANTS).map(|n| n.to_string()).collect();
+    let asked = |value: &str| {
+        HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(value).unwrap())])
+    };
+    for value in &values {
+        let place = store.place(key, vec![header::ACCEPT], &asked(value));
+        store.put(&place, entry(value.clone()), NOW);
+    }
+    assert_eq!(body(store.get(key, &asked("0"), NOW)), Err(Fwd::VaryMiss));
+    for value in &values[1..] {
+        assert_eq!(body(store.get(key, &asked(value), NOW)), Ok(Bytes::from(value.clone())));
+    }
+}
+
+#[test]
+fn a_response_whose_list_was_dropped_is_not_stored() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let place = store.place(key, vec![header::ACCEPT], &accept("a"));
+    store.invalidate(key);
+    store.put(&place, entry("late"), NOW);
+    assert_eq!(body(store.get(key, &accept("a"), NOW)), Err(Fwd::UriMiss));
+}
+
+#[test]
+fn the_store_stays_within_a_tenth_of_its_size() {
+    let max = 8 << 20;
+    let store = Store::new(max);
+    for n in 0..200 {
+        let key = primary(&format!("/{n}"));
+        let place = store.place(key, Vec::new(), &HeaderMap::new());
+        store.put(&place, entry(vec![0; 256 << 10]), NOW);
+        let unsettled = store.memory.unsettled();
+        assert!(unsettled <= max / 16, "{unsettled} bytes wait to be weighed");
+    }
+    assert!(store.weight() <= max + max / 10, "{} of {max}", store.weight());
+    assert!(store.weight() > max / 2, "and it does keep something");
+}
+
+#[test]
+fn a_mark_lasts_a_minute() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let collapses = |millis, crowd| store.collapses(key, crowd, Now { mono: Mono(millis), ..NOW });
+    assert!(collapses(0, Crowd::All));
+    store.stop_collapsing(key, Crowd::All, NOW);
+    assert!(!collapses(59_999, Crowd::All));
+    assert!(!collapses(59_999, Crowd::WithCookie));
+    assert!(collapses(60_000, Crowd::All));
+}
+
+#[test]
+fn a_mark_for_those_with_a_cookie_leaves_the_others_together() {
+    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    store.stop_collapsing(key, Crowd::WithCookie, NOW);
+    assert!(store.collapses(key, Crowd::All, NOW));
+    assert!(!store.collapses(key, Crowd::WithCookie, NOW));
+}
+
+#[test]
+fn an_entity_tag_of_ours_is_made_of_the_body_and_is_not_the_origins() {
+    let (one, other) = (entry("one"), entry("other"));
+    let tag = |entry: &Entry| entry.head.validators().etag.map(<[u8]>::to_vec);
+    assert_ne!(tag(&one), tag(&other));
+    assert_eq!(tag(&one), tag(&entry("one")));
+    assert!(one.head.origin_validators().etag.is_none());
+    let mut coded = BodyHasher::default();
+    coded.update(b"one");
+    assert_ne!(coded.finish(Some(b"gzip")), one.id, "the coding is part of what a body is");
+}
