@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`policy`] | RFC 9111 as plain functions |
 //! | [`store`], [`key`] | what the origin said, found by key |
+//! | [`upstream`] | requests to the API |
 //! | [`log`], [`counters`] | what operators see |
 //! | [`clock`] | the only source of now and of sleep |
 
@@ -14,3 +15,4 @@ pub mod key;
 pub mod log;
 pub mod policy;
 pub mod store;
+pub mod upstream;

@@ -1,0 +1,134 @@
+//! One try to get an answer on one connection, and whether there may be another.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Release},
+    },
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, client::conn::TrySendError};
+
+use super::{
+    Error, RequestBody,
+    connection::{Age, Connection},
+    upload::Progress,
+};
+use crate::clock::Clock;
+
+/// What all tries of a request share.
+pub(super) struct Terms<'a> {
+    pub(super) clock: &'a Clock,
+    pub(super) first_byte: Duration,
+    /// True while a byte of the request may have been written.
+    pub(super) sent: &'a AtomicBool,
+}
+
+/// A response head, and the connection on which the body is to come.
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    pub(super) connection: Connection,
+    pub(super) upload: Option<Arc<Progress>>,
+}
+
+/// A try without an answer.
+pub(super) struct Failed {
+    error: Error,
+    again: Option<Again>,
+}
+
+enum Again {
+    /// Nothing of it was written: hyper hands it back.
+    Unwritten(Box<Request<RequestBody>>),
+    /// A copy of it: a reused connection died before the first byte of the answer, and the request
+    /// is one that may be received twice.
+    Idempotent(Box<Request<RequestBody>>),
+}
+
+/// Sends `request` and waits for the head of its answer.
+pub(super) async fn attempt(
+    mut connection: Connection,
+    request: Request<RequestBody>,
+    terms: &Terms<'_>,
+) -> Result<Answer, Failed> {
+    let upload = request.body().progress();
+    let copy = may_come_twice(&connection, &request).then(|| copy(&request));
+    terms.sent.store(true, Release);
+    let sending = connection.exchange(request);
+    tokio::select! {
+        biased;
+        sent = sending => match sent {
+            Ok(response) => Ok(Answer { response, connection, upload }),
+            Err(error) => Err(Failed::new(error, &connection, upload.as_deref(), copy)),
+        },
+        () = stalled(upload.as_deref(), terms) => {
+            Err(Failed { error: Error::FirstByteTimeout(terms.first_byte), again: None })
+        }
+    }
+}
+
+async fn stalled(upload: Option<&Progress>, terms: &Terms<'_>) {
+    match upload {
+        Some(upload) => upload.stalled(terms.clock, terms.first_byte).await,
+        None => terms.clock.sleep(terms.first_byte).await,
+    }
+}
+
+/// RFC 9110 §9.2.2. Only a reused connection may die without blame: the upstream's idle timer.
+fn may_come_twice(connection: &Connection, request: &Request<RequestBody>) -> bool {
+    connection.age == Age::Reused
+        && request.method().is_idempotent()
+        && request.body().is_end_stream()
+}
+
+/// The same request, for one without a body.
+fn copy(request: &Request<RequestBody>) -> Box<Request<RequestBody>> {
+    let mut copy = Request::new(RequestBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
+    Box::new(copy)
+}
+
+impl Failed {
+    fn new(
+        mut error: TrySendError<Request<RequestBody>>,
+        connection: &Connection,
+        upload: Option<&Progress>,
+        copy: Option<Box<Request<RequestBody>>>,
+    ) -> Failed {
+        let unwritten = error.take_message().filter(|request| !request.body().polled());
+        let again = match unwritten {
+            Some(request) => Some(Again::Unwritten(Box::new(request))),
+            None => copy.filter(|_| !connection.answered()).map(Again::Idempotent),
+        };
+        let error = match upload.and_then(Progress::fault) {
+            Some(fault) => Error::Client(fault),
+            None => Error::Http(error.into_error()),
+        };
+        Failed { error, again }
+    }
+
+    /// The request, if it may be sent once more; else why there is no answer.
+    pub(super) fn again(self, terms: &Terms<'_>) -> Result<Request<RequestBody>, Error> {
+        tracing::debug!(error = %self.error, again = self.again.is_some(), "no answer");
+        match self.again {
+            Some(Again::Unwritten(request)) => {
+                terms.sent.store(false, Release);
+                Ok(*request)
+            }
+            Some(Again::Idempotent(request)) => Ok(*request),
+            None => Err(self.error),
+        }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Error {
+        failed.error
+    }
+}

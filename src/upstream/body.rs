@@ -1,0 +1,124 @@
+//! Bodies from an upstream, and what they hold on to until their end.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{
+    BodyError, connection::Connection, framing::Reuse, places::Place, pool::Pool, stall::Stall,
+    upload::Progress,
+};
+
+/// A response body as it arrives, within the upstream's `between_bytes`.
+///
+/// It holds a connection and a place among the upstream's `max_concurrent`. At its end the place
+/// is free and the connection is kept for the next request; dropped before its end, it frees the
+/// place and closes the connection. The body of a 101 has no bytes, but holds both until it is
+/// dropped: keep it for as long as the tunnel lasts.
+#[derive(Debug)]
+pub struct ResponseBody {
+    incoming: Incoming,
+    stall: Stall,
+    lease: Option<Lease>,
+    /// Held until the drop.
+    _tunnel: Option<Lease>,
+}
+
+/// The connection and the place that a body has for as long as it lasts.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) connection: Connection,
+    pub(super) place: Place,
+    pub(super) upload: Option<Arc<Progress>>,
+    pub(super) pool: Weak<Pool>,
+    pub(super) reuse: Reuse,
+}
+
+impl ResponseBody {
+    pub(super) fn new(incoming: Incoming, stall: Stall, lease: Lease) -> ResponseBody {
+        let mut body = ResponseBody { incoming, stall, lease: Some(lease), _tunnel: None };
+        if body.incoming.is_end_stream() {
+            body.end();
+        }
+        body
+    }
+
+    pub(super) fn tunnel(incoming: Incoming, stall: Stall, lease: Lease) -> ResponseBody {
+        ResponseBody { incoming, stall, lease: None, _tunnel: Some(lease) }
+    }
+
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.end();
+        }
+    }
+
+    fn broken(&mut self, error: hyper::Error) -> BodyError {
+        let fault = self.lease.take().and_then(|lease| lease.upload?.fault());
+        fault.map_or(BodyError::Http(error), BodyError::Client)
+    }
+
+    fn stalled(&mut self, limit: Duration) -> BodyError {
+        self.lease = None;
+        BodyError::Idle(limit)
+    }
+}
+
+impl Lease {
+    /// The response has ended well.
+    fn end(self) {
+        let Lease { connection, place, upload, pool, reuse } = self;
+        // An upstream may answer before it has read the request; the rest of the upload would
+        // hold the connection for as long as the client likes, so it ends here.
+        let uploaded = upload.is_none_or(|upload| upload.ended());
+        if let (true, Reuse::Allowed, Some(pool)) = (uploaded, reuse, pool.upgrade()) {
+            pool.park(connection);
+        }
+        // Last, so that whoever waits for the place finds the connection.
+        drop(place);
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            let limit = ready!(self.stall.poll_waiting(cx));
+            return Poll::Ready(Some(Err(self.stalled(limit))));
+        };
+        self.stall.moved();
+        match polled {
+            Some(Ok(frame)) => {
+                if frame.is_trailers() || self.incoming.is_end_stream() {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(self.broken(error)))),
+            None => {
+                self.end();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,94 @@
+//! Where messages end: said by us to the upstream, and checked in what it says (RFC 9112 §6).
+
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    request, response,
+};
+use http_body::Body;
+
+use super::{Error, RequestBody};
+
+/// Whether a connection can be used again after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    Allowed,
+    /// The framing is odd enough that what follows might be taken for another answer.
+    Refused,
+}
+
+/// A request whose framing is ours, whatever the client's was.
+pub(super) fn request(head: request::Parts, mut body: RequestBody) -> Request<RequestBody> {
+    if head.version == Version::HTTP_2 {
+        body.needs_end_stream();
+    }
+    let mut request = Request::from_parts(head, body);
+    *request.version_mut() = Version::HTTP_11;
+    let length = request.body().size_hint().exact();
+    let anticipates_content =
+        matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    let fields = request.headers_mut();
+    fields.remove(CONTENT_LENGTH);
+    fields.remove(TRANSFER_ENCODING);
+    match length {
+        // RFC 9110 §8.6: servers may answer 411 without it.
+        Some(0) if !anticipates_content => {}
+        Some(length) => {
+            fields.insert(CONTENT_LENGTH, length.into());
+        }
+        // Named here, because hyper drops a GET's body of unknown length otherwise.
+        None => {
+            fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+    request
+}
+
+/// Refuses a response whose end hyper and the upstream might see at different places, and leaves
+/// at most one Content-Length.
+pub(super) fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
+    let coded = is_chunked(&head.headers)?;
+    let length = content_length(&head.headers)?;
+    let bodiless = head.status == StatusCode::NO_CONTENT || head.status.is_informational();
+    // Content-Length beside chunked counts for nothing (RFC 9112 §6.3), and in a 101 or 204 neither
+    // may be there at all (RFC 9110 §8.6); hyper decodes so, but leaves the field.
+    let odd = coded && (length.is_some() || bodiless) || bodiless && length.is_some_and(|n| n > 0);
+    if odd || bodiless {
+        head.headers.remove(CONTENT_LENGTH);
+    } else if let Some(length) = length {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Ok(if odd { Reuse::Refused } else { Reuse::Allowed })
+}
+
+/// Any other coding than `chunked` would be part of the body that hyper hands out.
+fn is_chunked(fields: &HeaderMap) -> Result<bool, Error> {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(false),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        (Some(_), _) => Err(Error::Framing("a transfer coding other than chunked")),
+    }
+}
+
+/// hyper refuses lengths that differ only where it needs one, not after HEAD or in a 304.
+fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Error> {
+    let mut length = None;
+    for value in fields.get_all(CONTENT_LENGTH) {
+        for member in value.as_bytes().split(|byte| *byte == b',') {
+            let member = number(member.trim_ascii()).ok_or(Error::Framing(BAD_LENGTH))?;
+            if length.replace(member).is_some_and(|before| before != member) {
+                return Err(Error::Framing(BAD_LENGTH));
+            }
+        }
+    }
+    Ok(length)
+}
+
+const BAD_LENGTH: &str = "a Content-Length that is no number, or two that differ";
+
+fn number(digits: &[u8]) -> Option<u64> {
+    // `parse` alone would take a sign.
+    let digits = str::from_utf8(digits).ok().filter(|it| it.bytes().all(|b| b.is_ascii_digit()))?;
+    digits.parse().ok()
+}

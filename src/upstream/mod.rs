@@ -1,0 +1,159 @@
+//! Requests to an API: a pool of connections with limits, timeouts, and the retry rule.
+//!
+//! Knows HTTP/1.1 framing and sockets; knows neither the cache nor the client. A response body
+//! holds its place among the upstream's `max_concurrent` until it has ended or is dropped.
+//!
+//! A connection has one owner at a time (the send, then the response body, then the pool), and is
+//! closed by being dropped: that is how every early end, of a client, of a body, of the upstream
+//! itself, closes what it leaves behind.
+
+mod attempt;
+mod body;
+mod connect;
+mod connection;
+mod error;
+mod framing;
+mod places;
+mod pool;
+mod stall;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod upload;
+mod wire;
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use http::{Request, Response, StatusCode, header::UPGRADE, request};
+
+pub use body::ResponseBody;
+pub use error::{BodyError, ClientFault, Error};
+pub use upload::RequestBody;
+
+use crate::{clock::Clock, config};
+use attempt::{Answer, Terms, attempt};
+use body::Lease;
+use connect::Connector;
+use connection::Connection;
+use places::{Place, Places};
+use pool::Pool;
+use stall::Stall;
+
+/// One upstream: its pool and its limits. Lives across reloads while its configuration is the same.
+#[derive(Debug)]
+pub struct Upstream {
+    config: config::Upstream,
+    clock: Clock,
+    connector: Connector,
+    places: Places,
+    pool: Arc<Pool>,
+}
+
+impl Upstream {
+    /// Opens no connection yet, but reads the certificate roots.
+    ///
+    /// # Errors
+    /// Why its certificate roots cannot be used.
+    pub fn new(config: config::Upstream, clock: Clock) -> Result<Upstream, String> {
+        let connector = Connector::new(&config, clock.clone())?;
+        let places = Places::new(config.max_concurrent);
+        let pool = Pool::new(clock.clone(), config.max_concurrent);
+        Ok(Upstream { config, clock, connector, places, pool })
+    }
+
+    /// What it was made of.
+    #[must_use]
+    pub fn config(&self) -> &config::Upstream {
+        &self.config
+    }
+
+    /// Sends a request whose head is ready to go: hop-by-hop fields removed, Host set, the URI in
+    /// origin form. `sent` becomes true before its first byte may have been written, and false
+    /// again if it turns out that none was.
+    ///
+    /// Content-Length and Transfer-Encoding are set here, by the body. The version in the head is
+    /// the one that the client spoke: a body that came over HTTP/2 must have ended its stream.
+    ///
+    /// Waits at most `first_byte` for a place, `connect` for a connection, and `first_byte` for
+    /// the answer; the latter counts from the last bytes of an upload that the upstream has taken,
+    /// and not while the client owes the next ones.
+    ///
+    /// With `Upgrade` in the head, a 101 comes back with [`hyper::upgrade::OnUpgrade`] in its
+    /// extensions. Its body is the tunnel's place: keep it until the tunnel is over.
+    ///
+    /// Dropping the future closes the connection, or leaves the queue for a place.
+    ///
+    /// # Errors
+    /// Why there is no response head.
+    pub async fn send(
+        &self,
+        head: request::Parts,
+        body: RequestBody,
+        sent: &AtomicBool,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let place = self.places.take(&self.clock, self.config.first_byte).await?;
+        let upgrade = Upgrade::of(&head);
+        let request = framing::request(head, body);
+        let answer = self.answer(request, sent).await?;
+        self.deliver(answer, place, upgrade)
+    }
+
+    /// The retry rule: what was not written, or died on a reused connection and may be received
+    /// twice, is sent once more, on a new connection.
+    async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        sent: &AtomicBool,
+    ) -> Result<Answer, Error> {
+        let terms = Terms { clock: &self.clock, first_byte: self.config.first_byte, sent };
+        let failed = match attempt(self.connection().await?, request, &terms).await {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        let request = failed.again(&terms)?;
+        Ok(attempt(self.connector.connect().await?, request, &terms).await?)
+    }
+
+    async fn connection(&self) -> Result<Connection, Error> {
+        match self.pool.checkout().await {
+            Some(idle) => Ok(idle),
+            None => self.connector.connect().await,
+        }
+    }
+
+    fn deliver(
+        &self,
+        answer: Answer,
+        place: Place,
+        upgrade: Upgrade,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let Answer { response, connection, upload } = answer;
+        let (mut head, incoming) = response.into_parts();
+        let reuse = framing::check(&mut head)?;
+        let stall = Stall::new(self.clock.clone(), self.config.between_bytes);
+        let lease = Lease { connection, place, upload, pool: Arc::downgrade(&self.pool), reuse };
+        let body = match (head.status, upgrade) {
+            (StatusCode::SWITCHING_PROTOCOLS, Upgrade::Asked) => {
+                ResponseBody::tunnel(incoming, stall, lease)
+            }
+            (StatusCode::SWITCHING_PROTOCOLS, Upgrade::NotAsked) => {
+                return Err(Error::Framing("101 to a request without Upgrade"));
+            }
+            (_, Upgrade::Asked | Upgrade::NotAsked) => ResponseBody::new(incoming, stall, lease),
+        };
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+/// Whether the request asks for another protocol.
+#[derive(Clone, Copy)]
+enum Upgrade {
+    Asked,
+    NotAsked,
+}
+
+impl Upgrade {
+    fn of(head: &request::Parts) -> Upgrade {
+        if head.headers.contains_key(UPGRADE) { Upgrade::Asked } else { Upgrade::NotAsked }
+    }
+}
