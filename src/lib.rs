@@ -2,17 +2,35 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`proxy`] | the story: a request's whole journey, top to bottom |
+//! | [`server`] | listeners, connections, limits, draining |
+//! | [`visit`], [`target`], [`fields`] | a request let in: its target, what is believed of it |
 //! | [`policy`] | RFC 9111 as plain functions |
 //! | [`store`], [`key`] | what the origin said, found by key |
+//! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
+//! | [`reply`], [`body`], [`cache_status`] | what clients see |
+//! | [`tunnel`] | connections that have become another protocol |
+//! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`log`], [`counters`] | what operators see |
 //! | [`clock`] | the only source of now and of sleep |
 
+pub mod body;
+pub mod cache_status;
 pub mod clock;
+pub mod collapse;
 pub mod config;
 pub mod counters;
+pub mod fields;
 pub mod key;
 pub mod log;
 pub mod policy;
+pub mod proxy;
+pub mod reply;
+pub mod server;
+pub mod snapshot;
 pub mod store;
+pub mod target;
+pub mod tunnel;
 pub mod upstream;
+pub mod visit;

@@ -1,0 +1,101 @@
+//! The body of every response, one enum, so that a hit boxes nothing.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::{collapse::fill::Reader, log, upstream::ResponseBody};
+
+/// The body of a response to a client.
+#[derive(Debug, Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// A whole body, at hand.
+    Full(Bytes),
+    /// A shared fetch's, as it comes.
+    Arriving(Reader),
+    /// The upstream's, as it comes.
+    Relayed(Box<ResponseBody>),
+    /// Any of these, with its end told to the access log.
+    Logged(Box<Logged>),
+}
+
+/// A body whose bytes and end are told to the access log.
+#[derive(Debug)]
+pub struct Logged {
+    body: Body,
+    record: log::Record,
+}
+
+/// The body ended before its end; the connection must break, so that it does not look whole.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+impl Body {
+    /// The same body, with its end told to the access log.
+    #[must_use]
+    pub fn logged(self, record: log::Record) -> Body {
+        Body::Logged(Box::new(Logged { body: self, record }))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match &mut *self {
+            Body::Empty => Poll::Ready(None),
+            Body::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Body::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
+            Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
+            Body::Logged(logged) => logged.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Full(bytes) => bytes.is_empty(),
+            Body::Arriving(reader) => reader.is_end_stream(),
+            Body::Relayed(body) => body.is_end_stream(),
+            Body::Logged(logged) => logged.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Arriving(reader) => reader.size_hint(),
+            Body::Relayed(body) => body.size_hint(),
+            Body::Logged(logged) => logged.body.size_hint(),
+        }
+    }
+}
+
+impl Logged {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = http_body::Body::poll_frame(Pin::new(&mut self.body), cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Poll::Ready(Some(Err(_))) => self.record.torn = true,
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        polled
+    }
+}

@@ -1,0 +1,225 @@
+//! Cache-Status (RFC 9211): what the cache did, in one place, for the field and for the log.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::policy::{Fwd, Unstorable};
+
+/// The field's name.
+pub const NAME: HeaderName = HeaderName::from_static("cache-status");
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// Answered without going forward (§2.1).
+    Hit {
+        /// Whole seconds of freshness left; negative for a stale answer (§2.4).
+        ttl: i64,
+        /// Why, where there is more to say.
+        detail: Option<Detail>,
+    },
+    /// Went forward (§2.2).
+    Forwarded(Forwarded),
+    /// Never came as far as the cache: refused, or not to be had without going forward.
+    Refused,
+}
+
+/// What became of a request that went forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Why (§2.2).
+    pub fwd: Fwd,
+    /// The upstream's status (§2.3); told where it is not the answer's.
+    pub fwd_status: Option<StatusCode>,
+    /// The answer is stored, or will be if its body completes (§2.5).
+    pub stored: bool,
+    /// Answered by another client's fetch (§2.6).
+    pub collapsed: bool,
+    /// Why, where there is more to say (§2.8).
+    pub detail: Option<Detail>,
+}
+
+/// A reason that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Stale, and being refreshed (RFC 5861 §3).
+    StaleWhileRevalidate,
+    /// Stale, as the origin failed or was too slow (RFC 5861 §4).
+    StaleIfError,
+    /// Not stored, and why.
+    NotStored(Unstorable),
+    /// The upstream gave no answer, and why.
+    Failed(&'static str),
+}
+
+impl Detail {
+    /// Its token, here as in the log.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Detail::StaleWhileRevalidate => "stale-while-revalidate",
+            Detail::StaleIfError => "stale-if-error",
+            Detail::NotStored(reason) => reason.token(),
+            Detail::Failed(token) => token,
+        }
+    }
+}
+
+impl CacheStatus {
+    /// Went forward, and no more is known.
+    #[must_use]
+    pub fn forwarded(fwd: Fwd) -> Forwarded {
+        Forwarded { fwd, fwd_status: None, stored: false, collapsed: false, detail: None }
+    }
+
+    /// `hit`, `refused`, or the token of `fwd`.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            CacheStatus::Hit { .. } => "hit",
+            CacheStatus::Forwarded(forwarded) => forwarded.fwd.token(),
+            CacheStatus::Refused => "refused",
+        }
+    }
+
+    /// The reason's token, or nothing.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        let detail = match self {
+            CacheStatus::Hit { detail, .. } => *detail,
+            CacheStatus::Forwarded(forwarded) => forwarded.detail,
+            CacheStatus::Refused => None,
+        };
+        detail.map_or("", Detail::token)
+    }
+
+    /// The member that this cache adds to the field.
+    #[must_use]
+    pub fn value(&self, answer: StatusCode) -> HeaderValue {
+        let mut text = String::with_capacity(64);
+        text.push_str("larder");
+        match self {
+            CacheStatus::Hit { ttl, .. } => {
+                text.push_str("; hit; ttl=");
+                push_number(&mut text, *ttl);
+            }
+            CacheStatus::Forwarded(forwarded) => forwarded.write(&mut text, answer),
+            CacheStatus::Refused => {}
+        }
+        if !self.reason().is_empty() {
+            text.push_str("; detail=");
+            text.push_str(self.reason());
+        }
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
+            .expect("tokens and numbers are a field value")
+    }
+}
+
+impl Forwarded {
+    /// The answer is stored, or will be if its body completes.
+    #[must_use]
+    pub fn stored(self) -> Forwarded {
+        Forwarded { stored: true, ..self }
+    }
+
+    /// The upstream's status, where it gave one.
+    #[must_use]
+    pub fn with_status(self, fwd_status: Option<StatusCode>) -> Forwarded {
+        Forwarded { fwd_status, ..self }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn detail(self, detail: Detail) -> Forwarded {
+        Forwarded { detail: Some(detail), ..self }
+    }
+
+    fn write(&self, text: &mut String, answer: StatusCode) {
+        text.push_str("; fwd=");
+        text.push_str(self.fwd.token());
+        if let Some(status) = self.fwd_status.filter(|it| *it != answer) {
+            text.push_str("; fwd-status=");
+            text.push_str(status.as_str());
+        }
+        if self.stored {
+            text.push_str("; stored");
+        }
+        if self.collapsed {
+            text.push_str("; collapsed");
+        }
+    }
+}
+
+/// Writes a number without the formatting machinery: this stands on the hit path.
+fn push_number(text: &mut String, number: i64) {
+    let mut digits = [0; 20];
+    let mut rest = number.unsigned_abs();
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[usize::try_from(rest % 10).unwrap_or_default()];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        text.push('-');
+    }
+    text.extend(digits[start..].iter().map(|digit| char::from(*digit)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_as_rfc_9211_says() {
+        let miss = CacheStatus::forwarded(Fwd::UriMiss);
+        let not_stored = Detail::NotStored(Unstorable::NoStore);
+        let cases = [
+            (CacheStatus::Hit { ttl: 29, detail: None }, "larder; hit; ttl=29"),
+            (
+                CacheStatus::Hit { ttl: -5, detail: Some(Detail::StaleWhileRevalidate) },
+                "larder; hit; ttl=-5; detail=stale-while-revalidate",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded { stored: true, ..miss }),
+                "larder; fwd=uri-miss; stored",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded { stored: true, collapsed: true, ..miss }),
+                "larder; fwd=uri-miss; stored; collapsed",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded { detail: Some(not_stored), ..miss }),
+                "larder; fwd=uri-miss; detail=no-store",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded {
+                    fwd: Fwd::Stale,
+                    fwd_status: Some(StatusCode::NOT_MODIFIED),
+                    stored: true,
+                    ..miss
+                }),
+                "larder; fwd=stale; fwd-status=304; stored",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded { fwd_status: Some(StatusCode::OK), ..miss }),
+                "larder; fwd=uri-miss",
+            ),
+            (CacheStatus::Refused, "larder"),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(status.value(StatusCode::OK), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are() {
+        for number in [0, 7, 10, -1, 1_234_567_890, i64::MAX, i64::MIN] {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string());
+        }
+    }
+}

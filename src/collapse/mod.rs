@@ -1,0 +1,291 @@
+//! Collapsed requests (RFC 9111 §4): one fetch a key, however many ask.
+//!
+//! A fetch belongs to nobody. Whoever asks first also gets a [`Leader`], hands
+//! it to a task of its own, and then follows like everyone else, so a client
+//! who leaves takes nothing down with it. A leader that is dropped unfinished
+//! ends as [`Outcome::NotShared`]: the followers go their own way, and nobody
+//! hangs.
+
+pub mod budget;
+pub mod fill;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use http::StatusCode;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::{
+    key::{IdentityState, Key},
+    reply::Failure,
+    store::{Entry, Head, Place},
+};
+use fill::Filling;
+
+/// Fetches that go on at the same time although nobody waits for them any more.
+const MAX_ORPHANS: usize = 64;
+
+/// The fetches under way, by primary key.
+#[derive(Debug)]
+pub struct InFlight {
+    flights: Mutex<HashMap<Key, Vec<Slot>, IdentityState>>,
+    orphans: Arc<Semaphore>,
+}
+
+/// A flight and what it can be joined by.
+#[derive(Debug)]
+struct Slot {
+    /// The variant's key, or the primary as long as no variant is known; `None`: it flies alone.
+    key: Option<Key>,
+    flight: Arc<Flight>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    progress: watch::Sender<Progress>,
+    /// It is to run to its end whoever waits for it.
+    kept: AtomicBool,
+    /// What it brings is out of date before it arrives.
+    disowned: AtomicBool,
+    /// Its request may have reached the origin.
+    sent: AtomicBool,
+}
+
+/// How far a fetch has come.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// No response head yet.
+    Pending,
+    /// A storable response is arriving; followers may read along.
+    Arriving(Arc<Arrival>),
+    /// It is over.
+    Done(Outcome),
+}
+
+/// A storable response whose body is still arriving.
+#[derive(Debug)]
+pub struct Arrival {
+    /// How it begins.
+    pub head: Head,
+    /// Where it will be stored.
+    pub place: Place,
+    /// Its body.
+    pub filling: Filling,
+}
+
+/// What a finished fetch means to its followers.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// This was stored, or found good again.
+    Entry {
+        /// Where it lies.
+        place: Place,
+        /// It.
+        entry: Entry,
+        /// The origin's status where that is not the entry's.
+        fwd_status: Option<StatusCode>,
+    },
+    /// The origin failed, and this stale response may stand in (RFC 5861 §4).
+    Stale {
+        /// It.
+        entry: Entry,
+        /// The origin's status, where there was an answer.
+        fwd_status: Option<StatusCode>,
+    },
+    /// The origin gave no answer.
+    Failed(Failure),
+    /// The response was one client's alone. Fetch your own.
+    NotShared,
+}
+
+/// Whether a fetch may be joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// By everyone who asks for the same key.
+    Welcome,
+    /// By nobody.
+    Alone,
+}
+
+/// The duty to fetch, and to say how it went.
+#[derive(Debug)]
+pub struct Leader {
+    primary: Key,
+    flight: Arc<Flight>,
+    all: Arc<InFlight>,
+}
+
+/// One client waiting for a fetch.
+#[derive(Debug)]
+pub struct Follower {
+    progress: watch::Receiver<Progress>,
+    flight: Arc<Flight>,
+}
+
+impl Default for InFlight {
+    fn default() -> InFlight {
+        InFlight { flights: Mutex::default(), orphans: Arc::new(Semaphore::new(MAX_ORPHANS)) }
+    }
+}
+
+impl InFlight {
+    /// Follows the fetch for `key`, one variant of `primary`; whoever comes first also leads it.
+    pub fn join(
+        self: &Arc<Self>,
+        primary: Key,
+        key: Key,
+        company: Company,
+    ) -> (Follower, Option<Leader>) {
+        let mut flights = self.flights.lock();
+        let slots = flights.entry(primary).or_default();
+        let joined = slots.iter().find(|it| it.key == Some(key)).map(|it| it.flight.clone());
+        if let Some(flight) = joined.filter(|_| company == Company::Welcome) {
+            return (Follower::of(flight), None);
+        }
+        let flight = Arc::new(Flight::new());
+        let follower = Follower::of(flight.clone());
+        let key = (company == Company::Welcome).then_some(key);
+        slots.push(Slot { key, flight: flight.clone() });
+        (follower, Some(Leader { primary, flight, all: self.clone() }))
+    }
+
+    /// Forgets the fetches for a target URI: they may finish, but what they bring is out of date
+    /// before it does. Whoever asks next starts another.
+    pub fn disown(&self, primary: Key) {
+        let slots = self.flights.lock().remove(&primary);
+        for slot in slots.into_iter().flatten() {
+            slot.flight.disowned.store(true, SeqCst);
+        }
+    }
+
+    /// How many fetches are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.flights.lock().values().map(Vec::len).sum()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.flights.lock().is_empty()
+    }
+}
+
+impl Flight {
+    fn new() -> Flight {
+        Flight {
+            progress: watch::Sender::new(Progress::Pending),
+            kept: AtomicBool::new(false),
+            disowned: AtomicBool::new(false),
+            sent: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Leader {
+    /// Whether what this fetch brings may still be stored.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.flight.disowned.load(SeqCst)
+    }
+
+    /// Becomes true before the request may have reached the origin.
+    #[must_use]
+    pub fn sent(&self) -> &AtomicBool {
+        &self.flight.sent
+    }
+
+    /// Whether this fetch is to run to its end whoever waits for it.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.flight.kept.load(SeqCst)
+    }
+
+    /// Resolves once nobody waits for the response head.
+    pub async fn deserted(&self) {
+        self.flight.progress.closed().await;
+    }
+
+    /// Leave to go on without anybody waiting; `None` when too many fetches do so already.
+    #[must_use]
+    pub fn orphaned(&self) -> Option<OwnedSemaphorePermit> {
+        self.all.orphans.clone().try_acquire_owned().ok()
+    }
+
+    /// Ends the fetch if still nobody waits for it: `true`, and nobody can join it any more.
+    #[must_use]
+    pub fn give_up(&self) -> bool {
+        let mut flights = self.all.flights.lock();
+        let deserted = self.flight.progress.receiver_count() == 0 && !self.is_kept();
+        if deserted {
+            forget(&mut flights, self);
+        }
+        deserted
+    }
+
+    /// Lets the followers read along, and those who ask for the same variant from now on.
+    pub fn arriving(&self, arrival: Arc<Arrival>) {
+        let mut flights = self.all.flights.lock();
+        let slots = flights.get_mut(&self.primary).into_iter().flatten();
+        for slot in slots.filter(|it| Arc::ptr_eq(&it.flight, &self.flight)) {
+            slot.key = slot.key.map(|_| arrival.place.key);
+        }
+        drop(flights);
+        self.flight.progress.send_replace(Progress::Arriving(arrival));
+    }
+
+    /// Ends the fetch. Store first, finish second: a request that comes between the two must find
+    /// either the entry or the flight.
+    pub fn finish(self, outcome: Outcome) {
+        self.flight.progress.send_replace(Progress::Done(outcome));
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        forget(&mut self.all.flights.lock(), self);
+        self.flight.progress.send_if_modified(|progress| {
+            let abandoned = !matches!(progress, Progress::Done(_));
+            if abandoned {
+                *progress = Progress::Done(Outcome::NotShared);
+            }
+            abandoned
+        });
+    }
+}
+
+fn forget(flights: &mut HashMap<Key, Vec<Slot>, IdentityState>, leader: &Leader) {
+    let Some(slots) = flights.get_mut(&leader.primary) else { return };
+    slots.retain(|it| !Arc::ptr_eq(&it.flight, &leader.flight));
+    if slots.is_empty() {
+        flights.remove(&leader.primary);
+    }
+}
+
+impl Follower {
+    fn of(flight: Arc<Flight>) -> Follower {
+        Follower { progress: flight.progress.subscribe(), flight }
+    }
+
+    /// Lets the fetch run to its end although this client does not wait for it.
+    pub fn keep(&self) {
+        self.flight.kept.store(true, SeqCst);
+    }
+
+    /// Waits until there is something to send: a body arriving, or the end.
+    pub async fn wait(&mut self) -> Progress {
+        match self.progress.wait_for(|progress| !matches!(progress, Progress::Pending)).await {
+            Ok(progress) => progress.clone(),
+            Err(_) => Progress::Done(Outcome::NotShared),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What a request says of where it comes from, and how much of it is believed.
+//!
+//! Only a peer in `trusted_proxies` is. `Forwarded` (RFC 7239) wins over
+//! `X-Forwarded-*`; chains are walked from the right, through trusted hops,
+//! to the first address that is not.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+
+use crate::{
+    server::PeerAddr,
+    target::{self, Scheme},
+};
+
+/// Fields by which a client could pass for another, or for another request.
+const LIES: [HeaderName; 7] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+];
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What is known of a request's origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Believed {
+    /// The client; `None` on a unix socket.
+    pub client: Option<IpAddr>,
+    /// The scheme that the client used.
+    pub scheme: Scheme,
+    /// The Host that the client sent, where a trusted proxy says so.
+    pub host: Option<String>,
+    /// Whether what the peer says of the client is passed on.
+    pub trusted: bool,
+}
+
+/// One hop of a chain, as a proxy wrote it down.
+#[derive(Debug, Default)]
+struct Hop {
+    address: Option<IpAddr>,
+    scheme: Option<Scheme>,
+    host: Option<String>,
+}
+
+/// Reads what the peer says of the client if it is trusted, and else takes it out of the request.
+pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Believed {
+    let peer = match peer {
+        PeerAddr::Ip(address) => Some(address),
+        PeerAddr::Unix => None,
+    };
+    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
+    if !peer.is_some_and(is_trusted) {
+        remove_lies(fields);
+        return Believed { client: peer, ..Believed::default() };
+    }
+    let hops = match fields.contains_key(header::FORWARDED) {
+        true => forwarded(fields),
+        false => x_forwarded(fields),
+    };
+    let client = hops.iter().rposition(|hop| !hop.address.is_some_and(is_trusted));
+    let client = client.or((!hops.is_empty()).then_some(0));
+    let hop = client.and_then(|index| hops.into_iter().nth(index)).unwrap_or_default();
+    let scheme = hop.scheme.unwrap_or_default();
+    let host = hop.host.and_then(|host| target::normalise(host.as_bytes(), scheme).ok());
+    Believed { client: hop.address.or(peer), scheme, host, trusted: true }
+}
+
+fn remove_lies(fields: &mut HeaderMap) {
+    let is_lie =
+        |name: &&HeaderName| name.as_str().starts_with("x-forwarded-") || LIES.contains(name);
+    let lies: Vec<HeaderName> = fields.keys().filter(is_lie).cloned().collect();
+    for name in lies {
+        fields.remove(name);
+    }
+}
+
+fn x_forwarded(fields: &HeaderMap) -> Vec<Hop> {
+    let last = |name| members(fields, &name).pop();
+    let scheme = last(FORWARDED_PROTO).and_then(|it| Scheme::parse(&it));
+    let host = last(FORWARDED_HOST);
+    let chain = members(fields, &FORWARDED_FOR).into_iter();
+    let mut hops: Vec<Hop> =
+        chain.map(|node| Hop { address: address(&node), ..Hop::default() }).collect();
+    if hops.is_empty() {
+        hops.push(Hop::default());
+    }
+    for hop in &mut hops {
+        (hop.scheme, hop.host) = (scheme, host.clone());
+    }
+    hops
+}
+
+fn members(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    let lines = fields.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(|it| it.trim().to_owned()).collect()
+}
+
+/// Reads Forwarded (RFC 7239 §4): elements between commas, pairs between semicolons, both outside
+/// quotes.
+fn forwarded(fields: &HeaderMap) -> Vec<Hop> {
+    let lines = fields.get_all(header::FORWARDED).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| split(line, ',')).map(|element| hop(&element)).collect()
+}
+
+fn hop(element: &str) -> Hop {
+    let mut hop = Hop::default();
+    for pair in split(element, ';') {
+        let Some((name, value)) = pair.split_once('=') else { continue };
+        let value = unquote(value.trim());
+        match name.trim().to_ascii_lowercase().as_str() {
+            "for" => hop.address = address(&value),
+            "proto" => hop.scheme = Scheme::parse(&value),
+            "host" => hop.host = Some(value),
+            _ => {}
+        }
+    }
+    hop
+}
+
+/// Splits outside quoted strings (RFC 9110 §5.6.4).
+fn split(text: &str, separator: char) -> Vec<String> {
+    let (mut parts, mut quoted, mut escaped) = (vec![String::new()], false, false);
+    for character in text.chars() {
+        if character == separator && !quoted {
+            parts.push(String::new());
+            continue;
+        }
+        let escapes = quoted && !escaped && character == '\\';
+        quoted ^= character == '"' && !escaped;
+        escaped = escapes;
+        parts.last_mut().expect("it starts with one").push(character);
+    }
+    parts
+}
+
+fn unquote(value: &str) -> String {
+    let inner = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let Some(inner) = inner else { return value.to_owned() };
+    let mut plain = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => plain.extend(characters.next()),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// The address of a node (RFC 7239 §6): IPv6 in brackets, a port may follow; names are nobody.
+fn address(node: &str) -> Option<IpAddr> {
+    let bare = match node.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(address, _)| address)?,
+        None if node.matches(':').count() == 1 => node.split(':').next()?,
+        None => node,
+    };
+    bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}

@@ -1,0 +1,76 @@
+//! Fields on their way through: what is for one hop only (RFC 9110 §7.6.1),
+//! what is believed and what is stripped ([`believe`]), what we add
+//! ([`forward`]).
+
+mod believe;
+mod forward;
+
+use http::{HeaderMap, HeaderName, header};
+
+pub use believe::{Believed, believe};
+pub use forward::{Forwarding, Upgrade, forward, max_forwards, via};
+
+/// Fields that mean the connection they come on, whoever sends them.
+const ONE_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Fields without which a message cannot be understood: Connection cannot name them away.
+const NOT_NOMINATED: [HeaderName; 3] =
+    [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+
+/// Request fields whose forwarded value is ours and not the client's: a response that varies by
+/// one of them cannot be chosen by what the client sent.
+const SET_BY_US: [HeaderName; 6] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-host"),
+    header::VIA,
+    header::CONNECTION,
+];
+
+/// Whether the forwarded value of a request field is ours.
+#[must_use]
+pub fn is_set_by_us(name: &HeaderName) -> bool {
+    SET_BY_US.contains(name) || ONE_HOP.contains(name)
+}
+
+/// Removes the fields that Connection names, and Connection with them.
+pub fn remove_nominated(fields: &mut HeaderMap) {
+    let lines = fields.get_all(header::CONNECTION).iter();
+    let named = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let named: Vec<HeaderName> =
+        named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect();
+    for name in named.iter().filter(|name| !NOT_NOMINATED.contains(name)) {
+        fields.remove(name);
+    }
+    fields.remove(header::CONNECTION);
+}
+
+/// Removes every field that is for this hop only (§7.6.1).
+pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
+    remove_nominated(fields);
+    for name in ONE_HOP {
+        fields.remove(name);
+    }
+}
+
+/// Whether a field's value, a list of tokens, names `token` in any case.
+#[must_use]
+pub fn lists(fields: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let lines = fields.get_all(name).iter();
+    let mut members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    members.any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

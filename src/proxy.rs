@@ -1,0 +1,419 @@
+//! The journey of one request, top to bottom.
+//!
+//! Two acts. [`Proxy::handle`] is the client's: let in, look, decide, answer.
+//! `Proxy::fetch` is the origin's: ask, store, tell. They meet in
+//! [`collapse`](crate::collapse). Nothing is decided here and no field is
+//! read: the policy decides, and this acts on it once.
+
+mod doubt;
+mod fetch;
+mod steps;
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use http::{Request, Response, StatusCode};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use tokio::sync::oneshot;
+
+use crate::{
+    body::Body,
+    cache_status::{CacheStatus, Detail},
+    clock::Clock,
+    collapse::{Company, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
+    config::Config,
+    counters::Counters,
+    fields::Upgrade,
+    log::AccessLog,
+    policy::{self, Decision, Exchange, Fwd, Meta, Received, Unstorable, validation::Condition},
+    reply::{self, Answer, Failure},
+    server::Peer,
+    snapshot::Snapshot,
+    store::{Entry, Found, Place, Store},
+    upstream::{RequestBody, ResponseBody},
+    visit::{Arrived, Visit},
+};
+use doubt::Doubt;
+use fetch::{Fetch, Judged};
+
+/// How long a client waits for a validation while it could have the stored response
+/// (RFC 5861 §4).
+pub const STALE_WAIT: Duration = Duration::from_secs(3);
+
+/// How long a fetch that nobody waits for any more may take to bring its head.
+pub const ORPHAN_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a request looks again because what it waited for was not for it.
+const MAX_LOOKS: usize = 3;
+
+/// All that requests share.
+#[derive(Debug)]
+pub struct Proxy {
+    snapshot: ArcSwap<Snapshot>,
+    clock: Clock,
+    store: Store,
+    in_flight: Arc<InFlight>,
+    budget: Budget,
+    log: AccessLog,
+}
+
+/// What of a request is used up by forwarding it.
+struct Once {
+    body: Incoming,
+    upgrade: Option<OnUpgrade>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Proxy {
+    /// A proxy with an empty store.
+    ///
+    /// # Errors
+    /// What of the configuration cannot be used, and why.
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        counters: Arc<Counters>,
+    ) -> Result<Arc<Proxy>, String> {
+        let log = AccessLog::open(&config.log, clock.clone(), counters)
+            .map_err(|error| format!("cannot open the access log: {error}"))?;
+        Ok(Arc::new(Proxy {
+            snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
+            clock,
+            store: Store::new(config.memory.max_size),
+            in_flight: Arc::default(),
+            budget: Budget::new(config.memory.max_in_flight),
+            log,
+        }))
+    }
+
+    /// Swaps the configuration: requests that have begun keep the old one.
+    ///
+    /// # Errors
+    /// What of it cannot be used, and why; nothing has changed then.
+    pub fn reload(&self, config: &Config) -> Result<(), String> {
+        let snapshot = Snapshot::build(config, Some(&self.snapshot.load()), &self.clock)?;
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Act one: a request arrives, and is answered.
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let at = self.clock.now();
+        let (mut head, body) = request.into_parts();
+        let version = head.version;
+        let content = !http_body::Body::is_end_stream(&body);
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        let snapshot = self.snapshot.load_full();
+        let mut record = self.record(&head, &peer, at);
+        let answer = match Visit::new(&snapshot, Arrived { head, content, peer, at }) {
+            Err(refusal) => reply::refused(refusal),
+            Ok(visit) => {
+                record.iter_mut().for_each(|it| it.client = visit.believed.client);
+                self.answer(visit, Once { body, upgrade, snapshot }).await
+            }
+        };
+        self.send(answer, version, record)
+    }
+
+    /// Decides, and does what was decided. A hit waits for nothing.
+    async fn answer(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
+        let route = visit.route.clone();
+        if visit.ends_here() {
+            return reply::options();
+        }
+        if !route.cache.on || visit.upgrade != Upgrade::No {
+            return Box::pin(self.pass(visit, once, Fwd::Bypass)).await;
+        }
+        let Found { place, stored } =
+            self.store.get(visit.primary, &visit.head.headers, visit.arrived);
+        let fetch =
+            |visit: Visit, stored, fwd| Fetch { visit: Arc::new(visit), place, stored, fwd };
+        match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
+            Decision::Serve(stored) => self.hit(&visit, &stored, None),
+            Decision::ServeStale(stored) => {
+                let answer = self.hit(&visit, &stored, Some(Detail::StaleWhileRevalidate));
+                self.refresh(fetch(visit, Some(stored), Fwd::Stale));
+                answer
+            }
+            Decision::Validate(stored, fwd) => {
+                Box::pin(self.follow(fetch(visit, Some(stored), fwd))).await
+            }
+            Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
+            Decision::Pass(fwd) => Box::pin(self.pass(visit, once, fwd)).await,
+            Decision::Unsatisfiable => reply::only_if_cached(),
+        }
+    }
+
+    /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
+    /// where that was for others.
+    async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
+        let mut company = self.company(&fetch);
+        for look in 1.. {
+            let (follower, own) = self.start(fetch.clone(), company);
+            let leads = own.is_some();
+            let shared = match self.wait(&fetch, follower, own).await {
+                Waited::Own(answer) => return answer,
+                Waited::Shared(progress) => progress,
+                Waited::Enough(stored) => return self.stand_in(&fetch, &stored, None),
+            };
+            let next = match self.take_part(&fetch, shared, leads) {
+                Ok(answer) => return answer,
+                Err(next) => {
+                    if look < MAX_LOOKS {
+                        next
+                    } else {
+                        Company::Alone
+                    }
+                }
+            };
+            if let Some(answer) = self.look_again(&mut fetch) {
+                return answer;
+            }
+            if company == Company::Alone {
+                break;
+            }
+            company = next;
+        }
+        reply::lost(fetch.told(false))
+    }
+
+    /// Waits for the client's own answer or for what all may have; a client that could have a
+    /// stale answer (RFC 5861 §4) waits only for so long.
+    async fn wait(
+        &self,
+        fetch: &Fetch,
+        mut follower: Follower,
+        own: Option<oneshot::Receiver<Answer>>,
+    ) -> Waited {
+        let progress = async {
+            if let Some(own) = own
+                && let Ok(answer) = own.await
+            {
+                return Waited::Own(answer);
+            }
+            Waited::Shared(follower.wait().await)
+        };
+        let Some(stored) = fetch.may_stand_in(self.clock.now()) else {
+            return progress.await;
+        };
+        match self.clock.timeout(STALE_WAIT, progress).await {
+            Ok(waited) => waited,
+            Err(_) => {
+                follower.keep();
+                Waited::Enough(stored)
+            }
+        }
+    }
+
+    /// Answers with what a shared fetch brought, if it is for this request; else says how to look
+    /// again.
+    fn take_part(&self, fetch: &Fetch, progress: Progress, leads: bool) -> Result<Answer, Company> {
+        let (visit, now) = (&fetch.visit, self.clock.now());
+        let told = fetch.told(!leads);
+        match progress {
+            Progress::Arriving(arrival) => {
+                self.is_for(visit, &arrival.place, &arrival.head.meta)?;
+                let reader = arrival.filling.reader().ok_or(Company::Alone)?;
+                let told = told.stored().with_status(Some(arrival.head.status));
+                let status = CacheStatus::Forwarded(told);
+                Ok(reply::arriving(visit, &arrival, reader, now, status))
+            }
+            Progress::Done(Outcome::Entry { place, entry, fwd_status }) => {
+                self.is_for(visit, &place, &entry.head.meta)?;
+                let status = CacheStatus::Forwarded(
+                    told.stored().with_status(fwd_status.or(Some(entry.head.status))),
+                );
+                Ok(reply::stored(visit, &entry, now, status))
+            }
+            Progress::Done(Outcome::Stale { entry, fwd_status }) => {
+                Ok(self.stand_in(fetch, &entry, fwd_status))
+            }
+            Progress::Done(Outcome::Failed(failure)) => {
+                let status = told.detail(Detail::Failed(failure.token()));
+                Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(status)))
+            }
+            Progress::Done(Outcome::NotShared) | Progress::Pending => Err(Company::Alone),
+        }
+    }
+
+    /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
+    fn start(
+        self: &Arc<Self>,
+        fetch: Fetch,
+        company: Company,
+    ) -> (Follower, Option<oneshot::Receiver<Answer>>) {
+        let Place { primary, key, .. } = fetch.place;
+        let (follower, leader) = self.in_flight.join(primary, key, company);
+        let own = leader.map(|leader| {
+            let (owner, own) = oneshot::channel();
+            tokio::spawn(self.clone().fetch(fetch, leader, owner));
+            own
+        });
+        (follower, own)
+    }
+
+    /// A refresh behind a stale answer: a fetch without a follower.
+    fn refresh(self: &Arc<Self>, fetch: Fetch) {
+        let Place { primary, key, .. } = fetch.place;
+        let (follower, leader) = self.in_flight.join(primary, key, Company::Welcome);
+        let Some(leader) = leader else { return };
+        follower.keep();
+        tokio::spawn(self.clone().fetch(fetch, leader, oneshot::channel().0));
+    }
+
+    /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.
+    async fn fetch(
+        self: Arc<Self>,
+        mut fetch: Fetch,
+        leader: Leader,
+        owner: oneshot::Sender<Answer>,
+    ) {
+        // Another fetch may have stored it since this one's client looked.
+        if self.is_fresh_by_now(&mut fetch) {
+            return;
+        }
+        let Some(asked) = self.ask(&mut fetch, &leader).await else { return };
+        let Judged { response, received, exchange } = match asked {
+            Ok(judged) => judged,
+            Err(failure) => {
+                drop(owner);
+                return leader.finish(fetch.fall_back(failure, self.clock.now()));
+            }
+        };
+        match received {
+            Received::Storable(meta) => self.take_in(&fetch, leader, owner, response, meta).await,
+            Received::Validated => self.freshen(&fetch, leader, owner, (response, exchange)),
+            Received::StaleIfError => {
+                drop(owner);
+                leader.finish(fetch.stale(Some(response.status())));
+            }
+            Received::Unstorable(reason) => self.give(&fetch, owner, response, reason),
+            Received::Mismatched => {}
+        }
+    }
+
+    /// Asks the origin; `None` where all who waited have left, within the bounds of the design.
+    async fn ask(&self, fetch: &mut Fetch, leader: &Leader) -> Option<Result<Judged, Failure>> {
+        loop {
+            let request = self.clock.now();
+            let head = fetch.request();
+            let upstream = &fetch.visit.route.upstream;
+            let response = tokio::select! {
+                biased;
+                response = upstream.send(head, RequestBody::empty(), leader.sent()) => response,
+                () = self.abandoned(leader) => return None,
+            };
+            let exchange = Exchange { request, response: self.clock.now() };
+            let response = match response {
+                Ok(response) => response,
+                Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
+            };
+            let received = fetch.judge(exchange, response.status(), response.headers());
+            if received == Received::Mismatched && fetch.stored.take().is_some() {
+                continue;
+            }
+            return Some(Ok(Judged { response, received, exchange }));
+        }
+    }
+
+    /// Takes a storable response in: its followers read along, and once it is whole it is stored.
+    async fn take_in(
+        &self,
+        fetch: &Fetch,
+        leader: Leader,
+        owner: oneshot::Sender<Answer>,
+        response: Response<ResponseBody>,
+        meta: Meta,
+    ) {
+        let (arrival, mut fill, body) = match self.receive(fetch, response, meta) {
+            Ok(taken) => taken,
+            Err((response, reason)) => return self.give(fetch, owner, response, reason),
+        };
+        if let Some(reader) = arrival.filling.reader() {
+            let told = fetch.told(false).stored().with_status(Some(arrival.head.status));
+            let status = CacheStatus::Forwarded(told);
+            let now = self.clock.now();
+            let _ = owner.send(reply::arriving(&fetch.visit, &arrival, reader, now, status));
+        }
+        leader.arriving(arrival.clone());
+        if !steps::drain(body, &mut fill, &leader).await {
+            return;
+        }
+        let place = arrival.place.clone();
+        match self.complete(fetch, &arrival, fill) {
+            Some(entry) => {
+                self.keep(&leader, &place, &entry);
+                leader.finish(Outcome::Entry { place, entry, fwd_status: None });
+            }
+            None => self.stop_sharing(fetch, Unstorable::TooLarge),
+        }
+    }
+
+    /// Gives a response that cannot be shared to the client that asked for it.
+    fn give(
+        &self,
+        fetch: &Fetch,
+        owner: oneshot::Sender<Answer>,
+        response: Response<ResponseBody>,
+        reason: Unstorable,
+    ) {
+        // An error is of this moment: what comes next may be shared again.
+        if !response.status().is_server_error() {
+            self.stop_sharing(fetch, reason);
+        }
+        let told = fetch.told(false).with_status(Some(response.status()));
+        let status = CacheStatus::Forwarded(told.detail(Detail::NotStored(reason)));
+        let _ = owner.send(Answer::new(reply::relayed_fetch(&fetch.visit, response), status));
+    }
+
+    /// Relays an exchange that the cache has no part in, but for what it makes invalid.
+    async fn pass(self: &Arc<Self>, visit: Visit, once: Once, fwd: Fwd) -> Answer {
+        let mut head = visit.forwarded();
+        if self.settle_conditions(&visit, &once.snapshot, &mut head) == Condition::Failed {
+            return reply::precondition_failed();
+        }
+        let body = match visit.content {
+            true => {
+                let idle = visit.route.body_idle;
+                RequestBody::streamed(once.body, self.clock.clone(), idle)
+            }
+            false => RequestBody::empty(),
+        };
+        let sent = AtomicBool::new(false);
+        let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
+        let told = CacheStatus::forwarded(fwd);
+        let response = match visit.route.upstream.send(head, body, &sent).await {
+            Ok(response) => response,
+            Err(error) => {
+                let failure = fetch::report(&visit, error);
+                let status = CacheStatus::Forwarded(told.detail(Detail::Failed(failure.token())));
+                return Answer::new(reply::failed(&failure), status);
+            }
+        };
+        let now = self.clock.now();
+        doubt.settle(response.status(), response.headers());
+        let told = told.with_status(Some(response.status()));
+        let told = match fetch::why_passed(&visit, response.status(), response.headers(), now) {
+            Some(reason) => told.detail(Detail::NotStored(reason)),
+            None => told,
+        };
+        let status = CacheStatus::Forwarded(told);
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => self.tunnel(&visit, once.upgrade, response, status),
+            _ => Answer::new(reply::relayed(response), status),
+        }
+    }
+}
+
+/// What a client's wait came to.
+enum Waited {
+    /// An answer that is its alone.
+    Own(Answer),
+    /// What all who followed may have.
+    Shared(Progress),
+    /// It has waited for long enough, and may have this stale response.
+    Enough(Entry),
+}

@@ -1,0 +1,154 @@
+//! One request to the origin whose answer may be shared: what it asks, and how its answer is
+//! judged.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Response, StatusCode, header, request};
+
+use crate::{
+    cache_status::{CacheStatus, Forwarded},
+    collapse::Outcome,
+    fields::{self, Upgrade},
+    policy::{
+        self, Exchange, Fwd, Now, Received, Unstorable, asked,
+        storing::{self, Context, Validating},
+        validation,
+    },
+    reply::Failure,
+    store::{Entry, Place},
+    upstream::{self, ResponseBody},
+    visit::Visit,
+};
+
+/// One request to the origin whose answer may be shared, with all that its task needs to own.
+#[derive(Clone, Debug)]
+pub(super) struct Fetch {
+    /// The client's request that it stands for.
+    pub(super) visit: Arc<Visit>,
+    /// Where the answer belongs, as far as is known.
+    pub(super) place: Place,
+    /// The stored response that it would validate.
+    pub(super) stored: Option<Entry>,
+    /// Why it goes forward.
+    pub(super) fwd: Fwd,
+}
+
+/// A response head from the origin, judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) response: Response<ResponseBody>,
+    pub(super) received: Received,
+    pub(super) exchange: Exchange,
+}
+
+impl Fetch {
+    /// What Cache-Status says of it so far.
+    pub(super) fn told(&self, collapsed: bool) -> Forwarded {
+        Forwarded { collapsed, ..CacheStatus::forwarded(self.fwd) }
+    }
+
+    /// The head of the request to the origin: our conditions in place of the client's.
+    pub(super) fn request(&self) -> request::Parts {
+        let mut head = self.visit.forwarded();
+        head.method = Method::GET;
+        let validators = self.stored.as_ref().map(|stored| stored.head.origin_validators());
+        validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
+        head
+    }
+
+    /// What the origin's answer means.
+    pub(super) fn judge(
+        &self,
+        exchange: Exchange,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Received {
+        let received = policy::receive(self.context(exchange), status, headers);
+        let Received::Storable(_) = received else { return received };
+        match self.unsharable(headers) {
+            Some(reason) => Received::Unstorable(reason),
+            None => received,
+        }
+    }
+
+    /// Why an answer that HTTP would share depends on what only this hop knows.
+    fn unsharable(&self, headers: &HeaderMap) -> Option<Unstorable> {
+        let names = match storing::vary(headers) {
+            Ok(names) => names,
+            Err(reason) => return Some(reason),
+        };
+        if names.iter().any(fields::is_set_by_us) {
+            return Some(Unstorable::VaryStar);
+        }
+        let trailers = headers.contains_key(header::TRAILER) && self.visit.wants_trailers();
+        trailers.then_some(Unstorable::Trailers)
+    }
+
+    /// The stored response, where it may stand in for an origin that fails now (RFC 5861 §4).
+    pub(super) fn may_stand_in(&self, now: Now) -> Option<Entry> {
+        let exchange = Exchange { request: now, response: now };
+        let may = storing::may_stand_in(self.context(exchange));
+        self.stored.clone().filter(|_| may)
+    }
+
+    /// What followers get where the origin gave no answer.
+    pub(super) fn fall_back(&self, failure: Failure, now: Now) -> Outcome {
+        match self.may_stand_in(now) {
+            Some(entry) => Outcome::Stale { entry, fwd_status: None },
+            None => Outcome::Failed(failure),
+        }
+    }
+
+    /// What followers get where the origin answered with an error and the stored response stands
+    /// in.
+    pub(super) fn stale(&self, fwd_status: Option<StatusCode>) -> Outcome {
+        match self.stored.clone() {
+            Some(entry) => Outcome::Stale { entry, fwd_status },
+            None => Outcome::NotShared,
+        }
+    }
+
+    fn context(&self, exchange: Exchange) -> Context<'_> {
+        let validating = self.stored.as_ref().map(|stored| Validating {
+            meta: &stored.head.meta,
+            etag: stored.head.origin_validators().etag,
+        });
+        let rules = &self.visit.route.cache.rules;
+        Context { asked: &self.visit.asked, rules, validating, exchange }
+    }
+}
+
+/// Why the answer to a GET or HEAD that was passed was not stored.
+pub(super) fn why_passed(
+    visit: &Visit,
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: Now,
+) -> Option<Unstorable> {
+    let cacheable = matches!(visit.asked.method, asked::Method::Get | asked::Method::Head);
+    if !cacheable || !visit.route.cache.on || visit.upgrade != Upgrade::No {
+        return None;
+    }
+    let (asked, rules) = (&visit.asked, &visit.route.cache.rules);
+    let exchange = Exchange { request: now, response: now };
+    match policy::receive(Context { asked, rules, validating: None, exchange }, status, headers) {
+        Received::Unstorable(reason) => Some(reason),
+        Received::Storable(_)
+        | Received::Validated
+        | Received::Mismatched
+        | Received::StaleIfError => None,
+    }
+}
+
+/// Tells the log why an upstream gave no answer.
+pub(super) fn report(visit: &Visit, error: upstream::Error) -> Failure {
+    let upstream = &visit.route.upstream.config().name;
+    let path = visit.head.uri.path();
+    match &error {
+        upstream::Error::Client(fault) => {
+            tracing::debug!(upstream, path, %fault, "request body failed");
+        }
+        error => tracing::warn!(upstream, path, %error, "upstream failed"),
+    }
+    Failure::from(error)
+}

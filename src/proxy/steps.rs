@@ -1,0 +1,372 @@
+//! The steps of the journey that need more than a line.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, HeaderValue, Response, Version, header, request};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
+
+use super::{Fetch, ORPHAN_WAIT, Proxy};
+use crate::{
+    body::Body,
+    cache_status::{CacheStatus, Detail},
+    collapse::{
+        Arrival, Company, Leader, Outcome,
+        fill::{Fill, Pushed, Terms},
+    },
+    log::Record,
+    policy::{
+        self, Decision, Exchange, Meta, Now, Received, Unstorable, Wall, freshness,
+        rules::{Authorization, SetCookie},
+        storing,
+        validation::{self, Condition, OWN_TAG},
+    },
+    reply::{self, Answer},
+    server::{Peer, PeerAddr},
+    snapshot::Snapshot,
+    store::{Block, Crowd, Entry, Head, Place},
+    tunnel::Tunnel,
+    upstream::ResponseBody,
+    visit::Visit,
+};
+
+/// A storable response, taken in: what its followers see, and what is left to read.
+pub(super) type Taken = (Arc<Arrival>, Fill, ResponseBody);
+
+impl Proxy {
+    /// A stored response, as it is.
+    pub(super) fn hit(&self, visit: &Visit, stored: &Entry, detail: Option<Detail>) -> Answer {
+        let now = visit.arrived;
+        let ttl = stored.head.meta.fresh_for(now).div_euclid(1000);
+        reply::stored(visit, stored, now, CacheStatus::Hit { ttl, detail })
+    }
+
+    /// A stale response in place of the origin's.
+    pub(super) fn stand_in(
+        &self,
+        fetch: &Fetch,
+        stored: &Entry,
+        fwd_status: Option<http::StatusCode>,
+    ) -> Answer {
+        let told = fetch.told(false).with_status(fwd_status).detail(Detail::StaleIfError);
+        reply::stored(&fetch.visit, stored, self.clock.now(), CacheStatus::Forwarded(told))
+    }
+
+    /// Whether a fetch may be shared by those who ask at the same time.
+    pub(super) fn company(&self, fetch: &Fetch) -> Company {
+        let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
+        let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
+        let private = visit.asked.authorization
+            && rules.authorization != Authorization::Isolate
+            && !known_shared;
+        let crowd = if visit.asked.cookie { Crowd::WithCookie } else { Crowd::All };
+        let alone = !visit.route.cache.collapse
+            || private
+            || visit.wants_trailers()
+            || !self.store.collapses(fetch.place.key, crowd, self.clock.now());
+        if alone { Company::Alone } else { Company::Welcome }
+    }
+
+    /// Looks into the store again; answers if there is a fresh response by now.
+    pub(super) fn look_again(&self, fetch: &mut Fetch) -> Option<Answer> {
+        let now = self.clock.now();
+        let visit = fetch.visit.clone();
+        let found = self.store.get(visit.primary, &visit.head.headers, now);
+        fetch.place = found.place;
+        match policy::decide(&visit.asked, &visit.route.cache.rules, found.stored, now) {
+            Decision::Serve(stored) => return Some(self.hit(&visit, &stored, None)),
+            Decision::ServeStale(stored) | Decision::Validate(stored, _) => {
+                fetch.stored = Some(stored);
+            }
+            Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => {
+                fetch.stored = None;
+            }
+        }
+        None
+    }
+
+    /// Looks into the store again before the origin is asked.
+    pub(super) fn is_fresh_by_now(&self, fetch: &mut Fetch) -> bool {
+        self.look_again(fetch).is_some()
+    }
+
+    /// Whether what a fetch brought is for this request, too; else how to look again.
+    pub(super) fn is_for(&self, visit: &Visit, place: &Place, meta: &Meta) -> Result<(), Company> {
+        if !place.is_for(&visit.head.headers) {
+            return Err(Company::Welcome);
+        }
+        let (rules, now) = (&visit.route.cache.rules, self.clock.now());
+        let satisfied = policy::reuse::satisfies(&visit.asked, rules, visit.arrived, meta, now);
+        if satisfied { Ok(()) } else { Err(Company::Alone) }
+    }
+
+    /// Resolves once the fetch has nobody to go on for: at once while nothing was sent, after a
+    /// while when the head does not come, at once when too many others do the same.
+    pub(super) async fn abandoned(&self, leader: &Leader) {
+        loop {
+            leader.deserted().await;
+            if leader.is_kept() {
+                std::future::pending::<()>().await;
+            }
+            let orphaned = leader.sent().load(SeqCst).then(|| leader.orphaned()).flatten();
+            if orphaned.is_some() {
+                self.clock.sleep(ORPHAN_WAIT).await;
+            }
+            if leader.give_up() {
+                return;
+            }
+        }
+    }
+
+    /// Makes room for a storable response, and says where it belongs.
+    ///
+    /// # Errors
+    /// The response itself, and why it cannot be taken in.
+    pub(super) fn receive(
+        &self,
+        fetch: &Fetch,
+        response: Response<ResponseBody>,
+        meta: Meta,
+    ) -> Result<Taken, (Response<ResponseBody>, Unstorable)> {
+        let (visit, limit) = (&fetch.visit, fetch.visit.route.cache.max_object_size);
+        let declared = response.body().size_hint().exact();
+        if declared.is_some_and(|declared| declared > limit) {
+            return Err((response, Unstorable::TooLarge));
+        }
+        let names = match storing::vary(response.headers()) {
+            Ok(names) => names,
+            Err(reason) => return Err((response, reason)),
+        };
+        let Some(claim) = self.budget.claim(declared.unwrap_or(0)) else {
+            return Err((response, Unstorable::NoRoom));
+        };
+        let (mut parts, body) = response.into_parts();
+        make_storable(&mut parts.headers, visit, self.clock.now());
+        reply::end_to_end(&mut parts.headers, parts.version);
+        let head = Head { meta, status: parts.status, fields: Block::new(&parts.headers) };
+        let place = self.store.place(visit.primary, names, &visit.head.headers);
+        let (fill, filling) =
+            Fill::new(Terms { limit, declared, claim, clock: self.clock.clone() });
+        Ok((Arc::new(Arrival { head, place, filling }), fill, body))
+    }
+
+    /// Ends the body; the entry, if all of it was kept.
+    pub(super) fn complete(&self, fetch: &Fetch, arrival: &Arrival, fill: Fill) -> Option<Entry> {
+        let coding = arrival.head.fields.get(&header::CONTENT_ENCODING);
+        let (body, id) = fill.finish(coding)?;
+        // An identical refetch keeps the body that is stored already.
+        let same = fetch.stored.as_ref().filter(|stored| stored.id == id);
+        let body = same.map_or(body, |stored| stored.body.clone());
+        Some(Entry::new(arrival.head.clone(), body, id))
+    }
+
+    /// Stores an entry, unless it was out of date before it came; and takes it back if it was
+    /// purged in that very moment.
+    pub(super) fn keep(&self, leader: &Leader, place: &Place, entry: &Entry) {
+        if !leader.is_current() {
+            return;
+        }
+        self.store.put(place, entry.clone(), self.clock.now());
+        if !leader.is_current() {
+            self.store.remove(place.key);
+        }
+    }
+
+    /// Draws the consequences of an answer that may not be shared: where the next will not be
+    /// either, nobody waits for it, and what was stored before it is out of date.
+    pub(super) fn stop_sharing(&self, fetch: &Fetch, reason: Unstorable) {
+        let (key, now) = (fetch.place.key, self.clock.now());
+        if reason == Unstorable::Cookie {
+            self.store.stop_collapsing(key, Crowd::WithCookie, now);
+        }
+        if reason.predicts_more() {
+            self.store.stop_collapsing(key, Crowd::All, now);
+            self.store.remove(key);
+        }
+    }
+
+    /// Freshens the stored response by the 304 that validated it (RFC 9111 §4.3.4).
+    pub(super) fn freshen(
+        &self,
+        fetch: &Fetch,
+        leader: Leader,
+        owner: oneshot::Sender<Answer>,
+        (response, exchange): (Response<ResponseBody>, Exchange),
+    ) {
+        let Some(stored) = &fetch.stored else { return };
+        let (fwd_status, visit) = (Some(response.status()), &fetch.visit);
+        let fields = freshened(stored, &response, visit);
+        let received = fetch.judge(exchange, stored.head.status, &fields);
+        let Received::Storable(meta) = received else {
+            if let Received::Unstorable(reason) = received {
+                self.stop_sharing(fetch, reason);
+            }
+            let told = fetch.told(false).with_status(fwd_status);
+            let now = self.clock.now();
+            let answer = reply::stored(visit, stored, now, CacheStatus::Forwarded(told));
+            let _ = owner.send(answer);
+            return;
+        };
+        drop(owner);
+        let names = storing::vary(&fields).unwrap_or_default();
+        let place = self.store.place(visit.primary, names, &visit.head.headers);
+        let mut fields = fields;
+        make_storable(&mut fields, visit, exchange.response);
+        let entry = stored.freshened(meta, &fields);
+        self.keep(&leader, &place, &entry);
+        leader.finish(Outcome::Entry { place, entry, fwd_status });
+    }
+
+    /// Takes the entity-tags that are ours out of a request's conditions, or judges them.
+    pub(super) fn settle_conditions(
+        &self,
+        visit: &Visit,
+        snapshot: &Snapshot,
+        head: &mut request::Parts,
+    ) -> Condition {
+        let current = head.headers.contains_key(header::IF_MATCH).then(|| {
+            let mut keys = visit.get_keys(snapshot, &visit.target);
+            keys.find_map(|key| self.fresh_tag(key, visit))
+        });
+        let current = current.flatten();
+        let (method, headers) = (head.method.clone(), &mut head.headers);
+        validation::forward_conditions(&method, headers, current.as_deref())
+    }
+
+    /// The entity-tag of a fresh stored response.
+    fn fresh_tag(&self, primary: crate::key::Key, visit: &Visit) -> Option<Vec<u8>> {
+        let now = self.clock.now();
+        let entry = self.store.get(primary, &visit.head.headers, now).stored.ok()?;
+        let fresh = entry.head.meta.fresh_for(now) > 0 && !entry.head.meta.no_cache;
+        entry.head.validators().etag.filter(|_| fresh).map(<[u8]>::to_vec)
+    }
+
+    /// Turns both connections into a tunnel, now that the upstream has agreed.
+    pub(super) fn tunnel(
+        &self,
+        visit: &Visit,
+        client: Option<OnUpgrade>,
+        mut response: Response<ResponseBody>,
+        status: CacheStatus,
+    ) -> Answer {
+        let upstream = hyper::upgrade::on(&mut response);
+        let (head, place) = response.into_parts();
+        let Some(client) = client else { return reply::refused_upgrade(status) };
+        let (tenure, clock) = (visit.peer.tenure.clone(), self.clock.clone());
+        tokio::spawn(Tunnel { client, upstream, place, tenure, clock }.run());
+        reply::switching(head, status)
+    }
+
+    /// Begins the log's record of a request, if there is a log.
+    pub(super) fn record(&self, head: &request::Parts, peer: &Peer, at: Now) -> Option<Record> {
+        let host = || {
+            let field = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            field.or(head.uri.authority().map(|it| it.as_str())).unwrap_or_default()
+        };
+        self.log.is_on().then(|| Record {
+            log: self.log.clone(),
+            started: at,
+            client: match peer.addr {
+                PeerAddr::Ip(address) => Some(address),
+                PeerAddr::Unix => None,
+            },
+            method: head.method.clone(),
+            host: host().to_owned(),
+            path: head.uri.path_and_query().map_or("", |it| it.as_str()).to_owned(),
+            status: 0,
+            cache: "",
+            reason: "",
+            bytes: 0,
+            torn: false,
+            head_ms: 0,
+        })
+    }
+
+    /// Puts the last hand to an answer: Cache-Status, and the log's record.
+    pub(super) fn send(
+        &self,
+        answer: Answer,
+        version: Version,
+        record: Option<Record>,
+    ) -> Response<Body> {
+        let Answer { mut response, status } = answer;
+        let value = status.value(response.status());
+        response.headers_mut().append(crate::cache_status::NAME, value);
+        if version == Version::HTTP_2 {
+            response.headers_mut().remove(header::CONNECTION);
+        }
+        let Some(mut record) = record else { return response };
+        record.status = response.status().as_u16();
+        (record.cache, record.reason) = (status.outcome(), status.reason());
+        record.head_ms = self.clock.now().mono.since(record.started.mono);
+        response.map(|body| body.logged(record))
+    }
+}
+
+/// Pours a response body into a fill; `false` if it broke off, or nobody is left to go on for.
+pub(super) async fn drain(mut body: ResponseBody, fill: &mut Fill, leader: &Leader) -> bool {
+    let mut orphaned = None;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::warn!(%error, "an upstream's response broke off");
+                return false;
+            }
+        };
+        let Ok(chunk) = frame.into_data() else { continue };
+        if fill.push(chunk).await == Pushed::Deserted {
+            return false;
+        }
+        if orphaned.is_none() && !leader.is_kept() && !fill.has_readers() {
+            orphaned = leader.orphaned();
+            if orphaned.is_none() {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// The stored fields with those of a 304 taken over; no entity-tag of ours among them.
+fn freshened(stored: &Entry, response: &Response<ResponseBody>, visit: &Visit) -> HeaderMap {
+    let mut kept = stored.head.fields.to_map();
+    let ours = |tag: &HeaderValue| tag.as_bytes().starts_with(OWN_TAG.as_bytes());
+    if kept.get(header::ETAG).is_some_and(ours) {
+        kept.remove(header::ETAG);
+    }
+    let mut received = response.headers().clone();
+    reply::end_to_end(&mut received, response.version());
+    strip_cookies(&mut received, visit);
+    validation::freshen(&kept, &received)
+}
+
+/// Takes out what is not stored, and repairs Date (RFC 9110 §6.6.1).
+fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
+    for name in [header::CONTENT_LENGTH, header::AGE, header::TRAILER] {
+        headers.remove(name);
+    }
+    strip_cookies(headers, visit);
+    let date = headers.get(header::DATE).map(HeaderValue::as_bytes);
+    if date.and_then(freshness::date).is_none() {
+        headers.insert(header::DATE, http_date(received.wall));
+    }
+}
+
+fn strip_cookies(headers: &mut HeaderMap, visit: &Visit) {
+    if visit.route.cache.rules.set_cookie == SetCookie::Strip {
+        storing::SET_COOKIE.iter().for_each(|name| drop(headers.remove(name)));
+    }
+}
+
+fn http_date(at: Wall) -> HeaderValue {
+    let since = Duration::from_secs(at.seconds().unsigned_abs());
+    let text = httpdate::fmt_http_date(UNIX_EPOCH + since);
+    HeaderValue::from_str(&text).expect("an HTTP-date is a field value")
+}

@@ -1,0 +1,375 @@
+//! The heads of all responses to clients, and the one table from errors to statuses.
+//!
+//! Decides nothing: what is stored, stale, or not modified has been decided.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
+    header::{self, HeaderName},
+};
+
+use crate::{
+    body::Body,
+    cache_status::{CacheStatus, Detail, Forwarded},
+    collapse::{Arrival, fill::Reader},
+    fields,
+    policy::{
+        Now,
+        ranges::{self, Selected},
+        validation::{self, Precondition},
+    },
+    store::{Entry, Head},
+    target::Refusal,
+    upstream::{self, ClientFault, ResponseBody},
+    visit::Visit,
+};
+
+/// What a 304 repeats of the head that it stands for, besides the validators' own
+/// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.
+const NOT_IN_304: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
+
+/// The methods that are served here; an upstream may serve fewer, or others.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A response to a client, and what the cache did for it.
+#[derive(Debug)]
+pub struct Answer {
+    /// Without Cache-Status: that is added once, at the end.
+    pub response: Response<Body>,
+    /// What to say there, and in the log.
+    pub status: CacheStatus,
+}
+
+impl Answer {
+    /// A response, and what the cache did for it.
+    #[must_use]
+    pub fn new(response: Response<Body>, status: CacheStatus) -> Answer {
+        Answer { response, status }
+    }
+}
+
+/// An upstream's failure, as many followers may share it.
+#[derive(Clone, Debug)]
+pub struct Failure(Arc<upstream::Error>);
+
+/// A failure to have an answer, in the words of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Refused(Refusal),
+    Upstream(StatusCode, &'static str),
+    OnlyIfCached,
+    PreconditionFailed,
+}
+
+/// A stored response: 304, 206, 416 or whole (RFC 9110 §13.2.2, §14).
+#[must_use]
+pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
+    let (asked, head) = (&visit.head.headers, &entry.head);
+    if is_unchanged(visit, head) {
+        return not_modified(head, now, status);
+    }
+    let length = entry.body.len() as u64;
+    let range = match visit.asked.range && !visit.is_head() && head.status == StatusCode::OK {
+        true => ranges::select(asked, head.validators(), length),
+        false => Selected::Whole,
+    };
+    match range {
+        Selected::Whole => whole(visit, entry, now, status),
+        Selected::Part { first, last } => {
+            Answer::new(part(entry, (first, last), now, status), status)
+        }
+        Selected::Unsatisfiable => Answer::new(unsatisfiable_range(entry, now, status), status),
+    }
+}
+
+/// Whether the client has it already; conditions mean nothing for what is no success
+/// (RFC 9110 §13.2.1).
+fn is_unchanged(visit: &Visit, head: &Head) -> bool {
+    let judge = || validation::precondition(&visit.head.headers, head.validators());
+    head.status.is_success() && judge() == Precondition::NotModified
+}
+
+fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
+    let mut response = sent(&entry.head, now, status);
+    match visit.is_head() {
+        true => {
+            let length = HeaderValue::from(entry.body.len());
+            response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        }
+        false => *response.body_mut() = Body::Full(entry.body.clone()),
+    }
+    Answer::new(response, status)
+}
+
+fn part(entry: &Entry, (first, last): (u64, u64), now: Now, status: CacheStatus) -> Response<Body> {
+    let mut response = sent(&entry.head, now, status);
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let range = format!("bytes {first}-{last}/{}", entry.body.len());
+    put(response.headers_mut(), header::CONTENT_RANGE, &range);
+    let bounds = usize::try_from(first).ok().zip(usize::try_from(last).ok());
+    let slice = bounds.map(|(first, last)| entry.body.slice(first..=last));
+    *response.body_mut() = Body::Full(slice.unwrap_or_default());
+    response
+}
+
+fn unsatisfiable_range(entry: &Entry, now: Now, status: CacheStatus) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+    let range = format!("bytes */{}", entry.body.len());
+    put(response.headers_mut(), header::CONTENT_RANGE, &range);
+    add_age(response.headers_mut(), &entry.head, now, status);
+    response
+}
+
+/// A response that is still arriving, or 304 if the client has it already.
+#[must_use]
+pub fn arriving(
+    visit: &Visit,
+    arrival: &Arrival,
+    reader: Reader,
+    now: Now,
+    status: CacheStatus,
+) -> Answer {
+    let head = &arrival.head;
+    if is_unchanged(visit, head) {
+        return not_modified(head, now, status);
+    }
+    let mut response = sent(head, now, status);
+    match visit.is_head() {
+        true => {
+            let length = http_body::Body::size_hint(&reader).exact();
+            let length = length.map(HeaderValue::from);
+            length.map(|it| response.headers_mut().insert(header::CONTENT_LENGTH, it));
+        }
+        false => *response.body_mut() = Body::Arriving(reader),
+    }
+    Answer::new(response, status)
+}
+
+/// An upstream's response, for one client.
+#[must_use]
+pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    end_to_end(&mut head.headers, head.version);
+    head.version = Version::HTTP_11;
+    head.extensions = http::Extensions::new();
+    Response::from_parts(head, Body::Relayed(Box::new(body)))
+}
+
+/// An upstream's response to a fetch that was made without the client's conditions, for that
+/// client: they are judged now.
+#[must_use]
+pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Response<Body> {
+    let mut response = relayed(response);
+    let validators = validation::Validators::of(response.headers());
+    let unchanged = response.status().is_success()
+        && validation::precondition(&visit.head.headers, validators) == Precondition::NotModified;
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
+    }
+    if unchanged || visit.is_head() {
+        *response.body_mut() = Body::Empty;
+    }
+    response
+}
+
+/// The fields of an upstream's response as they go to clients and into the store.
+pub fn end_to_end(headers: &mut HeaderMap, version: Version) {
+    fields::remove_hop_by_hop(headers);
+    headers.append(header::VIA, fields::via(version));
+}
+
+fn not_modified(head: &Head, now: Now, status: CacheStatus) -> Answer {
+    let mut response = sent(head, now, status);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
+    Answer::new(response, status)
+}
+
+/// A stored head as it is sent, without a body.
+fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
+    let mut headers = HeaderMap::with_capacity(head.fields.len() + 3);
+    head.fields.append_to(&mut headers);
+    add_age(&mut headers, head, now, status);
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Age (RFC 9111 §5.1), in whole seconds.
+fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) {
+    let seconds = head.meta.age(now) / 1000;
+    // A field of 0 would say that the origin had no part in it.
+    if seconds > 0 || matches!(status, CacheStatus::Hit { .. }) {
+        headers.insert(header::AGE, HeaderValue::from(seconds.max(0)));
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// A request that was not let in.
+#[must_use]
+pub fn refused(refusal: Refusal) -> Answer {
+    Answer::new(trouble(Trouble::Refused(refusal)), CacheStatus::Refused)
+}
+
+/// The answer to an OPTIONS that must not go further (RFC 9110 §7.6.2).
+#[must_use]
+pub fn options() -> Answer {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+    Answer::new(response, CacheStatus::Refused)
+}
+
+/// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
+#[must_use]
+pub fn only_if_cached() -> Answer {
+    Answer::new(trouble(Trouble::OnlyIfCached), CacheStatus::Refused)
+}
+
+/// If-Match names nothing that is known to be current.
+#[must_use]
+pub fn precondition_failed() -> Answer {
+    Answer::new(trouble(Trouble::PreconditionFailed), CacheStatus::Refused)
+}
+
+/// A fetch ended without an answer for the one who led it: it must not wait for ever.
+#[must_use]
+pub fn lost(told: Forwarded) -> Answer {
+    let told = told.detail(Detail::Failed("fetch-lost"));
+    let response = trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, "fetch-lost"));
+    Answer::new(response, CacheStatus::Forwarded(told))
+}
+
+/// The upstream agreed to another protocol on a connection that cannot change.
+#[must_use]
+pub fn refused_upgrade(status: CacheStatus) -> Answer {
+    Answer::new(trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, "bad-response")), status)
+}
+
+/// The upstream agreed to another protocol: its own 101, for the client's hop.
+#[must_use]
+pub fn switching(mut head: http::response::Parts, status: CacheStatus) -> Answer {
+    let protocol = head.headers.get(header::UPGRADE).cloned();
+    end_to_end(&mut head.headers, head.version);
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = head.headers;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    let protocol = protocol.unwrap_or(HeaderValue::from_static("websocket"));
+    response.headers_mut().insert(header::UPGRADE, protocol);
+    Answer::new(response, status)
+}
+
+/// An upstream gave no answer.
+#[must_use]
+pub fn failed(failure: &Failure) -> Response<Body> {
+    trouble(Trouble::Upstream(failure.status(), failure.token()))
+}
+
+impl Failure {
+    /// The status that tells a client of it: the one table.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.told().0
+    }
+
+    /// Its name in Cache-Status and in the log.
+    #[must_use]
+    pub fn token(&self) -> &'static str {
+        self.told().1
+    }
+
+    fn told(&self) -> (StatusCode, &'static str) {
+        match &*self.0 {
+            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "upstream-busy"),
+            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, "connect-failed"),
+            upstream::Error::ConnectTimeout(_) => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
+            upstream::Error::FirstByteTimeout(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, "first-byte-timeout")
+            }
+            upstream::Error::Http(_) | upstream::Error::Framing(_) => {
+                (StatusCode::BAD_GATEWAY, "bad-response")
+            }
+            upstream::Error::Client(ClientFault::Idle) => {
+                (StatusCode::REQUEST_TIMEOUT, "request-body-timeout")
+            }
+            upstream::Error::Client(ClientFault::Broken) => {
+                (StatusCode::BAD_REQUEST, "request-body-broken")
+            }
+        }
+    }
+
+    /// One for tests of what carries failures.
+    #[cfg(test)]
+    #[must_use]
+    pub fn test() -> Failure {
+        Failure::from(upstream::Error::Busy)
+    }
+}
+
+impl From<upstream::Error> for Failure {
+    fn from(error: upstream::Error) -> Failure {
+        Failure(Arc::new(error))
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn trouble(trouble: Trouble) -> Response<Body> {
+    let (status, why) = match trouble {
+        Trouble::Refused(refusal) => (refused_with(refusal), refusal.to_string()),
+        Trouble::Upstream(status, token) => (status, token.replace('-', " ")),
+        Trouble::OnlyIfCached => (StatusCode::GATEWAY_TIMEOUT, "not in the cache".to_owned()),
+        Trouble::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, "no current entity-tag matches".to_owned())
+        }
+    };
+    let text = format!("{status}: {why}\n");
+    let mut response = Response::new(Body::Full(Bytes::from(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn refused_with(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Host
+        | Refusal::BadHost
+        | Refusal::Contradiction
+        | Refusal::Form
+        | Refusal::DotSegment
+        | Refusal::Nul => StatusCode::BAD_REQUEST,
+        Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::Coding => StatusCode::NOT_IMPLEMENTED,
+        Refusal::NoRoute => StatusCode::NOT_FOUND,
+    }
+}

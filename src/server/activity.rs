@@ -1,0 +1,276 @@
+//! What a connection is doing: noted where it happens, in atomics, and read by the connection's
+//! own [`Watch`](super::watch::Watch) after it has been polled.
+//!
+//! Nothing here knows the time: a number that has changed says that something moved, and the
+//! watch looks at its clock then. So a request costs a few uncontended atomics and no timer.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed, Ordering::SeqCst},
+    },
+    task::{Poll, Waker},
+};
+
+use futures_util::task::AtomicWaker;
+
+/// How far a connection may still go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// As far as it likes.
+    #[default]
+    Serving,
+    /// What is under way may end; nothing new.
+    Draining,
+    /// Not a step.
+    Cut,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The rest of a request head; at first, its first byte too.
+    Head,
+    /// Nothing of its peer: at least one request is under way.
+    Busy,
+    /// The next request.
+    Idle,
+}
+
+/// What one connection is doing.
+#[derive(Debug)]
+pub(super) struct Activity {
+    requests: AtomicU32,
+    /// The request under way has no body (HTTP/1): what comes meanwhile is the next head.
+    bare: AtomicBool,
+    /// Bytes of a head have come, or the first head is due.
+    head: AtomicBool,
+    /// HTTP/2: what comes says nothing of heads.
+    multiplexed: AtomicBool,
+    /// The socket takes no more bytes for now.
+    blocked: AtomicBool,
+    /// To close the connection may be read as the end of a body (HTTP/1.0).
+    fragile: AtomicBool,
+    moves: AtomicU32,
+    writes: AtomicU32,
+    level: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl Activity {
+    /// A connection that was just accepted: its first head is due.
+    pub(super) fn new() -> Arc<Activity> {
+        Arc::new(Activity {
+            requests: AtomicU32::new(0),
+            bare: AtomicBool::new(false),
+            head: AtomicBool::new(true),
+            multiplexed: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            fragile: AtomicBool::new(false),
+            moves: AtomicU32::new(0),
+            writes: AtomicU32::new(0),
+            level: AtomicU8::new(Level::Serving as u8),
+            waker: AtomicWaker::new(),
+        })
+    }
+
+    /// From here on the connection speaks HTTP/2.
+    pub(super) fn multiplex(&self) {
+        self.multiplexed.store(true, Relaxed);
+    }
+
+    /// Whether the connection speaks HTTP/2.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
+    /// A request head is complete; the request is under way until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>, bare: bool) -> Guard {
+        self.requests.fetch_add(1, Relaxed);
+        self.bare.store(bare, Relaxed);
+        // Where hyper reads no more before this request is over, it holds bytes of the next one.
+        let ahead = bare && !self.is_multiplexed();
+        self.head.store(ahead, Relaxed);
+        self.moves.fetch_add(1, Relaxed);
+        Guard(self.clone())
+    }
+
+    /// hyper asked for more bytes, and got so many.
+    pub(super) fn read(&self, bytes: usize) {
+        if self.is_multiplexed() {
+            return;
+        }
+        if self.requests.load(Relaxed) > 0 {
+            let ahead = bytes > 0 && self.bare.load(Relaxed);
+            self.head.store(ahead, Relaxed);
+        } else if bytes > 0 && !self.head.load(Relaxed) {
+            self.head.store(true, Relaxed);
+            self.moves.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The socket took bytes.
+    pub(super) fn wrote(&self) {
+        if self.blocked.load(Relaxed) {
+            self.blocked.store(false, Relaxed);
+            self.writes.fetch_add(1, Relaxed);
+            self.moves.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The socket takes no more bytes for now.
+    pub(super) fn block(&self) {
+        if !self.blocked.swap(true, Relaxed) {
+            self.writes.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Whether bytes wait for the peer to read.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Relaxed)
+    }
+
+    /// Whether the end of the connection would look like that of a body, where it is not.
+    pub(super) fn set_fragile(&self, fragile: bool) {
+        self.fragile.store(fragile, Relaxed);
+    }
+
+    /// Whether the connection must be broken rather than closed.
+    pub(super) fn is_fragile(&self) -> bool {
+        self.fragile.load(Relaxed)
+    }
+
+    /// What is waited for.
+    pub(super) fn phase(&self) -> Phase {
+        if self.requests.load(Relaxed) > 0 {
+            Phase::Busy
+        } else if self.head.load(Relaxed) {
+            Phase::Head
+        } else {
+            Phase::Idle
+        }
+    }
+
+    /// Changes whenever a head or a request begins or ends.
+    pub(super) fn moves(&self) -> u32 {
+        self.moves.load(Relaxed)
+    }
+
+    /// Changes whenever a write that was blocked moves, and when it blocks.
+    pub(super) fn writes(&self) -> u32 {
+        self.writes.load(Relaxed)
+    }
+
+    /// How far the connection may go. It never goes back.
+    pub(super) fn level(&self) -> Level {
+        match self.level.load(SeqCst) {
+            0 => Level::Serving,
+            1 => Level::Draining,
+            _ => Level::Cut,
+        }
+    }
+
+    /// Tells the connection how far it may go, and wakes it.
+    pub(super) fn set_level(&self, level: Level) {
+        self.level.fetch_max(level as u8, SeqCst);
+        self.waker.wake();
+    }
+
+    /// The task that [`set_level`](Self::set_level) wakes.
+    pub(super) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Resolves when the connection must end.
+    pub(super) async fn cut(&self) {
+        poll_fn(|cx| {
+            self.register(cx.waker());
+            if self.level() == Level::Cut { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// A request under way, from its complete head to the end of its response's body.
+#[derive(Debug)]
+pub(super) struct Guard(Arc<Activity>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Relaxed);
+        self.0.moves.fetch_add(1, Relaxed);
+    }
+}
+
+/// The response body of one HTTP/2 stream: whether it waits for the client, and whether it moved.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    waits: AtomicBool,
+    frames: AtomicU32,
+}
+
+impl Flow {
+    /// A frame was handed over; its way to the client depends on the client's window.
+    pub(super) fn handed(&self) {
+        self.frames.fetch_add(1, Relaxed);
+        self.waits.store(true, Relaxed);
+    }
+
+    /// Everything handed over has gone; the body itself has no more for now.
+    pub(super) fn dry(&self) {
+        self.waits.store(false, Relaxed);
+    }
+
+    /// Whether a frame waits for the client's window.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Relaxed)
+    }
+
+    /// Changes with every frame handed over.
+    pub(super) fn frames(&self) -> u32 {
+        self.frames.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_behind_a_bare_request_are_the_next_head() {
+        let activity = Activity::new();
+        assert_eq!(activity.phase(), Phase::Head, "the first head is due");
+        let guard = activity.begin(true);
+        activity.read(0);
+        assert_eq!(activity.phase(), Phase::Busy);
+        drop(guard);
+        assert_eq!(activity.phase(), Phase::Idle, "hyper's buffer was empty, or it had not read");
+        let guard = activity.begin(true);
+        drop(guard);
+        assert_eq!(activity.phase(), Phase::Head, "hyper did not read: it holds bytes already");
+        let guard = activity.begin(true);
+        activity.read(3);
+        drop(guard);
+        assert_eq!(activity.phase(), Phase::Head, "they came while the request was under way");
+    }
+
+    #[test]
+    fn bytes_behind_a_request_with_a_body_are_taken_for_the_body() {
+        let activity = Activity::new();
+        let guard = activity.begin(false);
+        activity.read(100);
+        drop(guard);
+        assert_eq!(activity.phase(), Phase::Idle);
+        activity.read(1);
+        assert_eq!(activity.phase(), Phase::Head);
+    }
+
+    #[test]
+    fn a_level_never_goes_back() {
+        let activity = Activity::new();
+        activity.set_level(Level::Cut);
+        activity.set_level(Level::Draining);
+        assert_eq!(activity.level(), Level::Cut);
+    }
+}

@@ -1,0 +1,137 @@
+//! All listeners and connections of one server, whatever answers their requests.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::{
+    StartError, accept::accept, activity::Level, handler::Handler, listen::Listener, open::Open,
+    places::Places,
+};
+use crate::{
+    clock::Clock,
+    config::{Config, Limits, Listen, Timeouts},
+    counters::Counters,
+};
+
+/// How long what was cut may take to be gone: it is only waited for so that nothing that it does
+/// last is lost.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Listeners and their connections. Dropping it ends them all at once.
+#[derive(Debug)]
+pub(super) struct Front {
+    common: Arc<Common>,
+    addresses: Vec<Listen>,
+    acceptors: Vec<JoinHandle<()>>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<Counters>,
+    pub(super) places: Places,
+    pub(super) open: Open,
+    /// For tunnels: becomes true when everything ends.
+    pub(super) cut: watch::Sender<bool>,
+    bounds: ArcSwap<(Limits, Timeouts)>,
+}
+
+impl Common {
+    /// The limits and timeouts of a new connection.
+    pub(super) fn bounds(&self) -> (Limits, Timeouts) {
+        **self.bounds.load()
+    }
+}
+
+impl Front {
+    /// Binds every listener, then serves in the background.
+    pub(super) fn start<H: Handler>(
+        config: &Config,
+        clock: Clock,
+        counters: Arc<Counters>,
+        handler: H,
+    ) -> Result<Front, StartError> {
+        raise_open_files();
+        let mut listeners = Vec::with_capacity(config.listen.len());
+        let mut addresses = Vec::with_capacity(config.listen.len());
+        for listen in &config.listen {
+            let failed = |error| StartError::Listen(listen.to_string(), error);
+            let listener = Listener::bind(listen, &config.listen).map_err(failed)?;
+            addresses.push(listener.address().map_err(failed)?);
+            listeners.push(listener);
+        }
+        let common = Arc::new(Common {
+            clock,
+            counters,
+            places: Places::new(config.limits.max_connections),
+            open: Open::default(),
+            cut: watch::Sender::new(false),
+            bounds: ArcSwap::from_pointee((config.limits, config.timeouts)),
+        });
+        let serve = |it| tokio::spawn(accept(it, common.clone(), handler.clone()));
+        let acceptors = listeners.into_iter().map(serve).collect();
+        Ok(Front { common, addresses, acceptors })
+    }
+
+    /// The addresses listened at, as bound.
+    pub(super) fn addresses(&self) -> &[Listen] {
+        &self.addresses
+    }
+
+    /// Bounds for the connections to come; the places are for all.
+    pub(super) fn set_bounds(&self, limits: Limits, timeouts: Timeouts) {
+        self.common.places.resize(limits.max_connections);
+        self.common.bounds.store(Arc::new((limits, timeouts)));
+    }
+
+    /// Stops listening, lets what is under way end within `timeouts.shutdown`, cuts the rest.
+    pub(super) async fn drain(mut self) {
+        for acceptor in self.acceptors.drain(..) {
+            acceptor.abort();
+            // The listener is closed when the task is gone.
+            let _ = acceptor.await;
+        }
+        let common = &self.common;
+        common.open.set_level(Level::Draining);
+        let (_, timeouts) = common.bounds();
+        let patience = common.clock.timeout(timeouts.shutdown, common.places.all_free());
+        if patience.await.is_ok() {
+            return;
+        }
+        let left = common.places.taken();
+        common.counters.closed_drain.add(left as u64);
+        tracing::warn!(connections = left, "timeouts.shutdown is over: cutting what is left");
+        self.cut();
+        if common.clock.timeout(GRACE, common.places.all_free()).await.is_err() {
+            tracing::warn!(connections = common.places.taken(), "some do not even end when cut");
+        }
+    }
+
+    fn cut(&self) {
+        self.common.open.set_level(Level::Cut);
+        self.common.cut.send_replace(true);
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.acceptors.iter().for_each(JoinHandle::abort);
+        self.cut();
+    }
+}
+
+/// As many open files as we may have: each connection is one, and so is each upstream's.
+fn raise_open_files() {
+    let now = getrlimit(Resource::Nofile);
+    if now.current == now.maximum {
+        return;
+    }
+    let raised = Rlimit { current: now.maximum, ..now };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "cannot raise the number of open files");
+    }
+}

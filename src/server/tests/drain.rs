@@ -1,0 +1,83 @@
+//! Stopping: what is under way ends, what stays too long is cut.
+
+use tokio::sync::Notify;
+
+use super::*;
+
+/// Answers once it is let go; says when it was asked.
+fn gated() -> (Arc<Notify>, Arc<Notify>, impl Handler) {
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (asked.clone(), go.clone());
+    let handler = move |request: Request<Incoming>, _: Peer| {
+        let (tell, wait) = (tell.clone(), wait.clone());
+        async move {
+            if request.uri().path() == "/slow" {
+                tell.notify_one();
+                wait.notified().await;
+            }
+            full("done")
+        }
+    };
+    (asked, go, handler)
+}
+
+#[tokio::test]
+async fn a_drain_lets_an_active_response_finish_and_closes_idle_connections() {
+    let (asked, go, handler) = gated();
+    let stub = Stub::start(handler);
+    let (mut busy, mut idle, mut fresh) =
+        (stub.connect().await, stub.connect().await, stub.connect().await);
+    idle.get("/").await;
+    busy.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    within("the request", asked.notified()).await;
+    let Listen::Tcp(addr) = stub.front.addresses()[0] else { panic!("not TCP") };
+    let drained = tokio::spawn(stub.front.drain());
+    assert_eq!(idle.rest().await, b"", "at once");
+    assert_eq!(fresh.rest().await, b"", "at once");
+    TcpStream::connect(addr).await.expect_err("nobody listens");
+    go.notify_one();
+    let response = busy.response().await;
+    assert!(response.contains("connection: close") && response.ends_with("done"), "{response}");
+    within("the drain", drained).await.unwrap();
+    assert_eq!(stub.counters.closed_drain.get(), 0);
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_drain_deadline_is_cut_and_counted() {
+    let (asked, _go, handler) = gated();
+    let stub = Stub::start(handler);
+    let (mut first, mut second) = (stub.connect().await, http2::Frames::connect(&stub).await);
+    first.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    within("the request", asked.notified()).await;
+    second.headers(1, "/slow").await;
+    within("the request", asked.notified()).await;
+    let drained = tokio::spawn(stub.front.drain());
+    within("the deadline", stub.manual.until_sleeping(SHUTDOWN)).await;
+    stub.manual.advance(SHUTDOWN);
+    within("the drain", drained).await.unwrap();
+    assert_eq!(first.rest().await, b"");
+    second.rest().await;
+    assert_eq!(stub.counters.closed_drain.get(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_came_before_the_drain_is_answered() {
+    let stub = Stub::start(echo);
+    let mut client = stub.connect().await;
+    until("its accept", || stub.counters.connections.get() == 1).await;
+    client.write("GET /early HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    within("the drain", stub.front.drain()).await;
+    assert!(client.response().await.ends_with("/early"));
+}
+
+#[tokio::test]
+async fn dropping_ends_everything_at_once() {
+    let (asked, _go, handler) = gated();
+    let stub = Stub::start(handler);
+    let (mut busy, mut idle) = (stub.connect().await, stub.connect().await);
+    idle.get("/").await;
+    busy.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    within("the request", asked.notified()).await;
+    drop(stub.front);
+    assert_eq!((busy.rest().await, idle.rest().await), (vec![], vec![]));
+}

@@ -1,0 +1,292 @@
+//! The target URI of a request (RFC 9110 §7.1), or why it is refused.
+//!
+//! Routes, key and upstream see the same bytes, so nothing is normalised here
+//! that is not forwarded in that form, and what servers are known to read in
+//! two ways is refused.
+
+use http::{Version, header, request, uri::Authority};
+
+/// How the client asked, as far as is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    #[default]
+    Http,
+    /// Over TLS, in front of us.
+    Https,
+}
+
+/// A request that is not let in: the answer, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// HTTP/1.1 wants one Host (RFC 9112 §3.2).
+    #[error("exactly one Host field is needed")]
+    Host,
+    /// The Host, or the authority, is none.
+    #[error("the Host field is malformed")]
+    BadHost,
+    /// The request target and Host name different hosts.
+    #[error("the request target and the Host field contradict each other")]
+    Contradiction,
+    /// Neither origin-form nor absolute-form (RFC 9112 §3.2).
+    #[error("the request target is neither a path nor a URI")]
+    Form,
+    /// A `.` or `..` segment, however it is spelled.
+    #[error("the path has a dot segment")]
+    DotSegment,
+    /// An encoded NUL.
+    #[error("the path has an encoded NUL")]
+    Nul,
+    /// TRACE or CONNECT.
+    #[error("this method is not served here")]
+    Method,
+    /// A transfer coding besides chunked (RFC 9112 §6.1).
+    #[error("chunked is the only transfer coding served here")]
+    Coding,
+    /// No route matches and there is no default upstream.
+    #[error("nothing is served here")]
+    NoRoute,
+}
+
+impl Scheme {
+    /// As it stands in a URI.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// Reads `http` or `https`, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Scheme> {
+        [Scheme::Http, Scheme::Https].into_iter().find(|it| it.as_str().eq_ignore_ascii_case(text))
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+/// The authority that a request names: in lower case, without the scheme's default port. Empty
+/// where HTTP/1.0 named none.
+///
+/// # Errors
+/// Why the request is refused.
+pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusal> {
+    let mut lines = head.headers.get_all(header::HOST).iter();
+    let (host, more) = (lines.next(), lines.next());
+    if more.is_some() {
+        return Err(Refusal::Host);
+    }
+    let host = host.map(|line| normalise(line.as_bytes(), scheme)).transpose()?;
+    let named = head.uri.authority().map(|it| normalise(it.as_str().as_bytes(), scheme));
+    match (host, named.transpose()?) {
+        (Some(host), Some(named)) if host != named => Err(Refusal::Contradiction),
+        (Some(host), _) => Ok(host),
+        (None, Some(named)) if head.version == Version::HTTP_2 => Ok(named),
+        (None, _) if head.version <= Version::HTTP_10 => Ok(String::new()),
+        (None, _) => Err(Refusal::Host),
+    }
+}
+
+/// A Host in lower case, without the scheme's default port.
+///
+/// # Errors
+/// [`Refusal::BadHost`] where it is none.
+pub fn normalise(host: &[u8], scheme: Scheme) -> Result<String, Refusal> {
+    let authority = Authority::try_from(host).map_err(|_| Refusal::BadHost)?;
+    let text = authority.as_str();
+    let name = authority.host();
+    if name.is_empty() || text.contains('@') || name == "[]" {
+        return Err(Refusal::BadHost);
+    }
+    let port = text.strip_prefix(name).ok_or(Refusal::BadHost)?;
+    let mut normal = name.to_ascii_lowercase();
+    if let Some(digits) = port.strip_prefix(':').filter(|digits| !digits.is_empty()) {
+        let port: u16 = digits.parse().map_err(|_| Refusal::BadHost)?;
+        if port != scheme.default_port() {
+            normal.push_str(&format!(":{port}"));
+        }
+    }
+    Ok(normal)
+}
+
+/// The host of an authority, without its port.
+#[must_use]
+pub fn host(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|it| it.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+/// Refuses what the head alone condemns: the method, the form of the target, the path, the
+/// framing.
+///
+/// # Errors
+/// Why the request is refused.
+pub fn check(head: &request::Parts) -> Result<(), Refusal> {
+    if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
+        return Err(Refusal::Method);
+    }
+    let path = head.uri.path();
+    if !path.starts_with('/') && !(path == "*" && head.method == http::Method::OPTIONS) {
+        return Err(Refusal::Form);
+    }
+    check_path(path)?;
+    check_coding(head)
+}
+
+fn check_path(path: &str) -> Result<(), Refusal> {
+    let bytes = path.as_bytes();
+    if !bytes.iter().any(|byte| matches!(byte, b'.' | b'%')) {
+        return Ok(());
+    }
+    if bytes.windows(3).any(|it| it == b"%00") {
+        return Err(Refusal::Nul);
+    }
+    if path.split('/').any(is_dot_segment) {
+        return Err(Refusal::DotSegment);
+    }
+    Ok(())
+}
+
+/// Whether some server would take the segment for `.` or `..`: dots may be percent-encoded, and
+/// parameters may follow (`..;x`).
+fn is_dot_segment(segment: &str) -> bool {
+    let name = segment.split(';').next().unwrap_or_default();
+    let mut dots = 0;
+    let mut rest = name.as_bytes();
+    while let Some(after) = strip_dot(rest) {
+        dots += 1;
+        rest = after;
+    }
+    rest.is_empty() && (dots == 1 || dots == 2)
+}
+
+fn strip_dot(bytes: &[u8]) -> Option<&[u8]> {
+    [&b"."[..], b"%2e", b"%2E"].into_iter().find_map(|dot| bytes.strip_prefix(dot))
+}
+
+fn check_coding(head: &request::Parts) -> Result<(), Refusal> {
+    let mut lines = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked =
+        |line: &http::HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(()),
+        (Some(line), None) if chunked(line) => Ok(()),
+        _ => Err(Refusal::Coding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(uri: &str, fields: &[(&str, &str)]) -> request::Parts {
+        let request =
+            fields.iter().fold(Request::get(uri), |request, (n, v)| request.header(*n, *v));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn the_authority_is_one_and_normal() {
+        let cases: [(&str, &[(&str, &str)], Result<&str, Refusal>); 14] = [
+            ("/", &[("host", "API.example.org:80")], Ok("api.example.org")),
+            ("/", &[("host", "api.example.org:8080")], Ok("api.example.org:8080")),
+            ("/", &[("host", "api.example.org:443")], Ok("api.example.org:443")),
+            ("/", &[("host", "[2001:DB8::1]:80")], Ok("[2001:db8::1]")),
+            ("/", &[("host", "api.example.org:")], Ok("api.example.org")),
+            ("/", &[], Err(Refusal::Host)),
+            ("/", &[("host", "a"), ("host", "a")], Err(Refusal::Host)),
+            ("/", &[("host", "")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a b")], Err(Refusal::BadHost)),
+            ("/", &[("host", "user@a")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a:99999")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a/b")], Err(Refusal::BadHost)),
+            ("http://a/x", &[("host", "A:80")], Ok("a")),
+            ("http://b/x", &[("host", "a")], Err(Refusal::Contradiction)),
+        ];
+        for (uri, fields, expected) in cases {
+            let found = authority(&head(uri, fields), Scheme::Http);
+            assert_eq!(found.as_deref(), expected.as_ref().copied(), "{uri} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn http_1_0_needs_no_host_and_http_2_names_it_in_the_target() {
+        let mut old = head("/", &[]);
+        old.version = Version::HTTP_10;
+        assert_eq!(authority(&old, Scheme::Http).as_deref(), Ok(""));
+        let mut new = head("http://a.example/", &[]);
+        new.version = Version::HTTP_2;
+        assert_eq!(authority(&new, Scheme::Http).as_deref(), Ok("a.example"));
+    }
+
+    #[test]
+    fn paths_that_servers_read_in_two_ways_are_refused() {
+        let refused = [
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/%2e",
+            "/%2E%2e/x",
+            "/.%2e",
+            "/..;/x",
+            "/a/%2e;v=1/b",
+        ];
+        for path in refused {
+            assert_eq!(check(&head(path, &[])), Err(Refusal::DotSegment), "{path}");
+        }
+        let let_in = [
+            "/",
+            "//x",
+            "/...",
+            "/.well-known/x",
+            "/a..b",
+            "/a%2fb",
+            "/a%5cb",
+            "/%zz",
+            "/a.json",
+            "/..%2fa",
+        ];
+        for path in let_in {
+            assert_eq!(check(&head(path, &[])), Ok(()), "{path}");
+        }
+        assert_eq!(check(&head("/a%00b", &[])), Err(Refusal::Nul));
+    }
+
+    #[test]
+    fn the_method_the_form_and_the_framing_may_condemn_a_request() {
+        let mut trace = head("/", &[]);
+        trace.method = http::Method::TRACE;
+        assert_eq!(check(&trace), Err(Refusal::Method));
+        assert_eq!(check(&head("*", &[])), Err(Refusal::Form));
+        let mut options = head("*", &[]);
+        options.method = http::Method::OPTIONS;
+        assert_eq!(check(&options), Ok(()));
+        for (coding, expected) in
+            [("chunked", Ok(())), ("Chunked ", Ok(())), ("gzip, chunked", Err(Refusal::Coding))]
+        {
+            let head = head("/", &[("transfer-encoding", coding)]);
+            assert_eq!(check(&head), expected, "{coding}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_the_authority_without_its_port() {
+        let cases =
+            [("a", "a"), ("a:8080", "a"), ("[::1]", "[::1]"), ("[::1]:8080", "[::1]"), ("", "")];
+        for (authority, expected) in cases {
+            assert_eq!(host(authority), expected);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! One client's request, as the journey carries it: checked, routed, keyed.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Version, header, request, uri::PathAndQuery};
+
+use crate::{
+    config::Host,
+    fields::{self, Believed, Forwarding, Upgrade, believe},
+    key::{self, Key},
+    policy::{
+        Asked, Now,
+        rules::{Authorization, Cookies},
+    },
+    server::Peer,
+    snapshot::{Route, Snapshot},
+    target::{self, Refusal},
+};
+
+/// A request that was let in.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// Its head: what is not believed is gone, and the query is as the route says.
+    pub head: request::Parts,
+    /// Path and query as the client sent them.
+    pub target: PathAndQuery,
+    /// Whether a body comes with it.
+    pub content: bool,
+    /// What the policy judges by.
+    pub asked: Asked,
+    /// Where it goes.
+    pub route: Arc<Route>,
+    /// The authority of its target URI, normalised.
+    pub authority: String,
+    /// Who sent it, as far as is believed.
+    pub believed: Believed,
+    /// The connection that it came on.
+    pub peer: Peer,
+    /// Whether it asks for another protocol.
+    pub upgrade: Upgrade,
+    /// The key of its target URI.
+    pub primary: Key,
+    /// When its head had been read.
+    pub arrived: Now,
+}
+
+/// A request as the server hands it over.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its head.
+    pub head: request::Parts,
+    /// Whether a body comes with it.
+    pub content: bool,
+    /// The connection that it came on.
+    pub peer: Peer,
+    /// When its head had been read.
+    pub at: Now,
+}
+
+impl Visit {
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Refusal> {
+        let Arrived { mut head, content, peer, at } = arrived;
+        target::check(&head)?;
+        let upgrade = upgrade(&head);
+        if head.headers.contains_key(header::CONNECTION) {
+            keep_te(&mut head.headers);
+        }
+        let mut believed = believe(&mut head.headers, peer.addr, &snapshot.trusted_proxies);
+        let authority = target::authority(&head, believed.scheme)?;
+        believed.host = believed.host.filter(|host| *host != authority);
+        let route = route(snapshot, &head, &authority)?;
+        let target = head.uri.path_and_query().cloned().ok_or(Refusal::Form)?;
+        apply_query(&route, &mut head);
+        drop_cookies(&route, &mut head);
+        let asked = Asked::new(&head, content, &route.cache.rules);
+        let primary = primary(&route, &believed, &authority, &head);
+        let arrived = at;
+        Ok(Visit {
+            head,
+            target,
+            content,
+            asked,
+            route,
+            authority,
+            believed,
+            peer,
+            upgrade,
+            primary,
+            arrived,
+        })
+    }
+
+    /// The keys under which a GET of `path_and_query` on this authority may be stored: one for
+    /// each route whose host and path match it (RFC 9111 §4.4).
+    pub fn get_keys<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        path_and_query: &'a PathAndQuery,
+    ) -> impl Iterator<Item = Key> + 'a {
+        let routes = snapshot.table.all(target::host(&self.authority), path_and_query.path());
+        routes.filter_map(move |index| {
+            let route = snapshot.routes.get(index)?;
+            let mut head = self.head.clone();
+            let mut uri = http::uri::Parts::default();
+            uri.path_and_query = Some(path_and_query.clone());
+            head.uri = http::Uri::from_parts(uri).ok()?;
+            apply_query(route, &mut head);
+            Some(primary(route, &self.believed, &self.authority, &head))
+        })
+    }
+
+    /// Whether the answer goes without a body.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.head.method == Method::HEAD
+    }
+
+    /// Whether it is an OPTIONS that must not go further (RFC 9110 §7.6.2).
+    #[must_use]
+    pub fn ends_here(&self) -> bool {
+        self.head.method == Method::OPTIONS && fields::max_forwards(&self.head.headers) == Some(0)
+    }
+
+    /// Whether the client takes trailers (RFC 9110 §6.5.1).
+    #[must_use]
+    pub fn wants_trailers(&self) -> bool {
+        fields::lists(&self.head.headers, &header::TE, "trailers")
+    }
+
+    /// The head of the request to the upstream, the client's conditions still in it.
+    #[must_use]
+    pub fn forwarded(&self) -> request::Parts {
+        let mut head = self.head.clone();
+        let upstream = self.route.upstream.config();
+        let host = match &upstream.host {
+            Host::Preserve if !self.authority.is_empty() => self.authority.clone(),
+            Host::Preserve | Host::Upstream => upstream.address.authority(),
+            Host::Named(name) => name.clone(),
+        };
+        let forwarding = Forwarding {
+            peer: self.peer.addr,
+            believed: &self.believed,
+            authority: &self.authority,
+            host: &host,
+            version: head.version,
+            upgrade: self.upgrade,
+        };
+        fields::forward(&mut head.headers, forwarding);
+        head.uri = origin_form(&head);
+        head.extensions = http::Extensions::new();
+        head
+    }
+}
+
+/// TE is for one hop, but what it asks is answered from end to end; the rest that Connection
+/// names goes now, so that the policy judges what the upstream will see.
+fn keep_te(fields: &mut HeaderMap) {
+    let te: Vec<HeaderValue> = fields.get_all(header::TE).iter().cloned().collect();
+    fields::remove_nominated(fields);
+    for value in te {
+        fields.append(header::TE, value);
+    }
+}
+
+/// `websocket` on a GET over HTTP/1.1 is the only change of protocol that is let through.
+fn upgrade(head: &request::Parts) -> Upgrade {
+    let asks = head.version == Version::HTTP_11
+        && head.method == Method::GET
+        && head.headers.contains_key(header::UPGRADE)
+        && fields::lists(&head.headers, &header::UPGRADE, "websocket")
+        && fields::lists(&head.headers, &header::CONNECTION, "upgrade");
+    match asks {
+        true => Upgrade::WebSocket,
+        false => Upgrade::No,
+    }
+}
+
+fn route(
+    snapshot: &Snapshot,
+    head: &request::Parts,
+    authority: &str,
+) -> Result<Arc<Route>, Refusal> {
+    let path = match head.uri.path() {
+        "*" => "/",
+        path => path,
+    };
+    let found = snapshot.table.find(target::host(authority), path, head.method.as_str());
+    found.and_then(|index| snapshot.routes.get(index)).cloned().ok_or(Refusal::NoRoute)
+}
+
+fn apply_query(route: &Route, head: &mut request::Parts) {
+    let Some(query) = head.uri.query() else { return };
+    let Some(query) = key::query(&route.cache.query, query) else { return };
+    let path = head.uri.path();
+    let kept = match query.as_str() {
+        "" => path.to_owned(),
+        query => format!("{path}?{query}"),
+    };
+    if let Ok(kept) = PathAndQuery::try_from(kept) {
+        let mut parts = std::mem::take(&mut head.uri).into_parts();
+        parts.path_and_query = Some(kept);
+        head.uri = http::Uri::from_parts(parts).unwrap_or_default();
+    }
+}
+
+/// A Cookie that the operator ignores is not forwarded, and so can select nothing.
+fn drop_cookies(route: &Route, head: &mut request::Parts) {
+    let ignored = route.cache.rules.cookies == Cookies::Ignore;
+    if ignored && matches!(head.method, Method::GET | Method::HEAD) {
+        head.headers.remove(header::COOKIE);
+    }
+}
+
+fn primary(route: &Route, believed: &Believed, authority: &str, head: &request::Parts) -> Key {
+    let isolate = route.cache.rules.authorization == Authorization::Isolate;
+    let credentials = head.headers.get(header::AUTHORIZATION).filter(|_| isolate);
+    Key::primary(key::Parts {
+        route: &route.name,
+        scheme: believed.scheme.as_str(),
+        authority,
+        forwarded_host: believed.host.as_deref(),
+        path: head.uri.path(),
+        query: head.uri.query(),
+        credentials: credentials.map(HeaderValue::as_bytes),
+    })
+}
+
+fn origin_form(head: &request::Parts) -> http::Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = head.uri.path_and_query().cloned();
+    http::Uri::from_parts(parts).unwrap_or_default()
+}
