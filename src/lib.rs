@@ -13,6 +13,7 @@
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`log`], [`counters`] | what operators see |
+//! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
 
 pub mod body;
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod collapse;
 pub mod config;
 pub mod counters;
+pub mod demo;
 pub mod fields;
 pub mod key;
 pub mod log;

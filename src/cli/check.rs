@@ -1,0 +1,50 @@
+//! `larder check`.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use larder::config::{Config, advice};
+
+use super::{
+    bad_configuration, counted, machine,
+    source::{FILE, Source},
+};
+
+/// Say what is wrong with a configuration, with file, line and what to do.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = FILE)]
+    pub(crate) config: PathBuf,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> ExitCode {
+        let source = Source { config: Some(self.config), ..Source::default() };
+        match source.load() {
+            Ok(config) => {
+                let mut report = io::stdout();
+                for sentence in advice(&config, &machine::this()) {
+                    let _ = writeln!(report, "advice: {sentence}");
+                }
+                let _ = writeln!(report, "ok: {}", summary(&config));
+                ExitCode::SUCCESS
+            }
+            Err(problems) => bad_configuration(&problems),
+        }
+    }
+}
+
+/// What a configuration amounts to, in a line.
+pub(crate) fn summary(config: &Config) -> String {
+    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    format!(
+        "{}, {}, listening on {}",
+        counted(config.routes.len(), "route"),
+        counted(config.upstreams.len(), "upstream"),
+        listen.join(", ")
+    )
+}
