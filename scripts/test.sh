@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# All tests of Larder, on a machine that has Rust and Debian's packages: formatting, lints, then
+# every test. Installs the few programs that the tests run against where they are missing.
+# Ends at the first failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+heading() { printf '\n== %s\n' "$*"; }
+
+# The Debian packages of the programs that are missing.
+missing() {
+    local program package
+    while read -r program package; do
+        PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || echo "$package"
+    done <<'LIST'
+cc build-essential
+curl curl
+nginx nginx-light
+python3 python3
+LIST
+}
+
+# Runs apt-get as root, in whatever way this machine allows.
+apt() {
+    local -a as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || return 1
+        as_root=(sudo)
+    fi
+    command -v apt-get >/dev/null || return 1
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@"
+}
+
+heading "Programs that the tests need"
+packages="$(missing)"
+if [ -n "$packages" ]; then
+    echo "Missing, from Debian:" $packages
+    # shellcheck disable=SC2086 # one word a package
+    if ! { apt update && apt install $packages; }; then
+        echo "They could not be installed here. Please run, as root:" >&2
+        echo "    apt-get install" $packages >&2
+        exit 1
+    fi
+    case "$packages" in *nginx*) echo "Debian starts a service with nginx; the tests use their own." ;; esac
+fi
+for component in fmt clippy; do
+    if ! cargo "$component" --version >/dev/null 2>&1; then
+        echo "cargo $component is missing. Please run: rustup component add rustfmt clippy" >&2
+        exit 1
+    fi
+done
+echo "All there."
+
+heading "Formatting"
+cargo fmt --check
+
+heading "Lints"
+cargo clippy --locked --all-targets -- -D warnings
+
+heading "Tests"
+cargo test --locked
+
+heading "All passed"

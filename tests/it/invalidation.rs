@@ -1,0 +1,151 @@
+//! What a success of an unsafe method makes invalid (RFC 9111 §4.4).
+
+use crate::support::{Gate, Origin, Proxy, Reply, get, send};
+
+/// An origin whose GETs are fresh, and which answers everything else by `unsafe_reply`.
+async fn before(unsafe_reply: Reply) -> (Origin, Proxy) {
+    let origin = Origin::serve(move |seen| match seen.method.as_str() {
+        "GET" => Reply::fresh(600, format!("take {}", seen.number)),
+        _ => unsafe_reply.clone(),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    (origin, proxy)
+}
+
+#[tokio::test]
+async fn a_success_of_an_unsafe_method_invalidates_its_target() {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "FROB"] {
+        for status in [200, 201, 204, 303] {
+            let (_origin, proxy) = before(Reply::status(status)).await;
+            get(&proxy, "/users?page=1").await;
+            send(&proxy, method, "/users?page=1").await;
+            let again = get(&proxy, "/users?page=1").await;
+            assert_eq!((again.text(), again.is_hit()), ("take 3", false), "{method} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_invalidates_nothing() {
+    for status in [400, 404, 412, 500, 503] {
+        let (_origin, proxy) = before(Reply::status(status)).await;
+        get(&proxy, "/").await;
+        send(&proxy, "DELETE", "/").await;
+        assert!(get(&proxy, "/").await.is_hit(), "{status} changed nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_safe_method_invalidates_nothing() {
+    let (_origin, proxy) = before(Reply::status(200)).await;
+    get(&proxy, "/").await;
+    for method in ["OPTIONS", "HEAD"] {
+        send(&proxy, method, "/").await;
+        assert!(get(&proxy, "/").await.is_hit(), "{method} is safe (RFC 9110 §9.2.1)");
+    }
+}
+
+#[tokio::test]
+async fn only_the_target_is_invalidated() {
+    let (_origin, proxy) = before(Reply::status(200)).await;
+    for path in ["/users/1", "/users/2", "/users/1?x"] {
+        get(&proxy, path).await;
+    }
+    send(&proxy, "DELETE", "/users/1").await;
+    assert!(!get(&proxy, "/users/1").await.is_hit());
+    assert!(get(&proxy, "/users/2").await.is_hit(), "another path");
+    assert!(get(&proxy, "/users/1?x").await.is_hit(), "another query");
+}
+
+#[tokio::test]
+async fn every_variant_of_the_target_is_invalidated() {
+    let origin = Origin::always(Reply::fresh(600, "x").header("Vary", "Accept-Language")).await;
+    let proxy = Proxy::before(&origin).await;
+    for language in ["de", "en"] {
+        get(&proxy, "/").header("Accept-Language", language).await;
+    }
+    send(&proxy, "PUT", "/").body("new").await;
+    for language in ["de", "en"] {
+        assert!(!get(&proxy, "/").header("Accept-Language", language).await.is_hit(), "{language}");
+    }
+}
+
+#[tokio::test]
+async fn location_and_content_location_of_the_same_origin_are_invalidated_too() {
+    for (field, value) in [
+        ("Location", "/users/7"),
+        ("Location", "http://api.test/users/7"),
+        ("Content-Location", "users/7"),
+    ] {
+        let (_origin, proxy) = before(Reply::status(201).header(field, value)).await;
+        get(&proxy, "/users/7").await;
+        send(&proxy, "POST", "/users").await;
+        assert!(!get(&proxy, "/users/7").await.is_hit(), "{field}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn a_location_elsewhere_invalidates_nothing() {
+    for value in ["http://other.test/users/7", "https://api.test/users/7", "//other.test/users/7"] {
+        let (_origin, proxy) = before(Reply::status(201).header("Location", value)).await;
+        get(&proxy, "/users/7").await;
+        get(&proxy, "/users/7").host("other.test").await;
+        send(&proxy, "POST", "/users").await;
+        assert!(get(&proxy, "/users/7").await.is_hit(), "{value} is another origin");
+        assert!(get(&proxy, "/users/7").host("other.test").await.is_hit(), "{value}: no say there");
+    }
+}
+
+#[tokio::test]
+async fn a_target_is_invalidated_under_every_route_that_matches_it() {
+    let origin = Origin::always(Reply::fresh(600, "x")).await;
+    let routes = "[[routes]]\nmatch = { path = \"/**\", methods = [\"GET\"] }\n\
+                  upstream = \"{origin}\"\n\
+                  [[routes]]\nmatch = { path = \"/**\", methods = [\"DELETE\"] }\n\
+                  upstream = \"{origin}\"\n";
+    let proxy = Proxy::with(&origin, routes).await;
+    get(&proxy, "/users/7").await;
+    send(&proxy, "DELETE", "/users/7").await;
+    assert!(!get(&proxy, "/users/7").await.is_hit(), "the GET came by another route");
+}
+
+#[tokio::test]
+async fn a_fetch_that_began_before_the_change_is_not_stored_after_it() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match seen.method.as_str() {
+        "GET" => Reply::fresh(600, "old").gate(&held).body(" state"),
+        _ => Reply::status(204),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let mut arriving = get(&proxy, "/").arriving().await;
+    arriving.body(3).await;
+    send(&proxy, "PUT", "/").body("new").await;
+    gate.open();
+    assert_eq!(arriving.end().await.unwrap().text(), "old state", "its client gets it");
+    assert!(!get(&proxy, "/").await.is_hit(), "nobody else does");
+    assert_eq!(origin.requests(), 3);
+}
+
+#[tokio::test]
+async fn who_asks_after_the_change_does_not_follow_a_fetch_from_before() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match (seen.method.as_str(), seen.number) {
+        ("GET", 1) => Reply::fresh(600, "old").gate(&held).body(" state"),
+        ("GET", _) => Reply::fresh(600, "new state"),
+        _ => Reply::status(204),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let mut before = get(&proxy, "/").arriving().await;
+    before.body(3).await;
+    send(&proxy, "PUT", "/").body("new").await;
+    assert_eq!(get(&proxy, "/").await.text(), "new state", "a client reads its own writes");
+    gate.open();
+    before.end().await.unwrap();
+    let hit = get(&proxy, "/").await;
+    assert_eq!((hit.text(), hit.is_hit()), ("new state", true), "the older one does not win");
+}

@@ -1,0 +1,29 @@
+//! The integration tests: Larder through its sockets, before a scripted origin.
+//!
+//! One binary, because it links once. A file is a capability, a test is a sentence.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
+mod support;
+
+mod authorization;
+mod cache_status;
+mod caching;
+mod collapse;
+mod demo;
+mod forwarding;
+mod freshness;
+mod front;
+mod invalidation;
+mod own_tags;
+mod paths;
+mod purity;
+mod ranges;
+mod real;
+mod sequences;
+mod stale;
+mod streaming;
+mod support_works;
+mod upstreams;
+mod validation;
+mod vary;

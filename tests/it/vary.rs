@@ -1,0 +1,125 @@
+//! Variants: one URI, several responses (RFC 9111 §4.1).
+
+use crate::support::{Answer, Origin, Proxy, Reply, get};
+
+/// An origin that speaks the language asked for, and says so in Vary.
+async fn polyglot() -> (Origin, Proxy) {
+    let origin = Origin::serve(|seen| {
+        let language = seen.headers("accept-language").join(", ");
+        Reply::fresh(60, format!("in {language}")).header("Vary", "Accept-Language")
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    (origin, proxy)
+}
+
+async fn language(proxy: &Proxy, language: &str) -> Answer {
+    get(proxy, "/").header("Accept-Language", language).await
+}
+
+#[tokio::test]
+async fn each_variant_is_stored_for_itself() {
+    let (origin, proxy) = polyglot().await;
+    assert_eq!(language(&proxy, "de").await.cache_status().fwd(), "uri-miss");
+    assert_eq!(language(&proxy, "en").await.cache_status().fwd(), "vary-miss");
+    for tongue in ["de", "en"] {
+        let hit = language(&proxy, tongue).await;
+        assert_eq!((hit.text(), hit.is_hit()), (format!("in {tongue}").as_str(), true));
+        assert_eq!(hit.header("vary"), Some("Accept-Language"), "caches behind us must know");
+    }
+    assert_eq!(origin.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_missing_field_is_a_variant_of_its_own() {
+    let (origin, proxy) = polyglot().await;
+    language(&proxy, "de").await;
+    assert_eq!(get(&proxy, "/").await.text(), "in ");
+    assert_eq!(language(&proxy, "de").await.text(), "in de");
+    assert!(get(&proxy, "/").await.is_hit());
+    assert_eq!(origin.requests(), 2);
+}
+
+#[tokio::test]
+async fn repeated_selecting_fields_count_as_one_list() {
+    let (origin, proxy) = polyglot().await;
+    language(&proxy, "de, en").await;
+    let two = get(&proxy, "/").header("Accept-Language", "de").header("Accept-Language", "en");
+    assert_eq!(two.await.text(), "in de, en", "they combine (RFC 9110 §5.3)");
+    language(&proxy, "en, de").await;
+    assert_eq!(origin.requests(), 2, "but their order is the client's preference");
+}
+
+#[tokio::test]
+async fn vary_star_matches_nothing() {
+    for vary in ["*", "Accept, *"] {
+        let origin = Origin::always(Reply::fresh(60, "x").header("Vary", vary)).await;
+        let proxy = Proxy::before(&origin).await;
+        for n in 1..=2 {
+            let status = get(&proxy, "/").await.cache_status();
+            assert_eq!((status.stored, status.detail()), (false, "vary-star"), "{vary}");
+            assert_eq!(origin.requests(), n, "{vary}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_fields_of_all_vary_lines_select() {
+    let reply = Reply::fresh(60, "x").header("Vary", "Accept").header("Vary", "X-A, X-B");
+    let origin = Origin::always(reply).await;
+    let proxy = Proxy::before(&origin).await;
+    let ask =
+        |accept, a, b| get(&proxy, "/").header("Accept", accept).header("X-A", a).header("X-B", b);
+    ask("a", "1", "2").await;
+    assert!(ask("a", "1", "2").await.is_hit());
+    for (accept, a, b) in [("b", "1", "2"), ("a", "0", "2"), ("a", "1", "0"), ("a", "2", "1")] {
+        let status = ask(accept, a, b).await.cache_status();
+        assert_eq!(status.fwd(), "vary-miss", "{accept} {a} {b}");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_response_s_vary_decides() {
+    let origin = Origin::serve(|seen| {
+        let reply = Reply::fresh(60, format!("take {}", seen.number));
+        if seen.number == 1 { reply.header("Vary", "X-A") } else { reply.header("Vary", "X-B") }
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").header("X-A", "1").header("X-B", "1").await;
+    get(&proxy, "/").header("X-A", "2").header("X-B", "2").await;
+    let hit = get(&proxy, "/").header("X-A", "3").header("X-B", "2").await;
+    assert_eq!((hit.text(), hit.is_hit()), ("take 2", true), "X-A selects no more");
+}
+
+#[tokio::test]
+async fn each_variant_is_validated_with_its_own_validator() {
+    let origin = Origin::serve(|seen| {
+        let tag = format!("\"{}\"", seen.header("accept-language").unwrap_or_default());
+        let status = if seen.header("if-none-match") == Some(tag.as_str()) { 304 } else { 200 };
+        let reply = Reply::status(status).header("ETag", tag.clone());
+        let reply = reply.header("Vary", "Accept-Language").header("Cache-Control", "max-age=10");
+        if status == 200 { reply.body(tag) } else { reply }
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    language(&proxy, "de").await;
+    language(&proxy, "en").await;
+    proxy.advance(10);
+    for tongue in ["de", "en"] {
+        let validated = language(&proxy, tongue).await;
+        assert_eq!(validated.cache_status().fwd_status, Some(304), "{tongue}");
+        assert_eq!(validated.text(), format!("\"{tongue}\""));
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_32_variants_are_kept() {
+    let (origin, proxy) = polyglot().await;
+    for n in 0..33 {
+        language(&proxy, &format!("x-{n}")).await;
+    }
+    assert!(language(&proxy, "x-32").await.is_hit(), "the newest is there");
+    language(&proxy, "x-0").await;
+    assert_eq!(origin.requests(), 34, "the oldest has left");
+}
