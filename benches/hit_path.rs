@@ -1,0 +1,81 @@
+//! What a hit from memory costs, step by step: key, look-up, decision, head.
+//!
+//! `cargo bench --bench hit_path`
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use larder::{
+    clock::Clock,
+    key::{Key, Parts},
+    policy::{self, Asked, Exchange, Received, Rules, storing::Context},
+    store::{Block, BodyHasher, Entry, Head, Store},
+};
+
+const PARTS: Parts<'static> = Parts {
+    route: "default",
+    scheme: "http",
+    authority: "api.example.org",
+    forwarded_host: None,
+    path: "/users/1042/orders",
+    query: Some("page=2&per_page=50"),
+    credentials: None,
+};
+
+fn request() -> http::request::Parts {
+    let request = Request::get("/users/1042/orders?page=2&per_page=50")
+        .header(header::HOST, "api.example.org")
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, "bench/1.0");
+    request.body(()).expect("a valid request").into_parts().0
+}
+
+fn response() -> HeaderMap {
+    HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("max-age=60")),
+        (header::ETAG, HeaderValue::from_static("\"33a64df551425fcc55e4d42a148795d9\"")),
+        (header::SERVER, HeaderValue::from_static("api/2.1")),
+        (header::DATE, HeaderValue::from_static("Sat, 21 Nov 2026 12:00:00 GMT")),
+        (header::VIA, HeaderValue::from_static("1.1 larder")),
+    ])
+}
+
+fn entry(clock: &Clock, asked: &Asked, rules: &Rules) -> Entry {
+    let (now, fields) = (clock.now(), response());
+    let exchange = Exchange { request: now, response: now };
+    let context = Context { asked, rules, validating: None, exchange };
+    let Received::Storable(meta) = policy::receive(context, StatusCode::OK, &fields) else {
+        panic!("it is storable");
+    };
+    let head = Head { meta, status: StatusCode::OK, fields: Block::new(&fields) };
+    let body = Bytes::from(vec![b'x'; 1024]);
+    let mut hasher = BodyHasher::default();
+    hasher.update(&body);
+    Entry::new(head, body, hasher.finish(None))
+}
+
+fn hit_path(criterion: &mut Criterion) {
+    let (clock, rules, request) = (Clock::manual(1_795_262_400_000).0, Rules::default(), request());
+    let asked = Asked::new(&request, false, &rules);
+    let (store, key, now) = (Store::new(64 << 20), Key::primary(PARTS), clock.now());
+    let place = store.place(key, Vec::new(), &request.headers);
+    store.put(&place, entry(&clock, &asked, &rules), now);
+    let found = || store.get(key, &request.headers, now).stored.expect("it is stored");
+
+    criterion.bench_function("key", |it| it.iter(|| Key::primary(black_box(PARTS))));
+    criterion.bench_function("asked", |it| {
+        it.iter(|| Asked::new(black_box(&request), false, &rules));
+    });
+    criterion.bench_function("look up", |it| it.iter(|| black_box(found())));
+    let stored = found();
+    criterion.bench_function("decide", |it| {
+        it.iter(|| policy::decide(black_box(&asked), &rules, Ok(&stored.head.meta), now));
+    });
+    criterion.bench_function("head", |it| it.iter(|| stored.head.fields.to_map()));
+}
+
+criterion_group!(benches, hit_path);
+criterion_main!(benches);
