@@ -60,6 +60,13 @@ pub struct Proxy {
     log: AccessLog,
 }
 
+/// The duty to bring what many wait for, and the way to the one client who gets what they may not
+/// share.
+struct Duty {
+    leader: Leader,
+    owner: oneshot::Sender<Answer>,
+}
+
 /// What of a request is used up by forwarding it.
 struct Once {
     body: Incoming,
@@ -249,7 +256,7 @@ impl Proxy {
         let (follower, leader) = self.in_flight.join(primary, key, company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
-            tokio::spawn(self.clone().fetch(fetch, leader, owner));
+            tokio::spawn(self.clone().fetch(fetch, Duty { leader, owner }));
             own
         });
         (follower, own)
@@ -261,36 +268,26 @@ impl Proxy {
         let (follower, leader) = self.in_flight.join(primary, key, Company::Welcome);
         let Some(leader) = leader else { return };
         follower.keep();
-        tokio::spawn(self.clone().fetch(fetch, leader, oneshot::channel().0));
+        let owner = oneshot::channel().0;
+        tokio::spawn(self.clone().fetch(fetch, Duty { leader, owner }));
     }
 
     /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.
-    async fn fetch(
-        self: Arc<Self>,
-        mut fetch: Fetch,
-        leader: Leader,
-        owner: oneshot::Sender<Answer>,
-    ) {
+    async fn fetch(self: Arc<Self>, mut fetch: Fetch, duty: Duty) {
         // Another fetch may have stored it since this one's client looked.
         if self.is_fresh_by_now(&mut fetch) {
             return;
         }
-        let Some(asked) = self.ask(&mut fetch, &leader).await else { return };
+        let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
         let Judged { response, received, exchange } = match asked {
             Ok(judged) => judged,
-            Err(failure) => {
-                drop(owner);
-                return leader.finish(fetch.fall_back(failure, self.clock.now()));
-            }
+            Err(failure) => return duty.finish(fetch.fall_back(failure, self.clock.now())),
         };
         match received {
-            Received::Storable(meta) => self.take_in(&fetch, leader, owner, response, meta).await,
-            Received::Validated => self.freshen(&fetch, leader, owner, (response, exchange)),
-            Received::StaleIfError => {
-                drop(owner);
-                leader.finish(fetch.stale(Some(response.status())));
-            }
-            Received::Unstorable(reason) => self.give(&fetch, owner, response, reason),
+            Received::Storable(meta) => self.take_in(&fetch, duty, response, meta).await,
+            Received::Validated => self.freshen(&fetch, duty, &response, exchange),
+            Received::StaleIfError => duty.finish(fetch.stale(Some(response.status()))),
+            Received::Unstorable(reason) => self.give(&fetch, duty.owner, response, reason),
             Received::Mismatched => {}
         }
     }
@@ -323,19 +320,19 @@ impl Proxy {
     async fn take_in(
         &self,
         fetch: &Fetch,
-        leader: Leader,
-        owner: oneshot::Sender<Answer>,
+        duty: Duty,
         response: Response<ResponseBody>,
         meta: Meta,
     ) {
-        let (arrival, mut fill, body) = match self.receive(fetch, response, meta) {
-            Ok(taken) => taken,
-            Err((response, reason)) => return self.give(fetch, owner, response, reason),
+        let Duty { leader, owner } = duty;
+        let room = match self.room_for(fetch, &response) {
+            Ok(room) => room,
+            Err(reason) => return self.give(fetch, owner, response, reason),
         };
+        let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let told = fetch.told(false).stored().with_status(Some(arrival.head.status));
-            let status = CacheStatus::Forwarded(told);
-            let now = self.clock.now();
+            let (status, now) = (CacheStatus::Forwarded(told), self.clock.now());
             let _ = owner.send(reply::arriving(&fetch.visit, &arrival, reader, now, status));
         }
         leader.arriving(arrival.clone());
@@ -416,4 +413,12 @@ enum Waited {
     Shared(Progress),
     /// It has waited for long enough, and may have this stale response.
     Enough(Entry),
+}
+
+impl Duty {
+    /// Ends the fetch with what all who followed may have; its first client is one of them.
+    fn finish(self, outcome: Outcome) {
+        drop(self.owner);
+        self.leader.finish(outcome);
+    }
 }

@@ -135,7 +135,8 @@ pub fn check(head: &request::Parts) -> Result<(), Refusal> {
         return Err(Refusal::Method);
     }
     let path = head.uri.path();
-    if !path.starts_with('/') && !(path == "*" && head.method == http::Method::OPTIONS) {
+    let of_the_server = path == "*" && head.method == http::Method::OPTIONS;
+    if !path.starts_with('/') && !of_the_server {
         return Err(Refusal::Form);
     }
     check_path(path)?;
@@ -198,7 +199,8 @@ mod tests {
 
     #[test]
     fn the_authority_is_one_and_normal() {
-        let cases: [(&str, &[(&str, &str)], Result<&str, Refusal>); 14] = [
+        type Fields = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Fields, Result<&str, Refusal>); 14] = [
             ("/", &[("host", "API.example.org:80")], Ok("api.example.org")),
             ("/", &[("host", "api.example.org:8080")], Ok("api.example.org:8080")),
             ("/", &[("host", "api.example.org:443")], Ok("api.example.org:443")),

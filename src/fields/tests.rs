@@ -69,7 +69,8 @@ fn a_stranger_is_not_believed() {
 
 #[test]
 fn a_trusted_chain_is_walked_from_the_right() {
-    let cases: [(&[(&str, &str)], &str, Scheme, Option<&str>); 10] = [
+    type Fields = &'static [(&'static str, &'static str)];
+    let cases: [(Fields, &str, Scheme, Option<&str>); 10] = [
         (&[], "10.0.0.1", Scheme::Http, None),
         (&[("x-forwarded-for", "198.51.100.1")], "198.51.100.1", Scheme::Http, None),
         (

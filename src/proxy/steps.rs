@@ -7,12 +7,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderValue, Response, Version, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, request};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::oneshot;
 
-use super::{Fetch, ORPHAN_WAIT, Proxy};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
 use crate::{
     body::Body,
     cache_status::{CacheStatus, Detail},
@@ -38,6 +37,12 @@ use crate::{
 
 /// A storable response, taken in: what its followers see, and what is left to read.
 pub(super) type Taken = (Arc<Arrival>, Fill, ResponseBody);
+
+/// What a storable response needs to be taken in.
+pub(super) struct Room {
+    names: Vec<HeaderName>,
+    terms: Terms,
+}
 
 impl Proxy {
     /// A stored response, as it is.
@@ -124,36 +129,42 @@ impl Proxy {
         }
     }
 
-    /// Makes room for a storable response, and says where it belongs.
+    /// Makes room for a storable response.
     ///
     /// # Errors
-    /// The response itself, and why it cannot be taken in.
+    /// Why it cannot be taken in.
+    pub(super) fn room_for(
+        &self,
+        fetch: &Fetch,
+        response: &Response<ResponseBody>,
+    ) -> Result<Room, Unstorable> {
+        let limit = fetch.visit.route.cache.max_object_size;
+        let declared = response.body().size_hint().exact();
+        if declared.is_some_and(|declared| declared > limit) {
+            return Err(Unstorable::TooLarge);
+        }
+        let names = storing::vary(response.headers())?;
+        let claim = self.budget.claim(declared.unwrap_or(0)).ok_or(Unstorable::NoRoom)?;
+        let terms = Terms { limit, declared, claim, clock: self.clock.clone() };
+        Ok(Room { names, terms })
+    }
+
+    /// Takes a storable response in, where it belongs.
     pub(super) fn receive(
         &self,
         fetch: &Fetch,
         response: Response<ResponseBody>,
         meta: Meta,
-    ) -> Result<Taken, (Response<ResponseBody>, Unstorable)> {
-        let (visit, limit) = (&fetch.visit, fetch.visit.route.cache.max_object_size);
-        let declared = response.body().size_hint().exact();
-        if declared.is_some_and(|declared| declared > limit) {
-            return Err((response, Unstorable::TooLarge));
-        }
-        let names = match storing::vary(response.headers()) {
-            Ok(names) => names,
-            Err(reason) => return Err((response, reason)),
-        };
-        let Some(claim) = self.budget.claim(declared.unwrap_or(0)) else {
-            return Err((response, Unstorable::NoRoom));
-        };
+        room: Room,
+    ) -> Taken {
+        let visit = &fetch.visit;
         let (mut parts, body) = response.into_parts();
         make_storable(&mut parts.headers, visit, self.clock.now());
         reply::end_to_end(&mut parts.headers, parts.version);
         let head = Head { meta, status: parts.status, fields: Block::new(&parts.headers) };
-        let place = self.store.place(visit.primary, names, &visit.head.headers);
-        let (fill, filling) =
-            Fill::new(Terms { limit, declared, claim, clock: self.clock.clone() });
-        Ok((Arc::new(Arrival { head, place, filling }), fill, body))
+        let place = self.store.place(visit.primary, room.names, &visit.head.headers);
+        let (fill, filling) = Fill::new(room.terms);
+        (Arc::new(Arrival { head, place, filling }), fill, body)
     }
 
     /// Ends the body; the entry, if all of it was kept.
@@ -195,32 +206,35 @@ impl Proxy {
     pub(super) fn freshen(
         &self,
         fetch: &Fetch,
-        leader: Leader,
-        owner: oneshot::Sender<Answer>,
-        (response, exchange): (Response<ResponseBody>, Exchange),
+        duty: Duty,
+        response: &Response<ResponseBody>,
+        exchange: Exchange,
     ) {
         let Some(stored) = &fetch.stored else { return };
         let (fwd_status, visit) = (Some(response.status()), &fetch.visit);
-        let fields = freshened(stored, &response, visit);
-        let received = fetch.judge(exchange, stored.head.status, &fields);
-        let Received::Storable(meta) = received else {
-            if let Received::Unstorable(reason) = received {
-                self.stop_sharing(fetch, reason);
+        let mut fields = freshened(stored, response, visit);
+        let meta = match fetch.judge(exchange, stored.head.status, &fields) {
+            Received::Storable(meta) => meta,
+            received => {
+                if let Received::Unstorable(reason) = received {
+                    self.stop_sharing(fetch, reason);
+                }
+                let status = CacheStatus::Forwarded(fetch.told(false).with_status(fwd_status));
+                // Good for the client that asked, and for nobody after it.
+                let received = exchange.response.mono;
+                let meta = Meta { received, initial_age: 0, ..stored.head.meta };
+                let entry = stored.freshened(meta, &fields);
+                let answer = reply::stored(visit, &entry, self.clock.now(), status);
+                let _ = duty.owner.send(answer);
+                return;
             }
-            let told = fetch.told(false).with_status(fwd_status);
-            let now = self.clock.now();
-            let answer = reply::stored(visit, stored, now, CacheStatus::Forwarded(told));
-            let _ = owner.send(answer);
-            return;
         };
-        drop(owner);
         let names = storing::vary(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, names, &visit.head.headers);
-        let mut fields = fields;
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened(meta, &fields);
-        self.keep(&leader, &place, &entry);
-        leader.finish(Outcome::Entry { place, entry, fwd_status });
+        self.keep(&duty.leader, &place, &entry);
+        duty.finish(Outcome::Entry { place, entry, fwd_status });
     }
 
     /// Takes the entity-tags that are ours out of a request's conditions, or judges them.
