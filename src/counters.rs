@@ -33,7 +33,8 @@ pub struct Counters {
     pub closed_headers: Counter,
     /// Connections closed because no request came within `timeouts.idle`.
     pub closed_idle: Counter,
-    /// Connections closed because no write made progress within `timeouts.write_idle`.
+    /// Connections closed, and HTTP/2 streams reset, because no write made progress within
+    /// `timeouts.write_idle`.
     pub closed_write_idle: Counter,
     /// Connections closed because of what came on them: not HTTP, or a flood of resets.
     pub closed_protocol: Counter,

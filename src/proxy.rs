@@ -71,6 +71,7 @@ struct Duty {
 struct Once {
     body: Incoming,
     upgrade: Option<OnUpgrade>,
+    peer: Peer,
     snapshot: Arc<Snapshot>,
 }
 
@@ -115,11 +116,12 @@ impl Proxy {
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let snapshot = self.snapshot.load_full();
         let mut record = self.record(&head, &peer, at);
-        let answer = match Visit::new(&snapshot, Arrived { head, content, peer, at }) {
+        let addr = peer.addr;
+        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
             Err(refusal) => reply::refused(refusal),
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                self.answer(visit, Once { body, upgrade, snapshot }).await
+                self.answer(visit, Once { body, upgrade, peer, snapshot }).await
             }
         };
         self.send(answer, version, record)
@@ -399,7 +401,9 @@ impl Proxy {
         };
         let status = CacheStatus::Forwarded(told);
         match response.status() {
-            StatusCode::SWITCHING_PROTOCOLS => self.tunnel(&visit, once.upgrade, response, status),
+            StatusCode::SWITCHING_PROTOCOLS => {
+                self.tunnel((once.upgrade, once.peer), response, status)
+            }
             _ => Answer::new(reply::relayed(response), status),
         }
     }

@@ -30,7 +30,7 @@ pub struct Tunnel {
     /// The upstream's place, held while the tunnel lasts.
     pub place: ResponseBody,
     /// The client connection's place, and the signal to end.
-    pub tenure: Tenure,
+    pub tenure: Arc<Tenure>,
     /// Tells when it has been idle for too long.
     pub clock: Clock,
 }

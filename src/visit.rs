@@ -12,7 +12,7 @@ use crate::{
         Asked, Now,
         rules::{Authorization, Cookies},
     },
-    server::Peer,
+    server::PeerAddr,
     snapshot::{Route, Snapshot},
     target::{self, Refusal},
 };
@@ -34,8 +34,9 @@ pub struct Visit {
     pub authority: String,
     /// Who sent it, as far as is believed.
     pub believed: Believed,
-    /// The connection that it came on.
-    pub peer: Peer,
+    /// The peer of the connection that it came on. Not the connection itself: a visit may outlive
+    /// it, in a fetch.
+    pub peer: PeerAddr,
     /// Whether it asks for another protocol.
     pub upgrade: Upgrade,
     /// The key of its target URI.
@@ -51,8 +52,8 @@ pub struct Arrived {
     pub head: request::Parts,
     /// Whether a body comes with it.
     pub content: bool,
-    /// The connection that it came on.
-    pub peer: Peer,
+    /// The peer of the connection that it came on.
+    pub peer: PeerAddr,
     /// When its head had been read.
     pub at: Now,
 }
@@ -69,7 +70,7 @@ impl Visit {
         if head.headers.contains_key(header::CONNECTION) {
             keep_te(&mut head.headers);
         }
-        let mut believed = believe(&mut head.headers, peer.addr, &snapshot.trusted_proxies);
+        let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
         let authority = target::authority(&head, believed.scheme)?;
         believed.host = believed.host.filter(|host| *host != authority);
         let route = route(snapshot, &head, &authority)?;
@@ -142,7 +143,7 @@ impl Visit {
             Host::Named(name) => name.clone(),
         };
         let forwarding = Forwarding {
-            peer: self.peer.addr,
+            peer: self.peer,
             believed: &self.believed,
             authority: &self.authority,
             host: &host,

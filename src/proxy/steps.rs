@@ -264,15 +264,14 @@ impl Proxy {
     /// Turns both connections into a tunnel, now that the upstream has agreed.
     pub(super) fn tunnel(
         &self,
-        visit: &Visit,
-        client: Option<OnUpgrade>,
+        (client, peer): (Option<OnUpgrade>, Peer),
         mut response: Response<ResponseBody>,
         status: CacheStatus,
     ) -> Answer {
         let upstream = hyper::upgrade::on(&mut response);
         let (head, place) = response.into_parts();
         let Some(client) = client else { return reply::refused_upgrade(status) };
-        let (tenure, clock) = (visit.peer.tenure.clone(), self.clock.clone());
+        let (tenure, clock) = (peer.tenure, self.clock.clone());
         tokio::spawn(Tunnel { client, upstream, place, tenure, clock }.run());
         reply::switching(head, status)
     }

@@ -35,7 +35,7 @@ pub(super) async fn serve<H: Handler>(accepted: Accepted, common: Arc<Common>, h
     let Accepted { socket, addr, place } = accepted;
     let activity = Activity::new();
     let _open = common.open.enter(activity.clone());
-    let tenure = Tenure { place, cut: common.cut.subscribe() };
+    let tenure = Arc::new(Tenure { place, cut: common.cut.subscribe() });
     let peer = Peer { addr, tenure };
     let (limits, timeouts) = common.bounds();
     let watch = Watch::new(activity.clone(), common.clock.clone(), timeouts);

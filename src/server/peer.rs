@@ -20,7 +20,7 @@ pub struct Peer {
     pub addr: PeerAddr,
     /// What a tunnel must hold on to: the connection's place among `max_connections`, and the
     /// signal to end.
-    pub tenure: Tenure,
+    pub tenure: std::sync::Arc<Tenure>,
 }
 
 /// A connection's place among `max_connections`, and the signal that it must end.

@@ -47,3 +47,17 @@ async fn a_drain_lets_what_is_under_way_end() {
     assert_eq!(arriving.end().await.unwrap().text(), "firstend");
     draining.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_fetch_that_goes_on_alone_does_not_hold_its_clients_place() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |_| Reply::fresh(60, "x").held(&held)).await;
+    let proxy = Proxy::with(&origin, "[limits]\nmax_connections = 1").await;
+    let gone = get(&proxy, "/").sent().await;
+    origin.until_requests(1).await;
+    gone.reset();
+    let next = get(&proxy, "/../settle").await;
+    assert_eq!(next.status, 400, "the place is free while the fetch is still under way");
+    gate.open();
+}

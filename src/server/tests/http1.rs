@@ -345,10 +345,11 @@ async fn tunnel(
     tokio::spawn(async move {
         let tunnel = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
         let (mut from, mut to) = tokio::io::split(tunnel);
-        let mut tenure = peer.tenure;
+        let tenure = peer.tenure;
+        let mut cut = tenure.cut.clone();
         tokio::select! {
             _ = tokio::io::copy(&mut from, &mut to) => panic!("the client went first"),
-            _ = tenure.cut.wait_for(|cut| *cut) => ended.notify_one(),
+            _ = cut.wait_for(|cut| *cut) => ended.notify_one(),
         }
     });
     let mut response = full("");
