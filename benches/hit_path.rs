@@ -11,7 +11,7 @@ use larder::{
     clock::Clock,
     key::{Key, Parts},
     policy::{self, Asked, Exchange, Received, Rules, storing::Context},
-    store::{Block, BodyHasher, Entry, Head, Store},
+    store::{Block, BodyHasher, Entry, Head, Named, Store},
 };
 
 const PARTS: Parts<'static> = Parts {
@@ -50,7 +50,8 @@ fn entry(clock: &Clock, asked: &Asked, rules: &Rules) -> Entry {
     let Received::Storable(meta) = policy::receive(context, StatusCode::OK, &fields) else {
         panic!("it is storable");
     };
-    let head = Head { meta, status: StatusCode::OK, fields: Block::new(&fields) };
+    let head =
+        Head { meta, status: StatusCode::OK, fields: Block::new(&fields), named: Named::default() };
     let body = Bytes::from(vec![b'x'; 1024]);
     let mut hasher = BodyHasher::default();
     hasher.update(&body);

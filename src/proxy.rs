@@ -138,8 +138,7 @@ impl Proxy {
         }
         let Found { place, stored } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
-        let fetch =
-            |visit: Visit, stored, fwd| Fetch { visit: Arc::new(visit), place, stored, fwd };
+        let fetch = |visit: Visit, stored, fwd| Fetch::new(visit, place, stored, fwd);
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
@@ -224,18 +223,23 @@ impl Proxy {
         let told = fetch.told(!leads);
         match progress {
             Progress::Arriving(arrival) => {
-                self.is_for(visit, &arrival.place, &arrival.head.meta)?;
+                self.is_for(visit, &arrival.place, &arrival.head)?;
                 let reader = arrival.filling.reader().ok_or(Company::Alone)?;
                 let told = told.stored().with_status(Some(arrival.head.status));
                 let status = CacheStatus::Forwarded(told);
                 Ok(reply::arriving(visit, &arrival, reader, now, status))
             }
             Progress::Done(Outcome::Entry { place, entry, fwd_status }) => {
-                self.is_for(visit, &place, &entry.head.meta)?;
+                self.is_for(visit, &place, &entry.head)?;
                 let status = CacheStatus::Forwarded(
                     told.stored().with_status(fwd_status.or(Some(entry.head.status))),
                 );
                 Ok(reply::stored(visit, &entry, now, status))
+            }
+            Progress::Done(Outcome::Stale { entry, .. })
+                if !self.store.is_current(&entry.head.named) =>
+            {
+                Err(Company::Welcome)
             }
             Progress::Done(Outcome::Stale { entry, fwd_status }) => {
                 Ok(self.stand_in(fetch, &entry, fwd_status))
@@ -255,6 +259,7 @@ impl Proxy {
         company: Company,
     ) -> (Follower, Option<oneshot::Receiver<Answer>>) {
         let Place { primary, key, .. } = fetch.place;
+        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
         let (follower, leader) = self.in_flight.join(primary, key, company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
@@ -298,6 +303,7 @@ impl Proxy {
     async fn ask(&self, fetch: &mut Fetch, leader: &Leader) -> Option<Result<Judged, Failure>> {
         loop {
             let request = self.clock.now();
+            fetch.began = self.store.moment();
             let head = fetch.request();
             let upstream = &fetch.visit.route.upstream;
             let response = tokio::select! {

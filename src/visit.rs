@@ -14,6 +14,7 @@ use crate::{
     },
     server::PeerAddr,
     snapshot::{Route, Snapshot},
+    store::Name,
     target::{self, Refusal},
 };
 
@@ -112,6 +113,12 @@ impl Visit {
             apply_query(route, &mut head);
             Some(primary(route, &self.believed, &self.authority, &head))
         })
+    }
+
+    /// The names of cache groups within the origin of the target URI (RFC 9875 §2.1).
+    pub fn group_names<'a>(&'a self, groups: &'a [String]) -> impl Iterator<Item = Name> + 'a {
+        let scheme = self.believed.scheme.as_str();
+        groups.iter().map(move |group| Name::group(scheme, &self.authority, group))
     }
 
     /// Whether the answer goes without a body.

@@ -164,6 +164,31 @@ impl InFlight {
         }
     }
 
+    /// Like [`disown`](Self::disown), for those fetches alone whose response has begun to arrive
+    /// and is out of date by its head.
+    pub fn disown_arrivals(&self, primary: Key, is_outdated: impl Fn(&Head) -> bool) {
+        let mut flights = self.flights.lock();
+        let Some(slots) = flights.get_mut(&primary) else { return };
+        slots.retain(|slot| {
+            let outdated = match &*slot.flight.progress.borrow() {
+                Progress::Arriving(arrival) => is_outdated(&arrival.head),
+                Progress::Done(Outcome::Entry { entry, .. } | Outcome::Stale { entry, .. }) => {
+                    is_outdated(&entry.head)
+                }
+                Progress::Pending | Progress::Done(Outcome::Failed(_) | Outcome::NotShared) => {
+                    false
+                }
+            };
+            if outdated {
+                slot.flight.disowned.store(true, SeqCst);
+            }
+            !outdated
+        });
+        if slots.is_empty() {
+            flights.remove(&primary);
+        }
+    }
+
     /// How many fetches are under way.
     #[must_use]
     pub fn len(&self) -> usize {

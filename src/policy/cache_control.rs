@@ -4,7 +4,12 @@
 //! makes anything fresher. Malformed lines (`private; max-age=60`) lose no directive that
 //! forbids: whatever is no token separates directives, but spoils the argument it touches.
 
-use http::{HeaderMap, header};
+mod targeted;
+mod withheld;
+
+use http::{HeaderMap, HeaderName, header};
+
+pub use targeted::LARDER_CACHE_CONTROL;
 
 use super::field;
 
@@ -34,10 +39,14 @@ pub struct RequestDirectives {
 pub struct ResponseDirectives {
     /// §5.2.2.5
     pub no_store: bool,
-    /// §5.2.2.4; the form with field names counts as the one without.
+    /// §5.2.2.4, without field names, or with such as cannot be withheld.
     pub no_cache: bool,
-    /// §5.2.2.7; the form with field names counts as the one without.
+    /// §5.2.2.7, without field names, or with such as cannot be withheld.
     pub private: bool,
+    /// `no-cache` or `private` name fields that are not to be stored: [`withheld`].
+    pub withholds: bool,
+    /// Read from a targeted field, so that Cache-Control and Expires do not count (RFC 9213 §2.2).
+    pub targeted: bool,
     /// §5.2.2.9
     pub public: bool,
     /// §5.2.2.2
@@ -99,32 +108,50 @@ impl RequestDirectives {
     }
 }
 
+/// The fields of a response that are for the client that asked, and not for the store: what
+/// `no-cache="…"` (§5.2.2.4) and `private="…"` (§5.2.2.7) name.
+#[must_use]
+pub fn withheld(headers: &HeaderMap) -> Vec<HeaderName> {
+    read(headers).1
+}
+
+/// What a response says to this cache, and the field names in it.
+fn read(headers: &HeaderMap) -> (ResponseDirectives, Vec<HeaderName>) {
+    let written = || ResponseDirectives::read(field::lines(headers, header::CACHE_CONTROL));
+    targeted::read(headers).unwrap_or_else(written)
+}
+
 impl ResponseDirectives {
-    /// Reads the field's lines, in order.
+    /// Reads the lines of Cache-Control, in order.
     pub fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>) -> ResponseDirectives {
-        let mut read = ResponseDirectives::default();
-        for directive in lines.flat_map(Directives::of) {
-            read.take(directive);
-        }
-        read
+        ResponseDirectives::read(lines).0
     }
 
-    /// Reads a response's Cache-Control.
+    /// Reads what a response says to this cache: a targeted field (RFC 9213), else Cache-Control.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> ResponseDirectives {
-        ResponseDirectives::parse(field::lines(headers, header::CACHE_CONTROL))
+        read(headers).0
+    }
+
+    fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (ResponseDirectives, Vec<HeaderName>) {
+        let (mut read, mut names) = (ResponseDirectives::default(), Vec::new());
+        for directive in lines.flat_map(Directives::of) {
+            read.take(directive, &mut names);
+        }
+        read.withholds = !names.is_empty();
+        (read, names)
     }
 
     /// What permits counts only as it is defined, without an argument; what forbids, always.
-    fn take(&mut self, directive: Directive<'_>) {
+    fn take(&mut self, directive: Directive<'_>, names: &mut Vec<HeaderName>) {
         let argument = directive.argument;
         let bare = argument == Argument::Absent;
         match directive.lower_case(&mut [0; LONGEST_NAME]) {
             b"max-age" => least(&mut self.max_age, argument),
             b"s-maxage" => least(&mut self.s_maxage, argument),
             b"no-store" => self.no_store = true,
-            b"no-cache" => self.no_cache = true,
-            b"private" => self.private = true,
+            b"no-cache" => self.no_cache |= !argument.names(names),
+            b"private" => self.private |= !argument.names(names),
             b"public" => self.public |= bare,
             b"must-revalidate" => self.must_revalidate = true,
             b"proxy-revalidate" => self.proxy_revalidate = true,
@@ -179,6 +206,15 @@ impl Argument<'_> {
             Argument::Token(text) => field::delta_seconds(text.iter().copied()),
             Argument::Quoted(text) => field::delta_seconds(unescaped(text)),
             Argument::Absent | Argument::Malformed => None,
+        }
+    }
+
+    /// Reads field names into `names`, in either form (§5.2); `false` where there is no list of
+    /// such as can be withheld.
+    fn names(self, names: &mut Vec<HeaderName>) -> bool {
+        match self {
+            Argument::Token(text) | Argument::Quoted(text) => withheld::take(text, names),
+            Argument::Absent | Argument::Malformed => false,
         }
     }
 }

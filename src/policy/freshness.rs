@@ -59,7 +59,9 @@ fn explicit(
     directives: &ResponseDirectives,
     exchange: Exchange,
 ) -> Option<u32> {
-    directives.s_maxage.or(directives.max_age).or_else(|| expires(headers, exchange))
+    // RFC 9213 §2.2: a targeted field stands in place of Expires, too.
+    let expires = || expires(headers, exchange).filter(|_| !directives.targeted);
+    directives.s_maxage.or(directives.max_age).or_else(expires)
 }
 
 /// Expires less Date; what is invalid, repeated with another value, or past is 0 (§5.3).

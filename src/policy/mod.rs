@@ -1,8 +1,8 @@
 //! What HTTP says about caching, as plain functions over values.
 //!
-//! A file a chapter: [`cache_control`] (RFC 9111 §5.2), [`freshness`] (§4.2),
+//! A file a chapter: [`cache_control`] (RFC 9111 §5.2 and RFC 9213), [`freshness`] (§4.2),
 //! [`storing`] (§3), [`reuse`] (§4), [`validation`] (§4.3 and RFC 9110 §13),
-//! [`ranges`] (RFC 9110 §14), [`invalidation`] (§4.4). Beside them the two
+//! [`ranges`] (RFC 9110 §14), [`invalidation`] (§4.4), [`groups`] (RFC 9875). Beside them the two
 //! values that they judge by: [`Asked`], what the request says, and [`Rules`],
 //! what the operator says. Nothing here waits, reads a clock, logs, or knows
 //! the store: the time is passed in, the answer is an enum.
@@ -10,6 +10,7 @@
 pub mod asked;
 pub mod cache_control;
 pub mod freshness;
+pub mod groups;
 pub mod invalidation;
 pub mod meta;
 pub mod ranges;
@@ -24,6 +25,7 @@ mod field;
 #[cfg(test)]
 mod fixtures;
 mod status;
+mod structured;
 
 pub use asked::Asked;
 pub use meta::Meta;

@@ -11,7 +11,7 @@ use self::remembered::{is_shared, remember};
 use super::{
     Asked, Exchange, Meta, Rules,
     asked::Method,
-    cache_control::ResponseDirectives,
+    cache_control::{ResponseDirectives, withheld},
     entity_tag::{is_own, is_strong, weakly_equal},
     field,
     rules::{Authorization, RequestCacheControl, SetCookie},
@@ -210,9 +210,13 @@ fn allowed_with_cookie(
     headers: &HeaderMap,
     directives: &ResponseDirectives,
 ) -> Result<(), Unstorable> {
-    let said = directives.public || directives.s_maxage.is_some();
+    let targeted = directives.targeted && directives.max_age.is_some();
+    let said = directives.public || directives.s_maxage.is_some() || targeted;
+    // A field that is withheld is stored for nobody: that, too, is the origin's word.
+    let named = directives.withholds.then(|| withheld(headers)).unwrap_or_default();
+    let sets = SET_COOKIE.iter().any(|it| headers.contains_key(it) && !named.contains(it));
     match context.rules.set_cookie {
-        SetCookie::Refuse if sets_cookie(headers) && !said => Err(Unstorable::SetCookie),
+        SetCookie::Refuse if sets && !said => Err(Unstorable::SetCookie),
         SetCookie::Refuse | SetCookie::Rfc | SetCookie::Strip => Ok(()),
     }
 }

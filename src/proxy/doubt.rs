@@ -1,4 +1,4 @@
-//! What an unsafe request makes invalid (RFC 9111 §4.4), its outcome known or not.
+//! What an unsafe request makes invalid (RFC 9111 §4.4; RFC 9875), its outcome known or not.
 
 use std::sync::{
     Arc,
@@ -9,8 +9,9 @@ use http::{HeaderMap, StatusCode, uri::PathAndQuery};
 
 use super::Proxy;
 use crate::{
-    policy::{asked::Method, invalidation},
+    policy::{asked::Method, groups, invalidation},
     snapshot::Snapshot,
+    store::Name,
     visit::Visit,
 };
 
@@ -44,29 +45,36 @@ impl<'a> Doubt<'a> {
         if !invalidation::invalidates(&self.visit.asked, status) {
             return;
         }
-        self.invalidate(&self.visit.target);
+        let listed = groups::invalidated(&self.visit.asked, status, headers);
+        let mut names: Vec<Name> = self.visit.group_names(&listed).collect();
+        names.extend(self.invalidate(&self.visit.target));
         let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
         let path = self.visit.target.path();
         for target in invalidation::also_invalidated(scheme, authority, path, headers) {
             if let Ok(target) = PathAndQuery::try_from(target) {
-                self.invalidate(&target);
+                names.extend(self.invalidate(&target));
             }
         }
+        self.proxy.store.invalidate_named(&names);
     }
 
-    /// Disown first, remove second: what is under way must not come back.
-    fn invalidate(&self, target: &PathAndQuery) {
-        for key in self.visit.get_keys(self.snapshot, target) {
+    /// Disown first, remove second: what is under way must not come back. Gives the names that
+    /// what was stored shares with others, which are to be invalidated with it (RFC 9875 §2.2.1).
+    fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
+        let keys = self.visit.get_keys(self.snapshot, target);
+        let names = keys.flat_map(|key| {
             self.proxy.in_flight.disown(key);
-            self.proxy.store.invalidate(key);
-        }
+            self.proxy.store.invalidate(key)
+        });
+        names.collect()
     }
 }
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         if !self.settled && self.sent.load(SeqCst) {
-            self.invalidate(&self.visit.target);
+            let names = self.invalidate(&self.visit.target);
+            self.proxy.store.invalidate_named(&names);
         }
     }
 }

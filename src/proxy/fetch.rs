@@ -10,12 +10,12 @@ use crate::{
     collapse::Outcome,
     fields::{self, Upgrade},
     policy::{
-        self, Exchange, Fwd, Now, Received, Unstorable, asked,
+        self, Exchange, Fwd, Now, Received, Unstorable, asked, groups,
         storing::{self, Context, Validating},
         validation,
     },
     reply::Failure,
-    store::{Entry, Place},
+    store::{Entry, Moment, Named, Place},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -31,6 +31,8 @@ pub(super) struct Fetch {
     pub(super) stored: Option<Entry>,
     /// Why it goes forward.
     pub(super) fwd: Fwd,
+    /// When it began, as far as invalidation by name is concerned: set before it is sent.
+    pub(super) began: Moment,
 }
 
 /// A response head from the origin, judged.
@@ -42,6 +44,11 @@ pub(super) struct Judged {
 }
 
 impl Fetch {
+    /// A request to the origin that has not been sent.
+    pub(super) fn new(visit: Visit, place: Place, stored: Option<Entry>, fwd: Fwd) -> Fetch {
+        Fetch { visit: Arc::new(visit), place, stored, fwd, began: Moment::default() }
+    }
+
     /// What Cache-Status says of it so far.
     pub(super) fn told(&self, collapsed: bool) -> Forwarded {
         Forwarded { collapsed, ..CacheStatus::forwarded(self.fwd) }
@@ -82,6 +89,11 @@ impl Fetch {
         }
         let trailers = headers.contains_key(header::TRAILER) && self.visit.wants_trailers();
         trailers.then_some(Unstorable::Trailers)
+    }
+
+    /// What invalidates the answer by name.
+    pub(super) fn named(&self, headers: &HeaderMap) -> Named {
+        Named::new(self.began, self.visit.group_names(&groups::groups(headers)))
     }
 
     /// The stored response, where it may stand in for an origin that fails now (RFC 5861 §4).

@@ -29,7 +29,7 @@ use crate::{
     reply::{self, Answer},
     server::{Peer, PeerAddr},
     snapshot::Snapshot,
-    store::{Block, Crowd, Entry, Head, Place},
+    store::{Block, Crowd, Entry, Head, Named, Place},
     tunnel::Tunnel,
     upstream::ResponseBody,
     visit::Visit,
@@ -102,12 +102,13 @@ impl Proxy {
     }
 
     /// Whether what a fetch brought is for this request, too; else how to look again.
-    pub(super) fn is_for(&self, visit: &Visit, place: &Place, meta: &Meta) -> Result<(), Company> {
-        if !place.is_for(&visit.head.headers) {
+    pub(super) fn is_for(&self, visit: &Visit, place: &Place, head: &Head) -> Result<(), Company> {
+        if !place.is_for(&visit.head.headers) || !self.store.is_current(&head.named) {
             return Err(Company::Welcome);
         }
         let (rules, now) = (&visit.route.cache.rules, self.clock.now());
-        let satisfied = policy::reuse::satisfies(&visit.asked, rules, visit.arrived, meta, now);
+        let (asked, arrived) = (&visit.asked, visit.arrived);
+        let satisfied = policy::reuse::satisfies(asked, rules, arrived, &head.meta, now);
         if satisfied { Ok(()) } else { Err(Company::Alone) }
     }
 
@@ -161,7 +162,9 @@ impl Proxy {
         let (mut parts, body) = response.into_parts();
         make_storable(&mut parts.headers, visit, self.clock.now());
         reply::end_to_end(&mut parts.headers, parts.version);
-        let head = Head { meta, status: parts.status, fields: Block::new(&parts.headers) };
+        let named = fetch.named(&parts.headers);
+        let (status, fields) = (parts.status, Block::new(&parts.headers));
+        let head = Head { meta, status, fields, named };
         let place = self.store.place(visit.primary, room.names, &visit.head.headers);
         let (fill, filling) = Fill::new(room.terms);
         (Arc::new(Arrival { head, place, filling }), fill, body)
@@ -223,7 +226,7 @@ impl Proxy {
                 // Good for the client that asked, and for nobody after it.
                 let received = exchange.response.mono;
                 let meta = Meta { received, initial_age: 0, ..stored.head.meta };
-                let entry = stored.freshened(meta, &fields);
+                let entry = stored.freshened(meta, &fields, Named::default());
                 let answer = reply::stored(visit, &entry, self.clock.now(), status);
                 let _ = duty.owner.send(answer);
                 return;
@@ -232,7 +235,7 @@ impl Proxy {
         let names = storing::vary(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, names, &visit.head.headers);
         make_storable(&mut fields, visit, exchange.response);
-        let entry = stored.freshened(meta, &fields);
+        let entry = stored.freshened(meta, &fields, fetch.named(&fields));
         self.keep(&duty.leader, &place, &entry);
         duty.finish(Outcome::Entry { place, entry, fwd_status });
     }

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::Block;
+use super::{Block, Named};
 use crate::policy::{
     Meta,
     validation::{OWN_TAG, Validators},
@@ -20,6 +20,8 @@ pub struct Head {
     pub status: StatusCode,
     /// Its fields, without those of one hop and without Content-Length.
     pub fields: Block,
+    /// What says whether it has been invalidated by name since its fetch began.
+    pub named: Named,
 }
 
 /// A stored response; a cheap handle.
@@ -79,8 +81,8 @@ impl Entry {
 
     /// The same body under a new head (RFC 9111 §4.3.4).
     #[must_use]
-    pub fn freshened(&self, meta: Meta, fields: &HeaderMap) -> Entry {
-        let head = Head { meta, status: self.head.status, fields: Block::new(fields) };
+    pub fn freshened(&self, meta: Meta, fields: &HeaderMap, named: Named) -> Entry {
+        let head = Head { meta, status: self.head.status, fields: Block::new(fields), named };
         Entry::new(head, self.body.clone(), self.id)
     }
 }

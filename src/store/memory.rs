@@ -162,7 +162,9 @@ impl Memory {
 impl Slot {
     fn weight(&self) -> u32 {
         let bytes = match self {
-            Slot::Entry(entry) => entry.body.len() + entry.head.fields.size(),
+            Slot::Entry(entry) => {
+                entry.body.len() + entry.head.fields.size() + entry.head.named.size()
+            }
             Slot::Vary(vary) => vary.variants.len() * size_of::<Key>() + vary.names.len() * 64,
         };
         u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)

@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod entry;
+pub mod generations;
 mod marks;
 mod memory;
 
@@ -14,12 +15,14 @@ use http::{HeaderMap, HeaderName};
 
 pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head};
+pub use generations::{Moment, Name, Named};
 pub use marks::Crowd;
 
 use crate::{
     key::Key,
     policy::{Fwd, Now},
 };
+use generations::Generations;
 use marks::Marks;
 use memory::{Memory, Slot};
 
@@ -31,6 +34,7 @@ pub const MAX_VARIANTS: usize = 32;
 pub struct Store {
     memory: Memory,
     marks: Marks,
+    generations: Generations,
 }
 
 /// The variants of one target URI (RFC 9111 §4.1).
@@ -68,7 +72,8 @@ impl Store {
     /// An empty store of at most `max_size` bytes.
     #[must_use]
     pub fn new(max_size: u64) -> Store {
-        Store { memory: Memory::new(max_size), marks: Marks::new() }
+        let (memory, marks) = (Memory::new(max_size), Marks::new());
+        Store { memory, marks, generations: Generations::new() }
     }
 
     /// Finds the response that a request's target and selecting fields choose.
@@ -76,11 +81,11 @@ impl Store {
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
         let (vary, entry) = match self.memory.get(&primary) {
             None => (None, None),
-            Some(Slot::Entry(entry)) => (None, usable(entry, now)),
+            Some(Slot::Entry(entry)) => (None, self.usable(entry, now)),
             Some(Slot::Vary(vary)) => {
                 let slot = self.memory.get(&vary.key(primary, asked));
                 let entry = slot.and_then(Slot::into_entry);
-                (Some(vary), entry.and_then(|entry| usable(entry, now)))
+                (Some(vary), entry.and_then(|entry| self.usable(entry, now)))
             }
         };
         let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
@@ -99,8 +104,12 @@ impl Store {
         Place { primary, key: vary.key(primary, asked), vary: Some(vary) }
     }
 
-    /// Stores a response. One whose variant list has been dropped since is dropped, too.
+    /// Stores a response. One whose variant list has been dropped since is dropped, too, and so is
+    /// one that has been invalidated by name.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
+        if !self.is_current(&entry.head.named) {
+            return;
+        }
         if let Some(vary) = &place.vary
             && !self.memory.list(place.primary, vary.epoch, place.key)
         {
@@ -114,9 +123,38 @@ impl Store {
         self.memory.remove(&key);
     }
 
-    /// Drops everything that is stored for a target URI (§4.4), all variants at once.
-    pub fn invalidate(&self, primary: Key) {
+    /// Drops everything that is stored for a target URI (§4.4), all variants at once. Gives the
+    /// names that it bore, but for what had been invalidated before: that invalidates no more
+    /// (RFC 9875 §2.2.1).
+    pub fn invalidate(&self, primary: Key) -> Vec<Name> {
+        let entries = match self.memory.get(&primary) {
+            None => Vec::new(),
+            Some(Slot::Entry(entry)) => vec![entry],
+            Some(Slot::Vary(vary)) => {
+                let slots = vary.variants.iter().filter_map(|key| self.memory.get(key));
+                slots.filter_map(Slot::into_entry).collect()
+            }
+        };
         self.memory.remove(&primary);
+        let valid = entries.iter().filter(|entry| self.is_current(&entry.head.named));
+        valid.flat_map(|entry| entry.head.named.names()).copied().collect()
+    }
+
+    /// Invalidates whatever bears one of these names, what is under way included.
+    pub fn invalidate_named(&self, names: &[Name]) {
+        self.generations.invalidate(names);
+    }
+
+    /// The moment that a fetch which begins now is known by; to be taken before it is sent.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.generations.now()
+    }
+
+    /// Whether a response has not been invalidated by name since its fetch began.
+    #[must_use]
+    pub fn is_current(&self, named: &Named) -> bool {
+        self.generations.is_current(named)
     }
 
     /// Lets a crowd's requests for `key` go alone for a while: what came last was one client's
@@ -136,6 +174,11 @@ impl Store {
     pub fn weight(&self) -> u64 {
         self.memory.weight()
     }
+
+    fn usable(&self, entry: Entry, now: Now) -> Option<Entry> {
+        let usable = entry.head.meta.usable_for(now) > 0 && self.is_current(&entry.head.named);
+        usable.then_some(entry)
+    }
 }
 
 impl Vary {
@@ -152,10 +195,6 @@ impl Place {
     pub fn is_for(&self, asked: &HeaderMap) -> bool {
         self.vary.as_ref().is_none_or(|vary| vary.key(self.primary, asked) == self.key)
     }
-}
-
-fn usable(entry: Entry, now: Now) -> Option<Entry> {
-    (entry.head.meta.usable_for(now) > 0).then_some(entry)
 }
 
 #[cfg(test)]

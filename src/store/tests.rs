@@ -42,8 +42,12 @@ fn meta(lifetime: u32) -> Meta {
 }
 
 fn entry(body: impl Into<Bytes>) -> Entry {
-    let head =
-        Head { meta: meta(60), status: StatusCode::OK, fields: Block::new(&HeaderMap::new()) };
+    let head = Head {
+        meta: meta(60),
+        status: StatusCode::OK,
+        fields: Block::new(&HeaderMap::new()),
+        named: Named::default(),
+    };
     let body = body.into();
     let mut hasher = BodyHasher::default();
     hasher.update(&body);

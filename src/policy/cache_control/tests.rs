@@ -1,12 +1,14 @@
 use proptest::{collection::vec, prelude::any, proptest};
 
-use super::{RequestDirectives, ResponseDirectives};
+use super::{RequestDirectives, ResponseDirectives, withheld};
 use crate::policy::fixtures::headers;
 
 const NONE: ResponseDirectives = ResponseDirectives {
     no_store: false,
     no_cache: false,
     private: false,
+    withholds: false,
+    targeted: false,
     public: false,
     must_revalidate: false,
     proxy_revalidate: false,
@@ -103,14 +105,51 @@ fn the_syntax_is_read_as_it_is_defined() {
         ("max-age=003600", "§1.2.2: leading zeros", max_age(3600)),
         ("max-age=2147483648", "§1.2.2", max_age(1 << 31)),
         ("max-age=99999999999999999999", "§1.2.2: too great counts as 2^31", max_age(1 << 31)),
-        ("private=\"x-a, x-b\"", "§5.2.2.7", ResponseDirectives { private: true, ..NONE }),
-        ("no-cache=\"set-cookie\"", "§5.2.2.4", ResponseDirectives { no_cache: true, ..NONE }),
-        ("no-cache=set-cookie", "§5.2.2.4", ResponseDirectives { no_cache: true, ..NONE }),
+        ("private=\"x-a, x-b\"", "§5.2.2.7", ResponseDirectives { withholds: true, ..NONE }),
+        ("no-cache=\"set-cookie\"", "§5.2.2.4", ResponseDirectives { withholds: true, ..NONE }),
+        (
+            "no-cache=set-cookie",
+            "§5.2: either form",
+            ResponseDirectives { withholds: true, ..NONE },
+        ),
         ("", "an empty field", NONE),
     ];
     for (line, section, expected) in rows {
         assert_eq!(response(line), expected, "{section}: {line}");
     }
+}
+
+#[test]
+fn directives_with_field_names_withhold_those_fields() {
+    let rows: [(&str, &[&str], &str); 16] = [
+        ("private=\"X-A, x-b\"", &["x-a", "x-b"], "§5.2.2.7: names are case-insensitive"),
+        ("no-cache=\"x-a\", private=\"x-b\"", &["x-a", "x-b"], "§5.2.2.4, §5.2.2.7"),
+        ("private=\"x-a\", private=\"x-a,x-b\"", &["x-a", "x-b"], "repeated: all of them"),
+        ("no-cache=\" ,x-a ,, x-b\"", &["x-a", "x-b"], "RFC 9110 §5.6.1.2: empty members"),
+        ("private=x-a", &["x-a"], "§5.2: token and quoted form mean the same"),
+        ("private", &[], "without names: the whole response"),
+        ("private=\"\"", &[], "no name is no list"),
+        ("private=", &[], "no name is no list"),
+        ("private=\"x a\"", &[], "no field name"),
+        ("private=\"x-a\\\"\"", &[], "no field name"),
+        ("private=\"x-a", &[], "malformed"),
+        ("private=\"x-a\"x", &[], "malformed"),
+        ("no-cache=\"x-a, content-type\"", &[], "what a stored response needs"),
+        ("private=\"ETag\"", &[], "what a stored response needs"),
+        ("private=\"cdn-cache-control\"", &[], "what a stored response needs"),
+        ("max-age=1", &[], "neither of them"),
+    ];
+    for (line, expected, section) in rows {
+        let (read, names) = (response(line), withheld(&headers(&[("cache-control", line)])));
+        assert_eq!(names, expected, "{section}: {line}");
+        assert_eq!(read.withholds, !expected.is_empty(), "{section}: {line}");
+        let whole = expected.is_empty() && line != "max-age=1";
+        assert_eq!(read.private || read.no_cache, whole, "§5.2.2: counts without them: {line}");
+    }
+    let many: Vec<String> = (0..17).map(|n| format!("x-{n}")).collect();
+    let line = format!("private=\"{}\"", many.join(","));
+    assert!(response(&line).private, "more than are kept apart");
+    assert!(response("private=\"x-a\", private").private, "§5.2.2.7: the whole response as well");
 }
 
 #[test]

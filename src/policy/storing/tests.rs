@@ -96,10 +96,12 @@ fn the_request_and_the_status_must_allow_it() {
 #[test]
 fn the_response_must_allow_it() {
     use Unstorable::{NoFreshness, NoStore, Private, VaryStar};
-    let rows: [(&str, Fields<'_>, Option<Unstorable>, &str); 16] = [
+    let rows: [(&str, Fields<'_>, Option<Unstorable>, &str); 18] = [
         ("no-store", &[TAG], Some(NoStore), "§5.2.2.5"),
         ("private, max-age=9", &[], Some(Private), "§5.2.2.7"),
-        ("private=\"x-user\", max-age=9", &[], Some(Private), "§5.2.2.7"),
+        ("private=\"x-user\", max-age=9", &[], None, "§5.2.2.7: all but this field"),
+        ("private=\"etag\", max-age=9", &[], Some(Private), "§5.2.2.7: not without this field"),
+        ("no-cache=\"x-user\", max-age=9", &[], None, "§5.2.2.4: all but this field"),
         ("no-store, private", &[("vary", "*")], Some(NoStore), "the first reason is named"),
         ("max-age=9", &[("vary", "*")], Some(VaryStar), "§4.1"),
         ("", &[("vary", "*")], Some(VaryStar), "the first reason is named"),
@@ -117,6 +119,66 @@ fn the_response_must_allow_it() {
     for (directives, fields, expected, section) in rows {
         let judged = received(&Rules::default(), &[], &cached(directives, fields));
         assert_eq!(reason(judged), expected, "RFC 9111 {section}: {directives} {fields:?}");
+    }
+}
+
+const TARGETED: &str = "cdn-cache-control";
+
+#[test]
+fn a_targeted_field_is_the_origins_word() {
+    use Unstorable::{Authorization, NoFreshness, NoStore, Private, SetCookie};
+    type Row<'a> = (&'a str, Fields<'a>, Fields<'a>, Option<Unstorable>, &'a str);
+    let rows: [Row<'_>; 12] = [
+        ("no-store", &[], &[(TARGETED, "max-age=9")], None, "RFC 9213 §2.2"),
+        ("private", &[], &[(TARGETED, "max-age=9")], None, "RFC 9213 §2.2"),
+        ("max-age=9", &[], &[(TARGETED, "no-store")], Some(NoStore), "RFC 9213 §2.2"),
+        ("max-age=9", &[], &[(TARGETED, "private")], Some(Private), "RFC 9213 §2.2"),
+        ("max-age=9", &[], &[(TARGETED, "max-age=\"9\"")], Some(NoFreshness), "RFC 9213 §2.1"),
+        ("no-store", &[], &[(TARGETED, "max-age=9,")], Some(NoStore), "RFC 9213 §2.1"),
+        ("", &[], &[SETS, (TARGETED, "max-age=9")], None, "it is meant for shared caches"),
+        ("", &[], &[SETS, TAG, (TARGETED, "no-cache")], Some(SetCookie), "nothing is said to last"),
+        ("", &[KEY], &[(TARGETED, "max-age=9")], Some(Authorization), "§3.5: not among them"),
+        ("", &[KEY], &[(TARGETED, "max-age=9, public")], None, "§3.5"),
+        ("", &[KEY], &[(TARGETED, "max-age=9, must-revalidate")], None, "§3.5"),
+        ("public", &[KEY], &[(TARGETED, "max-age=9")], Some(Authorization), "RFC 9213 §2.2"),
+    ];
+    for (directives, request, fields, expected, section) in rows {
+        let judged = received(&Rules::default(), request, &cached(directives, fields));
+        assert_eq!(reason(judged), expected, "{section}: {directives} {fields:?}");
+    }
+}
+
+#[test]
+fn a_targeted_field_stands_in_place_of_expires() {
+    let expires = ("expires", "Sun, 06 Nov 1994 08:50:37 GMT");
+    let lifetime =
+        |fields: Fields<'_>| stored(&Rules::default(), &[], &cached("", fields)).lifetime;
+    assert_eq!(lifetime(&[expires]), 60);
+    assert_eq!(lifetime(&[expires, (TARGETED, "max-age=9")]), 9, "RFC 9213 §2.2");
+    assert_eq!(lifetime(&[expires, TAG, (TARGETED, "public")]), 0, "RFC 9213 §2.2");
+}
+
+#[test]
+fn a_cookie_that_is_withheld_keeps_nothing_out_but_what_is_ours() {
+    let rows = [
+        ("max-age=9, no-cache=\"set-cookie\"", None, "§5.2.2.4: the rest is shared"),
+        ("max-age=9, private=\"Set-Cookie\"", None, "§5.2.2.7: the rest is shared"),
+        ("max-age=9, private=\"x-user\"", Some(Unstorable::SetCookie), "another field"),
+        ("private=\"set-cookie\"", Some(Unstorable::SetCookie), "`ttl` is not its word"),
+    ];
+    let rules = Rules { ttl: Some(9), ..Rules::default() };
+    for (directives, expected, section) in rows {
+        let judged = received(&rules, &[], &cached(directives, &[SETS]));
+        assert_eq!(reason(judged), expected, "{section}: {directives}");
+    }
+}
+
+#[test]
+fn immutable_makes_nothing_fresh_and_nothing_stale_usable() {
+    let meta = |text: &str| stored(&Rules::default(), &[], &cached(text, &[TAG]));
+    for rest in ["max-age=9", "max-age=0", "no-cache", "max-age=9, must-revalidate", ""] {
+        let with = meta(&format!("{rest}, immutable"));
+        assert_eq!(with, meta(rest), "RFC 8246 §2: it speaks of the time of freshness: {rest}");
     }
 }
 
