@@ -1,8 +1,15 @@
 //! Cache-Status (RFC 9211): what the cache did, in one place, for the field and for the log.
+//!
+//! `key` (§2.7) is not told: the key is a hash, which tells a client nothing, and what goes into
+//! it (routes, credentials) is nobody's business. `fwd=miss` is not needed, since uri-miss and
+//! vary-miss are always told apart here.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::policy::{Fwd, Unstorable};
+use crate::{
+    policy::{Fwd, Meta, Now, Unstorable},
+    target::Refusal,
+};
 
 /// The field's name.
 pub const NAME: HeaderName = HeaderName::from_static("cache-status");
@@ -20,7 +27,45 @@ pub enum CacheStatus {
     /// Went forward (§2.2).
     Forwarded(Forwarded),
     /// Never came as far as the cache: refused, or not to be had without going forward.
-    Refused,
+    Refused(Refused),
+}
+
+/// Why a request was answered here, without the cache's part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It was not let in.
+    Refusal(Refusal),
+    /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
+    OnlyIfCached,
+    /// Its precondition is known to fail (RFC 9110 §13.2.2).
+    Precondition,
+    /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
+    MaxForwards,
+}
+
+/// Whether a request was joined with another client's (§2.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collapsed {
+    /// It went forward on its own from the first.
+    #[default]
+    No,
+    /// It was answered by another client's fetch.
+    Yes,
+    /// It waited for another client's fetch, which brought nothing for it.
+    InVain,
+}
+
+/// Which rule lets the cache have no part in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bypass {
+    /// `cache.mode` is off.
+    Off,
+    /// It asks for another protocol.
+    Upgrade,
+    /// It has content, whose meaning a cache cannot know.
+    Content,
+    /// It carries Authorization, and the operator keeps those out.
+    Authorization,
 }
 
 /// What became of a request that went forward.
@@ -32,8 +77,10 @@ pub struct Forwarded {
     pub fwd_status: Option<StatusCode>,
     /// The answer is stored, or will be if its body completes (§2.5).
     pub stored: bool,
-    /// Answered by another client's fetch (§2.6).
-    pub collapsed: bool,
+    /// Whether it was joined with another client's (§2.6).
+    pub collapsed: Collapsed,
+    /// Whole seconds of freshness left of what is stored; negative where it is stale (§2.4).
+    pub ttl: Option<i64>,
     /// Why, where there is more to say (§2.8).
     pub detail: Option<Detail>,
 }
@@ -47,6 +94,10 @@ pub enum Detail {
     StaleIfError,
     /// Not stored, and why.
     NotStored(Unstorable),
+    /// The cache has no part in it, and why.
+    Bypassed(Bypass),
+    /// Answered here, and why.
+    Refused(Refused),
     /// The upstream gave no answer, and why.
     Failed(&'static str),
 }
@@ -59,7 +110,31 @@ impl Detail {
             Detail::StaleWhileRevalidate => "stale-while-revalidate",
             Detail::StaleIfError => "stale-if-error",
             Detail::NotStored(reason) => reason.token(),
+            Detail::Bypassed(rule) => rule.token(),
+            Detail::Refused(reason) => reason.token(),
             Detail::Failed(token) => token,
+        }
+    }
+}
+
+impl Bypass {
+    fn token(self) -> &'static str {
+        match self {
+            Bypass::Off => "cache-off",
+            Bypass::Upgrade => "upgrade",
+            Bypass::Content => "content",
+            Bypass::Authorization => "authorization-bypass",
+        }
+    }
+}
+
+impl Refused {
+    fn token(self) -> &'static str {
+        match self {
+            Refused::Refusal(refusal) => refusal.token(),
+            Refused::OnlyIfCached => "only-if-cached",
+            Refused::Precondition => "precondition",
+            Refused::MaxForwards => "max-forwards",
         }
     }
 }
@@ -68,7 +143,8 @@ impl CacheStatus {
     /// Went forward, and no more is known.
     #[must_use]
     pub fn forwarded(fwd: Fwd) -> Forwarded {
-        Forwarded { fwd, fwd_status: None, stored: false, collapsed: false, detail: None }
+        let collapsed = Collapsed::No;
+        Forwarded { fwd, fwd_status: None, stored: false, collapsed, ttl: None, detail: None }
     }
 
     /// `hit`, `refused`, or the token of `fwd`.
@@ -77,7 +153,7 @@ impl CacheStatus {
         match self {
             CacheStatus::Hit { .. } => "hit",
             CacheStatus::Forwarded(forwarded) => forwarded.fwd.token(),
-            CacheStatus::Refused => "refused",
+            CacheStatus::Refused(_) => "refused",
         }
     }
 
@@ -87,7 +163,7 @@ impl CacheStatus {
         let detail = match self {
             CacheStatus::Hit { detail, .. } => *detail,
             CacheStatus::Forwarded(forwarded) => forwarded.detail,
-            CacheStatus::Refused => None,
+            CacheStatus::Refused(reason) => Some(Detail::Refused(*reason)),
         };
         detail.map_or("", Detail::token)
     }
@@ -99,11 +175,11 @@ impl CacheStatus {
         text.push_str("larder");
         match self {
             CacheStatus::Hit { ttl, .. } => {
-                text.push_str("; hit; ttl=");
-                push_number(&mut text, *ttl);
+                text.push_str("; hit");
+                push_ttl(&mut text, *ttl);
             }
             CacheStatus::Forwarded(forwarded) => forwarded.write(&mut text, answer),
-            CacheStatus::Refused => {}
+            CacheStatus::Refused(_) => {}
         }
         if !self.reason().is_empty() {
             text.push_str("; detail=");
@@ -115,10 +191,16 @@ impl CacheStatus {
 }
 
 impl Forwarded {
-    /// The answer is stored, or will be if its body completes.
+    /// The answer is stored, or will be if its body completes; how long it is fresh from `now` on.
     #[must_use]
-    pub fn stored(self) -> Forwarded {
-        Forwarded { stored: true, ..self }
+    pub fn stored(self, meta: &Meta, now: Now) -> Forwarded {
+        Forwarded { stored: true, ..self.fresh_for(meta, now) }
+    }
+
+    /// How long what is stored is fresh from `now` on.
+    #[must_use]
+    pub fn fresh_for(self, meta: &Meta, now: Now) -> Forwarded {
+        Forwarded { ttl: Some(ttl(meta, now)), ..self }
     }
 
     /// The upstream's status, where it gave one.
@@ -143,10 +225,26 @@ impl Forwarded {
         if self.stored {
             text.push_str("; stored");
         }
-        if self.collapsed {
-            text.push_str("; collapsed");
+        match self.collapsed {
+            Collapsed::No => {}
+            Collapsed::Yes => text.push_str("; collapsed"),
+            Collapsed::InVain => text.push_str("; collapsed=?0"),
+        }
+        if let Some(ttl) = self.ttl {
+            push_ttl(text, ttl);
         }
     }
+}
+
+/// Whole seconds of freshness left, by what the cache goes by (§2.4).
+#[must_use]
+pub fn ttl(meta: &Meta, now: Now) -> i64 {
+    meta.fresh_for(now).div_euclid(1000)
+}
+
+fn push_ttl(text: &mut String, ttl: i64) {
+    text.push_str("; ttl=");
+    push_number(text, ttl);
 }
 
 /// Writes a number without the formatting machinery: this stands on the hit path.
@@ -187,8 +285,24 @@ mod tests {
                 "larder; fwd=uri-miss; stored",
             ),
             (
-                CacheStatus::Forwarded(Forwarded { stored: true, collapsed: true, ..miss }),
-                "larder; fwd=uri-miss; stored; collapsed",
+                CacheStatus::Forwarded(Forwarded {
+                    stored: true,
+                    collapsed: Collapsed::Yes,
+                    ttl: Some(60),
+                    ..miss
+                }),
+                "larder; fwd=uri-miss; stored; collapsed; ttl=60",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded { collapsed: Collapsed::InVain, ..miss }),
+                "larder; fwd=uri-miss; collapsed=?0",
+            ),
+            (
+                CacheStatus::Forwarded(Forwarded {
+                    detail: Some(Detail::Bypassed(Bypass::Off)),
+                    ..CacheStatus::forwarded(Fwd::Bypass)
+                }),
+                "larder; fwd=bypass; detail=cache-off",
             ),
             (
                 CacheStatus::Forwarded(Forwarded { detail: Some(not_stored), ..miss }),
@@ -207,7 +321,11 @@ mod tests {
                 CacheStatus::Forwarded(Forwarded { fwd_status: Some(StatusCode::OK), ..miss }),
                 "larder; fwd=uri-miss",
             ),
-            (CacheStatus::Refused, "larder"),
+            (
+                CacheStatus::Refused(Refused::Refusal(Refusal::DotSegment)),
+                "larder; detail=dot-segment",
+            ),
+            (CacheStatus::Refused(Refused::OnlyIfCached), "larder; detail=only-if-cached"),
         ];
         for (status, expected) in cases {
             assert_eq!(status.value(StatusCode::OK), expected);

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Detail},
+    cache_status::{CacheStatus, Collapsed, Detail, Forwarded},
     clock::Clock,
     collapse::{Company, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     config::Config,
@@ -177,6 +177,9 @@ impl Proxy {
                     }
                 }
             };
+            if !leads {
+                fetch.collapsed = Collapsed::InVain;
+            }
             if let Some(answer) = self.look_again(&mut fetch) {
                 return answer;
             }
@@ -185,7 +188,7 @@ impl Proxy {
             }
             company = next;
         }
-        reply::lost(fetch.told(false))
+        reply::lost(fetch.told())
     }
 
     /// Waits for the client's own answer or for what all may have; a client that could have a
@@ -220,20 +223,23 @@ impl Proxy {
     /// again.
     fn take_part(&self, fetch: &Fetch, progress: Progress, leads: bool) -> Result<Answer, Company> {
         let (visit, now) = (&fetch.visit, self.clock.now());
-        let told = fetch.told(!leads);
+        let told = match leads {
+            true => fetch.told(),
+            false => Forwarded { collapsed: Collapsed::Yes, ..fetch.told() },
+        };
         match progress {
             Progress::Arriving(arrival) => {
                 self.is_for(visit, &arrival.place, &arrival.head)?;
                 let reader = arrival.filling.reader().ok_or(Company::Alone)?;
-                let told = told.stored().with_status(Some(arrival.head.status));
-                let status = CacheStatus::Forwarded(told);
+                let told = told.stored(&arrival.head.meta, now);
+                let status = CacheStatus::Forwarded(told.with_status(Some(arrival.head.status)));
                 Ok(reply::arriving(visit, &arrival, reader, now, status))
             }
             Progress::Done(Outcome::Entry { place, entry, fwd_status }) => {
                 self.is_for(visit, &place, &entry.head)?;
-                let status = CacheStatus::Forwarded(
-                    told.stored().with_status(fwd_status.or(Some(entry.head.status))),
-                );
+                let told = told.stored(&entry.head.meta, now);
+                let fwd_status = fwd_status.or(Some(entry.head.status));
+                let status = CacheStatus::Forwarded(told.with_status(fwd_status));
                 Ok(reply::stored(visit, &entry, now, status))
             }
             Progress::Done(Outcome::Stale { entry, .. })
@@ -329,7 +335,7 @@ impl Proxy {
         &self,
         fetch: &Fetch,
         duty: Duty,
-        response: Response<ResponseBody>,
+        mut response: Response<ResponseBody>,
         meta: Meta,
     ) {
         let Duty { leader, owner } = duty;
@@ -337,11 +343,14 @@ impl Proxy {
             Ok(room) => room,
             Err(reason) => return self.give(fetch, owner, response, reason),
         };
+        let own = steps::withhold(response.headers_mut(), &fetch.visit);
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
-            let told = fetch.told(false).stored().with_status(Some(arrival.head.status));
-            let (status, now) = (CacheStatus::Forwarded(told), self.clock.now());
-            let _ = owner.send(reply::arriving(&fetch.visit, &arrival, reader, now, status));
+            let (head, now) = (&arrival.head, self.clock.now());
+            let told = fetch.told().stored(&head.meta, now).with_status(Some(head.status));
+            let status = CacheStatus::Forwarded(told);
+            let answer = reply::arriving(&fetch.visit, &arrival, reader, now, status);
+            let _ = owner.send(answer.with(&own));
         }
         leader.arriving(arrival.clone());
         if !steps::drain(body, &mut fill, &leader).await {
@@ -369,7 +378,7 @@ impl Proxy {
         if !response.status().is_server_error() {
             self.stop_sharing(fetch, reason);
         }
-        let told = fetch.told(false).with_status(Some(response.status()));
+        let told = fetch.told().with_status(Some(response.status()));
         let status = CacheStatus::Forwarded(told.detail(Detail::NotStored(reason)));
         let _ = owner.send(Answer::new(reply::relayed_fetch(&fetch.visit, response), status));
     }
@@ -401,10 +410,9 @@ impl Proxy {
         let now = self.clock.now();
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
-        let told = match fetch::why_passed(&visit, response.status(), response.headers(), now) {
-            Some(reason) => told.detail(Detail::NotStored(reason)),
-            None => told,
-        };
+        let answer = (response.status(), response.headers());
+        let detail = fetch::why_passed(&visit, fwd, answer, now);
+        let told = Forwarded { detail, ..told };
         let status = CacheStatus::Forwarded(told);
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {

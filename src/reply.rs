@@ -12,11 +12,12 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Detail, Forwarded},
+    cache_status::{CacheStatus, Detail, Forwarded, Refused},
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
         Now,
+        cache_control::LARDER_CACHE_CONTROL,
         ranges::{self, Selected},
         validation::{self, Precondition},
     },
@@ -48,6 +49,15 @@ impl Answer {
     #[must_use]
     pub fn new(response: Response<Body>, status: CacheStatus) -> Answer {
         Answer { response, status }
+    }
+
+    /// With fields that are for this client alone.
+    #[must_use]
+    pub fn with(mut self, own: &HeaderMap) -> Answer {
+        for (name, value) in own {
+            self.response.headers_mut().append(name.clone(), value.clone());
+        }
+        self
     }
 }
 
@@ -154,6 +164,7 @@ pub fn arriving(
 pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
+    head.headers.remove(LARDER_CACHE_CONTROL);
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
     Response::from_parts(head, Body::Relayed(Box::new(body)))
@@ -194,6 +205,7 @@ fn not_modified(head: &Head, now: Now, status: CacheStatus) -> Answer {
 fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(head.fields.len() + 3);
     head.fields.append_to(&mut headers);
+    headers.remove(LARDER_CACHE_CONTROL);
     add_age(&mut headers, head, now, status);
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = head.status;
@@ -219,7 +231,8 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 /// A request that was not let in.
 #[must_use]
 pub fn refused(refusal: Refusal) -> Answer {
-    Answer::new(trouble(Trouble::Refused(refusal)), CacheStatus::Refused)
+    let status = CacheStatus::Refused(Refused::Refusal(refusal));
+    Answer::new(trouble(Trouble::Refused(refusal)), status)
 }
 
 /// The answer to an OPTIONS that must not go further (RFC 9110 §7.6.2).
@@ -228,19 +241,21 @@ pub fn options() -> Answer {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-    Answer::new(response, CacheStatus::Refused)
+    Answer::new(response, CacheStatus::Refused(Refused::MaxForwards))
 }
 
 /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
 #[must_use]
 pub fn only_if_cached() -> Answer {
-    Answer::new(trouble(Trouble::OnlyIfCached), CacheStatus::Refused)
+    let status = CacheStatus::Refused(Refused::OnlyIfCached);
+    Answer::new(trouble(Trouble::OnlyIfCached), status)
 }
 
 /// If-Match names nothing that is known to be current.
 #[must_use]
 pub fn precondition_failed() -> Answer {
-    Answer::new(trouble(Trouble::PreconditionFailed), CacheStatus::Refused)
+    let status = CacheStatus::Refused(Refused::Precondition);
+    Answer::new(trouble(Trouble::PreconditionFailed), status)
 }
 
 /// A fetch ended without an answer for the one who led it: it must not wait for ever.

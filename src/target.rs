@@ -48,6 +48,24 @@ pub enum Refusal {
     NoRoute,
 }
 
+impl Refusal {
+    /// Its name in Cache-Status and in the log.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Refusal::Host => "host",
+            Refusal::BadHost => "bad-host",
+            Refusal::Contradiction => "contradiction",
+            Refusal::Form => "form",
+            Refusal::DotSegment => "dot-segment",
+            Refusal::Nul => "nul",
+            Refusal::Method => "method",
+            Refusal::Coding => "coding",
+            Refusal::NoRoute => "no-route",
+        }
+    }
+}
+
 impl Scheme {
     /// As it stands in a URI.
     #[must_use]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Response, StatusCode, header, request};
 
 use crate::{
-    cache_status::{CacheStatus, Forwarded},
+    cache_status::{Bypass, CacheStatus, Collapsed, Detail, Forwarded},
     collapse::Outcome,
     fields::{self, Upgrade},
     policy::{
@@ -33,6 +33,8 @@ pub(super) struct Fetch {
     pub(super) fwd: Fwd,
     /// When it began, as far as invalidation by name is concerned: set before it is sent.
     pub(super) began: Moment,
+    /// Whether it has waited for another client's fetch.
+    pub(super) collapsed: Collapsed,
 }
 
 /// A response head from the origin, judged.
@@ -46,12 +48,13 @@ pub(super) struct Judged {
 impl Fetch {
     /// A request to the origin that has not been sent.
     pub(super) fn new(visit: Visit, place: Place, stored: Option<Entry>, fwd: Fwd) -> Fetch {
-        Fetch { visit: Arc::new(visit), place, stored, fwd, began: Moment::default() }
+        let (visit, began) = (Arc::new(visit), Moment::default());
+        Fetch { visit, place, stored, fwd, began, collapsed: Collapsed::No }
     }
 
     /// What Cache-Status says of it so far.
-    pub(super) fn told(&self, collapsed: bool) -> Forwarded {
-        Forwarded { collapsed, ..CacheStatus::forwarded(self.fwd) }
+    pub(super) fn told(&self) -> Forwarded {
+        Forwarded { collapsed: self.collapsed, ..CacheStatus::forwarded(self.fwd) }
     }
 
     /// The head of the request to the origin: our conditions in place of the client's.
@@ -130,21 +133,34 @@ impl Fetch {
     }
 }
 
+/// Which rule kept the cache out of a request.
+pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
+    match visit {
+        _ if fwd != Fwd::Bypass => None,
+        _ if visit.upgrade != Upgrade::No => Some(Bypass::Upgrade),
+        _ if !visit.route.cache.on => Some(Bypass::Off),
+        _ if visit.asked.content => Some(Bypass::Content),
+        _ => Some(Bypass::Authorization),
+    }
+}
+
 /// Why the answer to a GET or HEAD that was passed was not stored.
 pub(super) fn why_passed(
     visit: &Visit,
-    status: StatusCode,
-    headers: &HeaderMap,
+    fwd: Fwd,
+    (status, headers): (StatusCode, &HeaderMap),
     now: Now,
-) -> Option<Unstorable> {
-    let cacheable = matches!(visit.asked.method, asked::Method::Get | asked::Method::Head);
-    if !cacheable || !visit.route.cache.on || visit.upgrade != Upgrade::No {
+) -> Option<Detail> {
+    if let Some(rule) = why_bypassed(visit, fwd) {
+        return Some(Detail::Bypassed(rule));
+    }
+    if !matches!(visit.asked.method, asked::Method::Get | asked::Method::Head) {
         return None;
     }
     let (asked, rules) = (&visit.asked, &visit.route.cache.rules);
     let exchange = Exchange { request: now, response: now };
     match policy::receive(Context { asked, rules, validating: None, exchange }, status, headers) {
-        Received::Unstorable(reason) => Some(reason),
+        Received::Unstorable(reason) => Some(Detail::NotStored(reason)),
         Received::Storable(_)
         | Received::Validated
         | Received::Mismatched

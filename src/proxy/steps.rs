@@ -14,14 +14,15 @@ use hyper::upgrade::OnUpgrade;
 use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Detail},
+    cache_status::{self, CacheStatus, Detail},
     collapse::{
         Arrival, Company, Leader, Outcome,
         fill::{Fill, Pushed, Terms},
     },
+    fields,
     log::Record,
     policy::{
-        self, Decision, Exchange, Meta, Now, Received, Unstorable, Wall, freshness,
+        self, Decision, Exchange, Meta, Now, Received, Unstorable, Wall, cache_control, freshness,
         rules::{Authorization, SetCookie},
         storing,
         validation::{self, Condition, OWN_TAG},
@@ -48,7 +49,7 @@ impl Proxy {
     /// A stored response, as it is.
     pub(super) fn hit(&self, visit: &Visit, stored: &Entry, detail: Option<Detail>) -> Answer {
         let now = visit.arrived;
-        let ttl = stored.head.meta.fresh_for(now).div_euclid(1000);
+        let ttl = cache_status::ttl(&stored.head.meta, now);
         reply::stored(visit, stored, now, CacheStatus::Hit { ttl, detail })
     }
 
@@ -59,8 +60,10 @@ impl Proxy {
         stored: &Entry,
         fwd_status: Option<http::StatusCode>,
     ) -> Answer {
-        let told = fetch.told(false).with_status(fwd_status).detail(Detail::StaleIfError);
-        reply::stored(&fetch.visit, stored, self.clock.now(), CacheStatus::Forwarded(told))
+        let now = self.clock.now();
+        let told = fetch.told().with_status(fwd_status).detail(Detail::StaleIfError);
+        let status = CacheStatus::Forwarded(told.fresh_for(&stored.head.meta, now));
+        reply::stored(&fetch.visit, stored, now, status)
     }
 
     /// Whether a fetch may be shared by those who ask at the same time.
@@ -219,10 +222,12 @@ impl Proxy {
         let meta = match fetch.judge(exchange, stored.head.status, &fields) {
             Received::Storable(meta) => meta,
             received => {
+                let mut told = fetch.told().with_status(fwd_status);
                 if let Received::Unstorable(reason) = received {
                     self.stop_sharing(fetch, reason);
+                    told = told.detail(Detail::NotStored(reason));
                 }
-                let status = CacheStatus::Forwarded(fetch.told(false).with_status(fwd_status));
+                let status = CacheStatus::Forwarded(told);
                 // Good for the client that asked, and for nobody after it.
                 let received = exchange.response.mono;
                 let meta = Meta { received, initial_age: 0, ..stored.head.meta };
@@ -234,9 +239,17 @@ impl Proxy {
         };
         let names = storing::vary(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, names, &visit.head.headers);
+        let own = withhold(&mut fields, visit);
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened(meta, &fields, fetch.named(&fields));
         self.keep(&duty.leader, &place, &entry);
+        if !own.is_empty() {
+            let now = self.clock.now();
+            let told = fetch.told().stored(&entry.head.meta, now).with_status(fwd_status);
+            let answer = reply::stored(visit, &entry, now, CacheStatus::Forwarded(told));
+            let _ = duty.owner.send(answer.with(&own));
+            return duty.leader.finish(Outcome::Entry { place, entry, fwd_status });
+        }
         duty.finish(Outcome::Entry { place, entry, fwd_status });
     }
 
@@ -361,6 +374,25 @@ fn freshened(stored: &Entry, response: &Response<ResponseBody>, visit: &Visit) -
     reply::end_to_end(&mut received, response.version());
     strip_cookies(&mut received, visit);
     validation::freshen(&kept, &received)
+}
+
+/// Takes out the fields that are not for the store (RFC 9111 §5.2.2.4, §5.2.2.7), to be given to
+/// the client that asked.
+pub(super) fn withhold(headers: &mut HeaderMap, visit: &Visit) -> HeaderMap {
+    let mut own = HeaderMap::new();
+    let names = cache_control::withheld(headers);
+    if names.is_empty() {
+        return own;
+    }
+    fields::remove_hop_by_hop(headers);
+    for name in names {
+        for value in headers.get_all(&name) {
+            own.append(name.clone(), value.clone());
+        }
+        headers.remove(&name);
+    }
+    strip_cookies(&mut own, visit);
+    own
 }
 
 /// Takes out what is not stored, and repairs Date (RFC 9110 §6.6.1).

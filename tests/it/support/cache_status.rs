@@ -17,6 +17,8 @@ pub(crate) struct CacheStatus {
     pub(crate) stored: bool,
     /// §2.6
     pub(crate) collapsed: bool,
+    /// §2.6: `collapsed=?0`
+    pub(crate) in_vain: bool,
     /// §2.8
     pub(crate) detail: Option<String>,
 }
@@ -48,6 +50,7 @@ impl CacheStatus {
             None if part == "hit" => self.hit = true,
             None if part == "stored" => self.stored = true,
             None if part == "collapsed" => self.collapsed = true,
+            Some(("collapsed", "?0")) => self.in_vain = true,
             Some(("fwd", token)) => self.fwd = Some(token.to_owned()),
             Some(("ttl", seconds)) => self.ttl = Some(number(seconds)),
             Some(("fwd-status", code)) => self.fwd_status = u16::try_from(number(code)).ok(),
