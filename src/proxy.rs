@@ -222,6 +222,10 @@ impl Proxy {
     /// Answers with what a shared fetch brought, if it is for this request; else says how to look
     /// again.
     fn take_part(&self, fetch: &Fetch, progress: Progress, leads: bool) -> Result<Answer, Company> {
+        // Who leads asked before it was invalidated by name; who follows may have asked after.
+        if !leads && progress.head().is_some_and(|head| !self.store.is_current(&head.named)) {
+            return Err(Company::Welcome);
+        }
         let (visit, now) = (&fetch.visit, self.clock.now());
         let told = match leads {
             true => fetch.told(),
@@ -229,23 +233,18 @@ impl Proxy {
         };
         match progress {
             Progress::Arriving(arrival) => {
-                self.is_for(visit, &arrival.place, &arrival.head)?;
+                self.is_for(visit, &arrival.place, &arrival.head.meta)?;
                 let reader = arrival.filling.reader().ok_or(Company::Alone)?;
                 let told = told.stored(&arrival.head.meta, now);
                 let status = CacheStatus::Forwarded(told.with_status(Some(arrival.head.status)));
                 Ok(reply::arriving(visit, &arrival, reader, now, status))
             }
             Progress::Done(Outcome::Entry { place, entry, fwd_status }) => {
-                self.is_for(visit, &place, &entry.head)?;
+                self.is_for(visit, &place, &entry.head.meta)?;
                 let told = told.stored(&entry.head.meta, now);
                 let fwd_status = fwd_status.or(Some(entry.head.status));
                 let status = CacheStatus::Forwarded(told.with_status(fwd_status));
                 Ok(reply::stored(visit, &entry, now, status))
-            }
-            Progress::Done(Outcome::Stale { entry, .. })
-                if !self.store.is_current(&entry.head.named) =>
-            {
-                Err(Company::Welcome)
             }
             Progress::Done(Outcome::Stale { entry, fwd_status }) => {
                 Ok(self.stand_in(fetch, &entry, fwd_status))

@@ -170,15 +170,7 @@ impl InFlight {
         let mut flights = self.flights.lock();
         let Some(slots) = flights.get_mut(&primary) else { return };
         slots.retain(|slot| {
-            let outdated = match &*slot.flight.progress.borrow() {
-                Progress::Arriving(arrival) => is_outdated(&arrival.head),
-                Progress::Done(Outcome::Entry { entry, .. } | Outcome::Stale { entry, .. }) => {
-                    is_outdated(&entry.head)
-                }
-                Progress::Pending | Progress::Done(Outcome::Failed(_) | Outcome::NotShared) => {
-                    false
-                }
-            };
+            let outdated = slot.flight.progress.borrow().head().is_some_and(&is_outdated);
             if outdated {
                 slot.flight.disowned.store(true, SeqCst);
             }
@@ -209,6 +201,20 @@ impl Flight {
             kept: AtomicBool::new(false),
             disowned: AtomicBool::new(false),
             sent: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Progress {
+    /// The head of the stored response that followers get, as soon as there is one.
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        match self {
+            Progress::Arriving(arrival) => Some(&arrival.head),
+            Progress::Done(Outcome::Entry { entry, .. } | Outcome::Stale { entry, .. }) => {
+                Some(&entry.head)
+            }
+            Progress::Pending | Progress::Done(Outcome::Failed(_) | Outcome::NotShared) => None,
         }
     }
 }

@@ -105,13 +105,13 @@ impl Proxy {
     }
 
     /// Whether what a fetch brought is for this request, too; else how to look again.
-    pub(super) fn is_for(&self, visit: &Visit, place: &Place, head: &Head) -> Result<(), Company> {
-        if !place.is_for(&visit.head.headers) || !self.store.is_current(&head.named) {
+    pub(super) fn is_for(&self, visit: &Visit, place: &Place, meta: &Meta) -> Result<(), Company> {
+        if !place.is_for(&visit.head.headers) {
             return Err(Company::Welcome);
         }
         let (rules, now) = (&visit.route.cache.rules, self.clock.now());
         let (asked, arrived) = (&visit.asked, visit.arrived);
-        let satisfied = policy::reuse::satisfies(asked, rules, arrived, &head.meta, now);
+        let satisfied = policy::reuse::satisfies(asked, rules, arrived, meta, now);
         if satisfied { Ok(()) } else { Err(Company::Alone) }
     }
 

@@ -42,11 +42,15 @@ fn meta(lifetime: u32) -> Meta {
 }
 
 fn entry(body: impl Into<Bytes>) -> Entry {
+    named(body, Named::default())
+}
+
+fn named(body: impl Into<Bytes>, named: Named) -> Entry {
     let head = Head {
         meta: meta(60),
         status: StatusCode::OK,
         fields: Block::new(&HeaderMap::new()),
-        named: Named::default(),
+        named,
     };
     let body = body.into();
     let mut hasher = BodyHasher::default();
@@ -175,4 +179,52 @@ fn an_entity_tag_of_ours_is_made_of_the_body_and_is_not_the_origins() {
     let mut coded = BodyHasher::default();
     coded.update(b"one");
     assert_ne!(coded.finish(Some(b"gzip")), one.id, "the coding is part of what a body is");
+}
+
+fn group(of: &str) -> Name {
+    Name::group("http", "a", of)
+}
+
+/// Stores a response in these groups, whose fetch begins now.
+fn put_in(store: &Store, path: &str, groups: &[&str]) -> Key {
+    let key = primary(path);
+    let named = self::named("x", Named::new(store.moment(), groups.iter().map(|it| group(it))));
+    store.put(&store.place(key, Vec::new(), &HeaderMap::new()), named, NOW);
+    key
+}
+
+fn is_there(store: &Store, key: Key) -> bool {
+    store.get(key, &HeaderMap::new(), NOW).stored.is_ok()
+}
+
+#[test]
+fn what_is_invalidated_by_name_is_not_found() {
+    let store = Store::new(1 << 20);
+    let (a, b) = (put_in(&store, "/a", &["1", "2"]), put_in(&store, "/b", &["3"]));
+    store.invalidate_named(&[group("2"), group("4")]);
+    assert_eq!((is_there(&store, a), is_there(&store, b)), (false, true));
+    put_in(&store, "/a", &["1", "2"]);
+    assert!(is_there(&store, a), "fetched since");
+}
+
+#[test]
+fn what_began_before_an_invalidation_does_not_replace_what_began_after() {
+    let store = Store::new(1 << 20);
+    let began = store.moment();
+    store.invalidate_named(&[group("1")]);
+    let key = put_in(&store, "/a", &["1"]);
+    let late = named("late", Named::new(began, [group("1")].into_iter()));
+    store.put(&store.place(key, Vec::new(), &HeaderMap::new()), late, NOW);
+    assert_eq!(body(store.get(key, &HeaderMap::new(), NOW)), Ok(Bytes::from("x")));
+}
+
+#[test]
+fn an_invalidated_response_gives_its_names_once() {
+    let store = Store::new(1 << 20);
+    let (a, b) = (put_in(&store, "/a", &["1", "2"]), put_in(&store, "/b", &["2", "3"]));
+    let names = store.invalidate(a);
+    assert_eq!(names, [group("1"), group("2")]);
+    store.invalidate_named(&names);
+    assert!(store.invalidate(a).is_empty(), "it is gone");
+    assert!(store.invalidate(b).is_empty(), "RFC 9875 §2.2.1: no cascade, not even later");
 }

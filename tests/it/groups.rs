@@ -149,7 +149,7 @@ async fn a_fetch_under_way_is_invalidated_too() {
             ("GET", 1) if held_before_the_head => {
                 grouped("/?a", Reply::fresh(600, "old").held(&held))
             }
-            ("GET", 1) => grouped("/?a", Reply::fresh(600, "old").gate(&held)),
+            ("GET", 1) => grouped("/?a", Reply::fresh(600, "old").gate(&held).chunked()),
             ("GET", _) => grouped("/?a", Reply::fresh(600, "new")),
             _ => invalidating("\"a\""),
         })
@@ -186,6 +186,58 @@ async fn who_asks_after_the_change_does_not_follow_a_fetch_from_before() {
     let hit = get(&proxy, "/1").await;
     assert_eq!((hit.text(), hit.is_hit()), ("new state", true), "the older one does not win");
     assert_eq!(origin.requests(), 3);
+}
+
+#[tokio::test]
+async fn a_crowd_after_the_change_makes_one_request() {
+    let (gate, second) = (Gate::new(), Gate::new());
+    let held = [gate.clone(), second.clone()];
+    let origin = Origin::serve(move |seen| match (seen.method.as_str(), seen.number) {
+        ("GET", 1) => grouped("/?a", Reply::fresh(600, "old").gate(&held[0]).chunked()),
+        ("GET", _) => grouped("/?a", Reply::fresh(600, "new").gate(&held[1]).chunked()),
+        _ => invalidating("\"a\""),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let mut before = get(&proxy, "/1").arriving().await;
+    before.body(3).await;
+    send(&proxy, "POST", "/elsewhere").await;
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        let mut client = get(&proxy, "/1").arriving().await;
+        assert_eq!(client.body(3).await, b"new", "not the one from before");
+        crowd.push(client);
+    }
+    assert_eq!(origin.requests(), 3, "the others follow the first of them");
+    gate.open();
+    second.open();
+    before.end().await.unwrap();
+    for client in crowd {
+        client.end().await.unwrap();
+    }
+    assert!(get(&proxy, "/1").await.is_hit());
+}
+
+#[tokio::test]
+async fn who_waits_for_a_head_from_before_the_change_looks_again() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match (seen.method.as_str(), seen.number) {
+        ("GET", 1) => grouped("/?a", Reply::fresh(600, "old").held(&held)),
+        ("GET", _) => grouped("/?a", Reply::fresh(600, "new")),
+        _ => invalidating("\"a\""),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let mut before = get(&proxy, "/1").sent().await;
+    gate.until_arrived(1).await;
+    send(&proxy, "POST", "/elsewhere").await;
+    let mut after = get(&proxy, "/1").sent().await;
+    proxy.settle().await;
+    assert_eq!(origin.requests(), 2, "it waits: whose groups they are is not known yet");
+    gate.open();
+    assert_eq!(before.read().await.unwrap().text(), "old", "it asked before");
+    assert_eq!(after.read().await.unwrap().text(), "new", "it asked after");
 }
 
 #[tokio::test]

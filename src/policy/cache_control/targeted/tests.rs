@@ -1,4 +1,5 @@
 use http::HeaderMap;
+use proptest::proptest;
 
 use crate::policy::{
     cache_control::{ResponseDirectives, withheld},
@@ -140,5 +141,22 @@ fn fields_may_be_withheld_by_a_targeted_field_too() {
         let mut fields = with(&[("cdn-cache-control", value)]);
         fields.extend(headers(&[("cache-control", "private=\"x-ignored\"")]));
         assert_eq!(withheld(&fields), expected, "RFC 9213 §2.1, RFC 9111 §5.2.2: {value}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_value_makes_it_panic_or_exceed_the_bound(value in "[\\t -~]{0,60}") {
+        let read = read(&value);
+        assert!(read.max_age.is_none_or(|seconds| seconds <= 1 << 31));
+    }
+
+    #[test]
+    fn one_member_that_does_not_parse_spoils_all(
+        members in "([a-z*][a-z0-9_*.-]{0,5}(=[0-9]{1,5}|=\"[a-z ]{0,5}\"|=\\?1)?, ){0,4}",
+    ) {
+        assert!(read(&format!("{members}max-age=60")).targeted, "{members}");
+        let spoilt = read(&format!("{members}max-age=60, &"));
+        assert_eq!((spoilt.max_age, spoilt.targeted), (Some(7), false), "{members}");
     }
 }
