@@ -213,7 +213,7 @@ fn allowed_with_cookie(
     let targeted = directives.targeted && directives.max_age.is_some();
     let said = directives.public || directives.s_maxage.is_some() || targeted;
     // A field that is withheld is stored for nobody: that, too, is the origin's word.
-    let named = directives.withholds.then(|| withheld(headers)).unwrap_or_default();
+    let named = if directives.withholds { withheld(headers) } else { Vec::new() };
     let sets = SET_COOKIE.iter().any(|it| headers.contains_key(it) && !named.contains(it));
     match context.rules.set_cookie {
         SetCookie::Refuse if sets && !said => Err(Unstorable::SetCookie),

@@ -43,7 +43,8 @@ fn read(value: &str) -> ResponseDirectives {
 fn the_first_valid_field_of_the_target_list_is_the_policy() {
     const OURS: &str = "larder-cache-control";
     const CDN: &str = "cdn-cache-control";
-    let rows: [(&[(&str, &str)], u32, &str); 10] = [
+    type Row<'a> = (&'a [(&'a str, &'a str)], u32, &'a str);
+    let rows: [Row<'_>; 10] = [
         (&[], 7, "RFC 9213 §2.2: no targeted field"),
         (&[(CDN, "max-age=60")], 60, "§2.2: in place of Cache-Control"),
         (&[(CDN, "max-age=60"), (OURS, "max-age=61")], 61, "§2.2: in the list's order"),
