@@ -55,6 +55,8 @@ async fn what_the_cache_has_no_part_in_says_so() {
     let proxy = Proxy::before(&origin).await;
     let posted = send(&proxy, "POST", "/").body("x").await.cache_status();
     assert_eq!((posted.fwd(), posted.hit, posted.stored), ("method", false, false));
+    let conditional = get(&proxy, "/").header("If-Match", "\"a\"").await.cache_status();
+    assert_eq!((conditional.fwd(), conditional.detail()), ("request", "precondition"));
     let with_content = send(&proxy, "GET", "/").body("x").await.cache_status();
     assert_eq!((with_content.fwd(), with_content.detail()), ("bypass", "content"));
     proxy.reload("[cache]\nauthorization = \"bypass\"");

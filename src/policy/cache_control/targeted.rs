@@ -4,6 +4,9 @@
 //! Cache-Control and Expires are not looked at (§2.2). A value of the wrong type is not consumed
 //! (§2.1): what would permit or prolong does not count then. What would forbid counts whatever
 //! its value (but for `?0`), since a cache is always free not to reuse.
+//!
+//! Age is told as ever (§2.3): to other caches a response may so look stale earlier than to us,
+//! which costs them a validation, but is the truth.
 
 use std::convert::Infallible;
 

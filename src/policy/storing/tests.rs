@@ -52,7 +52,7 @@ fn under(authorization: Authorization) -> Rules {
 
 #[test]
 fn the_request_and_the_status_must_allow_it() {
-    use Unstorable::{Bypassed, Method, NoStore, Partial, RequestNoStore, Status};
+    use Unstorable::{Method, NoStore, Partial, Precondition, RequestNoStore, Status};
     type Row = (&'static str, Fields<'static>, u16, &'static str, Option<Unstorable>, &'static str);
     let rows: [Row; 19] = [
         ("GET", &[], 200, "max-age=9", None, "§3"),
@@ -67,7 +67,7 @@ fn the_request_and_the_status_must_allow_it() {
         ("GET", &[], 206, "max-age=9", Some(Partial), "§3.3"),
         ("GET", &[("range", "bytes=0-1")], 200, "max-age=9", Some(Partial), "answers Range"),
         ("GET", &[("range", "bytes=0-1")], 416, "max-age=9", Some(Partial), "answers Range"),
-        ("GET", &[("if-match", "*")], 412, "max-age=9", Some(Bypassed), "answers a condition"),
+        ("GET", &[("if-match", "*")], 412, "max-age=9", Some(Precondition), "answers a condition"),
         (
             "GET",
             &[("cache-control", "no-store")],

@@ -29,9 +29,10 @@ pub enum Unstorable {
     NoFreshness,
     /// It has trailers that the client asked for.
     Trailers,
-    /// The cache has no part in it: the operator turned it off, or the request has content or a
-    /// precondition.
+    /// The cache has no part in it: the operator turned it off, or the request has content.
     Bypassed,
+    /// The request has a precondition that the origin alone judges (§4.3.2).
+    Precondition,
     /// Declared longer than `cache.max_object_size`.
     TooLarge,
     /// The bodies in flight have used up their budget.
@@ -57,6 +58,7 @@ impl Unstorable {
             Unstorable::NoFreshness => "no-freshness",
             Unstorable::Trailers => "trailers",
             Unstorable::Bypassed => "bypassed",
+            Unstorable::Precondition => "precondition",
             Unstorable::TooLarge => "too-large",
             Unstorable::NoRoom => "no-room",
         }
@@ -81,6 +83,7 @@ impl Unstorable {
             | Unstorable::Authorization
             | Unstorable::Cookie
             | Unstorable::Partial
+            | Unstorable::Precondition
             | Unstorable::Status
             | Unstorable::Trailers
             | Unstorable::NoRoom => false,
