@@ -492,6 +492,7 @@ fn only_what_the_resource_says_predicts_more() {
             assert_eq!(reason.predicts_more(), expected, "{}", reason.token());
         }
     }
+    assert!(!Unstorable::Precondition.predicts_more(), "of this request alone");
 }
 
 proptest! {
