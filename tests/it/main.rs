@@ -17,6 +17,7 @@ mod front;
 mod invalidation;
 mod own_tags;
 mod paths;
+mod program;
 mod purity;
 mod ranges;
 mod real;
