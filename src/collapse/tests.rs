@@ -8,10 +8,10 @@ fn key(path: &str) -> Key {
         route: "default",
         scheme: "http",
         authority: "a",
-        forwarded_host: None,
+        forwarded: None,
         path,
         query: None,
-        credentials: None,
+        regime: 0,
     })
 }
 

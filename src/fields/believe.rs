@@ -15,9 +15,10 @@ use crate::{
 };
 
 /// Fields by which a client could pass for another, or for another request.
-const LIES: [HeaderName; 7] = [
-    header::FORWARDED,
-    HeaderName::from_static("x-real-ip"),
+const LIES: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
+
+/// Fields by which some servers take a request for another one. No proxy needs them.
+const DISGUISES: [HeaderName; 5] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-original-host"),
     HeaderName::from_static("x-rewrite-url"),
@@ -38,6 +39,8 @@ pub struct Believed {
     pub scheme: Scheme,
     /// The Host that the client sent, where a trusted proxy says so.
     pub host: Option<String>,
+    /// What else a trusted proxy says in `X-Forwarded-*`, a line each: it may change the answer.
+    pub besides: Option<String>,
     /// Whether what the peer says of the client is passed on.
     pub trusted: bool,
 }
@@ -56,6 +59,7 @@ pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Bel
         PeerAddr::Ip(address) => Some(address),
         PeerAddr::Unix => None,
     };
+    DISGUISES.iter().for_each(|name| drop(fields.remove(name)));
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     if !peer.is_some_and(is_trusted) {
         remove_lies(fields);
@@ -70,7 +74,20 @@ pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Bel
     let hop = client.and_then(|index| hops.into_iter().nth(index)).unwrap_or_default();
     let scheme = hop.scheme.unwrap_or_default();
     let host = hop.host.and_then(|host| target::normalise(host.as_bytes(), scheme).ok());
-    Believed { client: hop.address.or(peer), scheme, host, trusted: true }
+    Believed { client: hop.address.or(peer), scheme, host, besides: besides(fields), trusted: true }
+}
+
+/// `X-Forwarded-Prefix`, `-Port` and their like: they pass, and so must be part of the key.
+fn besides(fields: &HeaderMap) -> Option<String> {
+    let known = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST];
+    let others = fields
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with("x-forwarded-") && !known.contains(name));
+    let mut lines: Vec<String> = others
+        .map(|(name, value)| format!("{name}: {}\n", value.as_bytes().escape_ascii()))
+        .collect();
+    lines.sort();
+    (!lines.is_empty()).then(|| lines.concat())
 }
 
 fn remove_lies(fields: &mut HeaderMap) {

@@ -21,6 +21,7 @@ mod program;
 mod purity;
 mod ranges;
 mod real;
+mod reviewed;
 mod sequences;
 mod stale;
 mod streaming;
