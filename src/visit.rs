@@ -80,6 +80,7 @@ impl Visit {
         if head.headers.contains_key(header::CONNECTION) {
             keep_te(&mut head.headers);
         }
+        fields::join_cookies(&mut head.headers, head.version);
         let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
         let authority = target::authority(&head, believed.scheme)?;
         believed.host = believed.host.filter(|host| *host != authority);

@@ -19,6 +19,7 @@ use crate::{
         Arrival, Company, Leader, Outcome,
         fill::{Fill, Pushed, Spilled, Terms},
     },
+    fields,
     log::Record,
     policy::{
         self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, Wall, freshness,
@@ -287,6 +288,9 @@ impl Proxy {
         mut response: Response<ResponseBody>,
         status: CacheStatus,
     ) -> Answer {
+        if !fields::lists(response.headers(), &header::UPGRADE, "websocket") {
+            return reply::refused_upgrade(status);
+        }
         let upstream = hyper::upgrade::on(&mut response);
         let (head, place) = response.into_parts();
         let Some(client) = client else { return reply::refused_upgrade(status) };
