@@ -14,6 +14,7 @@ mod demo;
 mod forwarding;
 mod freshness;
 mod front;
+mod hostile;
 mod invalidation;
 mod own_tags;
 mod paths;
