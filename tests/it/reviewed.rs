@@ -378,3 +378,83 @@ async fn a_cookie_set_by_a_304_reaches_its_client() {
     let answer = get(&proxy, "/").await;
     assert_eq!((answer.text(), answer.header("set-cookie")), ("x", Some("sid=1")));
 }
+
+#[tokio::test]
+async fn a_date_says_nothing_of_an_answer_that_is_not_stored() {
+    let origin = Origin::serve(|seen| {
+        Reply::ok(format!("take {}", seen.number)).header("Cache-Control", "no-store")
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let answer = get(&proxy, "/").header("If-Modified-Since", &date(5)).await;
+    assert_eq!(answer.status, 200, "RFC 9110 §13.1.3: without Last-Modified it is ignored");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_credential_takes_nothing_from_those_without() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match (seen.number, seen.header("authorization")) {
+        (1, _) => Reply::fresh(10, "public").header("ETag", "\"v1\""),
+        (_, Some(_)) => Reply::ok("mine").header("Cache-Control", "private"),
+        (_, None) => Reply::status(304).header("ETag", "\"v1\"").held(&held),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    proxy.advance(10);
+    assert_eq!(get(&proxy, "/").header("Authorization", "a").await.text(), "mine");
+    let _crowd = [get(&proxy, "/").sent().await, get(&proxy, "/").sent().await];
+    gate.until_arrived(1).await;
+    proxy.settle().await;
+    assert_eq!(origin.requests(), 3, "one validation for both");
+    assert_eq!(origin.last().header("if-none-match"), Some("\"v1\""), "it is still stored");
+}
+
+#[tokio::test]
+async fn a_torn_answer_takes_nothing_from_the_store() {
+    let origin = Origin::serve(|seen| match seen.number {
+        1 => Reply::ok("old").header("Cache-Control", "max-age=10, stale-if-error=600"),
+        2 => Reply::fresh(10, "a torn body").header("Vary", "Accept").torn_after(4),
+        _ => Reply::status(503),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    proxy.advance(10);
+    get(&proxy, "/").result().await.unwrap_err();
+    let answer = get(&proxy, "/").await;
+    assert_eq!((answer.status, answer.text()), (200, "old"), "nothing better has come");
+}
+
+#[tokio::test]
+async fn an_ignored_cookie_of_a_put_does_not_reach_what_is_shared() {
+    let origin = Origin::serve(|seen| match seen.method.as_str() {
+        "GET" => Reply::ok(format!("hello {}", seen.header("cookie").unwrap_or("nobody")))
+            .header("Last-Modified", date(-3600)),
+        _ => Reply::status(204),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, "[cache]\nttl = \"10s\"\ncookies = \"ignore\"").await;
+    get(&proxy, "/").await;
+    proxy.advance(10);
+    let put = send(&proxy, "PUT", "/").header("Cookie", "sid=1");
+    put.header("If-Match", "\"larder-0\"").body("new").await;
+    assert_eq!(get(&proxy, "/").await.text(), "hello nobody", "what sid=1 is told is not for all");
+}
+
+#[tokio::test]
+async fn a_stale_tag_is_not_known_to_be_current() {
+    let origin = Origin::serve(|seen| match (seen.method.as_str(), seen.number) {
+        ("GET", 1) => Reply::fresh(10, "old"),
+        ("GET", _) => Reply::status(503),
+        _ => Reply::status(204),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, "[cache]\nstale_if_error = \"10m\"").await;
+    get(&proxy, "/").await;
+    let tag = get(&proxy, "/").await.header("etag").unwrap().to_owned();
+    proxy.advance(15);
+    let put = send(&proxy, "PUT", "/").header("If-Match", &tag).body("new").await;
+    assert_eq!(put.status, 412, "the origin did not say that it is");
+}
