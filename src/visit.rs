@@ -120,6 +120,7 @@ impl Visit {
         visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
         (visit.content, visit.upgrade) = (false, Upgrade::No);
         apply_query(&visit.route, &mut visit.head);
+        drop_cookies(&visit.route, &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         visit.primary = primary(&visit.route, &visit.believed, &visit.authority, &visit.head);
         Some(visit)
