@@ -270,13 +270,23 @@ impl Proxy {
         let now = self.clock.now();
         let visit = visit.as_get(snapshot)?;
         let found = self.store.get(visit.primary, &visit.head.headers, now);
-        let stored = found.stored.ok()?;
-        let meta = stored.head.meta;
-        if meta.fresh_for(now) > 0 && !meta.no_cache {
-            return stored.head.validators().etag.map(<[u8]>::to_vec);
-        }
+        // What this client may not have from the cache is nothing to judge its tag by.
+        let rules = &visit.route.cache.rules;
+        let stored = match policy::decide(&visit.asked, rules, found.stored, now) {
+            Decision::Serve(stored) if stored.head.meta.fresh_for(now) > 0 => {
+                return stored.head.validators().etag.map(<[u8]>::to_vec);
+            }
+            Decision::Serve(stored)
+            | Decision::ServeStale(stored)
+            | Decision::Validate(stored, _) => stored,
+            Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => return None,
+        };
         let fetch = Fetch::new(visit, found.place, Some(stored), Fwd::Stale);
-        let answer = Box::pin(self.follow(fetch)).await.response;
+        let answer = Box::pin(self.follow(fetch)).await;
+        if answer.status.is_stale() {
+            return None;
+        }
+        let answer = answer.response;
         let tag = answer.headers().get(header::ETAG).filter(|_| answer.status().is_success());
         tag.map(|tag| tag.as_bytes().to_vec())
     }
