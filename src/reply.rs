@@ -169,7 +169,9 @@ pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
 #[must_use]
 pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Response<Body> {
     let mut response = relayed(response);
-    let validators = validation::Validators::of(response.headers());
+    // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
+    let validators =
+        validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
     let unchanged = response.status().is_success()
         && validation::precondition(&visit.head.headers, validators) == Precondition::NotModified;
     if unchanged {
