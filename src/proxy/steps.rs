@@ -66,14 +66,10 @@ impl Proxy {
 
     /// Whether a fetch may be shared by those who ask at the same time.
     pub(super) fn company(&self, fetch: &Fetch) -> Company {
-        let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
-        let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
-        let private = visit.asked.authorization
-            && rules.authorization != Authorization::Isolate
-            && !known_shared;
+        let visit = &fetch.visit;
         let crowd = if visit.asked.cookie { Crowd::WithCookie } else { Crowd::All };
         let alone = !visit.route.cache.collapse
-            || private
+            || is_personal(fetch)
             || visit.wants_trailers()
             || !self.store.collapses(fetch.place.key, crowd, self.clock.now());
         if alone { Company::Alone } else { Company::Welcome }
@@ -208,7 +204,8 @@ impl Proxy {
         if reason == Unstorable::Cookie {
             self.store.stop_collapsing(key, Crowd::WithCookie, now);
         }
-        if reason.predicts_more() {
+        // What a credential is answered says nothing of what the others are.
+        if reason.predicts_more() && !is_personal(fetch) {
             self.store.stop_collapsing(key, Crowd::All, now);
             self.store.remove(key);
         }
@@ -384,6 +381,13 @@ pub(super) async fn drain(mut body: ResponseBody, fill: &mut Fill, leader: &Lead
             return false;
         }
     }
+}
+
+/// Whether it carries a credential that is not part of the key, for what is not known to be shared.
+fn is_personal(fetch: &Fetch) -> bool {
+    let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
+    let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
+    visit.asked.authorization && rules.authorization != Authorization::Isolate && !known_shared
 }
 
 /// The stored fields with those of a 304 taken over; no entity-tag of ours among them.
