@@ -278,7 +278,8 @@ impl Proxy {
     /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.
     async fn fetch(self: Arc<Self>, mut fetch: Fetch, duty: Duty) {
         // Another fetch may have stored it since this one's client looked.
-        if self.is_fresh_by_now(&mut fetch) {
+        if let Some(answer) = self.look_again(&mut fetch) {
+            let _ = duty.owner.send(answer);
             return;
         }
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };

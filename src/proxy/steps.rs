@@ -93,11 +93,6 @@ impl Proxy {
         None
     }
 
-    /// Looks into the store again before the origin is asked.
-    pub(super) fn is_fresh_by_now(&self, fetch: &mut Fetch) -> bool {
-        self.look_again(fetch).is_some()
-    }
-
     /// Whether what a fetch brought is for this request, too; else how to look again.
     pub(super) fn is_for(&self, visit: &Visit, place: &Place, meta: &Meta) -> Result<(), Company> {
         if !place.is_for(&visit.head.headers) {
