@@ -249,7 +249,7 @@ impl Filling {
     #[must_use]
     pub fn reader(&self) -> Option<Reader> {
         let mut state = self.0.state.lock();
-        if state.spilled.is_some() {
+        if state.spilled.is_some() || matches!(state.end, Some(Err(_))) {
             return None;
         }
         let seat = Some(Seat { next: 0, waker: None });

@@ -91,17 +91,16 @@ impl Store {
     /// Finds the response that a request's target and selecting fields choose.
     #[must_use]
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
-        let (vary, entry) = match self.memory.get(&primary) {
-            None => (None, None),
-            Some(Slot::Entry(entry)) => (None, usable(entry, now)),
+        let (vary, key, entry) = match self.memory.get(&primary) {
+            None => (None, primary, None),
+            Some(Slot::Entry(entry)) => (None, primary, usable(entry, now)),
             Some(Slot::Vary(vary)) => {
-                let slot = self.memory.get(&vary.key(primary, asked));
-                let entry = slot.and_then(Slot::into_entry);
-                (Some(vary), entry.and_then(|entry| usable(entry, now)))
+                let key = vary.key(primary, asked);
+                let entry = self.memory.get(&key).and_then(Slot::into_entry);
+                (Some(vary), key, entry.and_then(|entry| usable(entry, now)))
             }
         };
         let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
-        let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
         Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss) }
     }
 
