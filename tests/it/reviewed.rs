@@ -458,3 +458,18 @@ async fn a_stale_tag_is_not_known_to_be_current() {
     let put = send(&proxy, "PUT", "/").header("If-Match", &tag).body("new").await;
     assert_eq!(put.status, 412, "the origin did not say that it is");
 }
+
+#[tokio::test]
+async fn what_was_changed_under_other_rules_does_not_come_back_with_the_old_ones() {
+    let origin = Origin::serve(|seen| match seen.method.as_str() {
+        "GET" => Reply::fresh(600, format!("take {}", seen.number)),
+        _ => Reply::status(204),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    proxy.reload("[cache]\nset_cookie = \"strip\"");
+    send(&proxy, "PUT", "/").body("new").await;
+    proxy.reload("");
+    assert!(!get(&proxy, "/").await.is_hit(), "RFC 9111 §4.4: it is from before the PUT");
+}
