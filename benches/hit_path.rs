@@ -21,7 +21,7 @@ const PARTS: Parts<'static> = Parts {
     forwarded: None,
     path: "/users/1042/orders",
     query: Some("page=2&per_page=50"),
-    regime: 0,
+    generation: 0,
 };
 
 fn request() -> http::request::Parts {

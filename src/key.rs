@@ -29,8 +29,8 @@ pub struct Parts<'a> {
     pub path: &'a str,
     /// The query as it is forwarded.
     pub query: Option<&'a str>,
-    /// The route's rules of what may be shared: what was stored under others is not found.
-    pub regime: u8,
+    /// The route's generation: what was stored under other rules of sharing is never found again.
+    pub generation: u64,
 }
 
 impl Key {
@@ -43,7 +43,7 @@ impl Key {
         }
         add_optional(&mut hasher, parts.query.map(str::as_bytes));
         add_optional(&mut hasher, parts.forwarded.map(str::as_bytes));
-        hasher.update(&[parts.regime]);
+        hasher.update(&parts.generation.to_le_bytes());
         Key(*hasher.finalize().as_bytes())
     }
 
@@ -141,7 +141,7 @@ mod tests {
         forwarded: None,
         path: "/users",
         query: None,
-        regime: 0,
+        generation: 0,
     };
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             Parts { query: Some("a=1"), ..PARTS },
             Parts { forwarded: Some("a=1"), ..PARTS },
             Parts { forwarded: Some(""), ..PARTS },
-            Parts { regime: 1, ..PARTS },
+            Parts { generation: 1, ..PARTS },
         ];
         let mut keys: Vec<Key> = others.iter().map(|it| Key::primary(*it)).collect();
         keys.push(Key::primary(PARTS));

@@ -23,7 +23,7 @@ use crate::{
     body::Body,
     cache_status::{CacheStatus, Detail},
     clock::Clock,
-    collapse::{Company, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
+    collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     config::Config,
     counters::Counters,
     fields::Upgrade,
@@ -238,17 +238,10 @@ impl Proxy {
                 );
                 Ok(reply::stored(visit, &entry, now, status))
             }
-            Progress::Done(Outcome::Stale(fwd_status)) => {
-                let stored = fetch.may_stand_in(now).ok_or(Company::Alone)?;
-                Ok(self.stand_in(fetch, &stored, fwd_status))
+            Progress::Done(Outcome::Failed { fault, stale }) => {
+                let stored = fetch.may_stand_in(now).or(stale.filter(|_| leads));
+                self.make_do(fetch, fault, stored)
             }
-            Progress::Done(Outcome::Failed(failure)) => Ok(match fetch.may_stand_in(now) {
-                Some(stored) => self.stand_in(fetch, &stored, None),
-                None => {
-                    let status = told.detail(Detail::Failed(failure.token()));
-                    Answer::new(reply::failed(&failure), CacheStatus::Forwarded(status))
-                }
-            }),
             Progress::Done(Outcome::NotShared) | Progress::Pending => Err(Company::Alone),
         }
     }
@@ -285,12 +278,18 @@ impl Proxy {
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
         let Judged { response, received, exchange } = match asked {
             Ok(judged) => judged,
-            Err(failure) => return duty.finish(Outcome::Failed(failure)),
+            Err(failure) => {
+                let stale = fetch.may_stand_in(self.clock.now());
+                return duty.finish(Outcome::Failed { fault: Fault::Silent(failure), stale });
+            }
         };
         match received {
             Received::Storable(meta) => self.take_in(&fetch, duty, response, meta).await,
             Received::Validated => self.freshen(&fetch, duty, &response, exchange),
-            Received::StaleIfError => duty.finish(Outcome::Stale(Some(response.status()))),
+            Received::StaleIfError => {
+                let (fault, stale) = (Fault::Answered(response.status()), fetch.stored.clone());
+                duty.finish(Outcome::Failed { fault, stale });
+            }
             Received::Unstorable(reason) => self.give(&fetch, duty.owner, response, reason),
             Received::Mismatched => {}
         }

@@ -259,7 +259,7 @@ fn primary(route: &Route, believed: &Believed, authority: &str, head: &request::
         forwarded: forwarded.as_deref(),
         path: head.uri.path(),
         query: head.uri.query(),
-        regime: route.cache.rules.regime(),
+        generation: route.generation,
     })
 }
 

@@ -81,6 +81,7 @@ pub struct Fill {
     hasher: BodyHasher,
     limit: u64,
     clock: Clock,
+    spilled: bool,
     /// Since when, and since which length of the body, the readers have been waited for.
     waiting: Option<(Mono, u64)>,
 }
@@ -141,7 +142,17 @@ impl Fill {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), room: Notify::new(), declared });
         let filling = Filling(shared.clone());
-        (Fill { shared, hasher: BodyHasher::default(), limit, clock, waiting: None }, filling)
+        (
+            Fill {
+                shared,
+                hasher: BodyHasher::default(),
+                limit,
+                clock,
+                spilled: false,
+                waiting: None,
+            },
+            filling,
+        )
     }
 
     /// Takes in the next bytes; waits for the readers once the body has spilled.
@@ -192,20 +203,22 @@ impl Fill {
     }
 
     fn keep(&mut self, chunk: &Bytes) -> bool {
-        let mut state = self.shared.state.lock();
-        if state.spilled.is_some() {
+        if self.spilled {
             return false;
         }
+        // Not under the lock, which readers wait for.
+        self.hasher.update(chunk);
+        let mut state = self.shared.state.lock();
         let length = state.length + chunk.len() as u64;
         if length > self.limit {
             state.spilled = Some(Spilled::TooLarge);
         } else if !state.claim.as_mut().is_some_and(|claim| claim.grow_to(length)) {
             state.spilled = Some(Spilled::NoRoom);
         } else {
-            self.hasher.update(chunk);
             state.append(chunk);
         }
-        state.spilled.is_none()
+        self.spilled = state.spilled.is_some();
+        !self.spilled
     }
 
     /// Passes a chunk of a spilled body on; `None` while the slowest reader is a window behind.

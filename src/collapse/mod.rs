@@ -91,13 +91,25 @@ pub enum Outcome {
         /// The origin's status where that is not the entry's.
         fwd_status: Option<StatusCode>,
     },
-    /// The origin answered with this error, and what is stored stands in where the follower may
-    /// have it (RFC 5861 §4).
-    Stale(Option<StatusCode>),
-    /// The origin gave no answer.
-    Failed(Failure),
+    /// The origin failed.
+    Failed {
+        /// How.
+        fault: Fault,
+        /// The stale response that its first client may have instead (RFC 5861 §4); the others
+        /// judge what they have themselves.
+        stale: Option<Entry>,
+    },
     /// The response was one client's alone. Fetch your own.
     NotShared,
+}
+
+/// How an origin failed.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// By this answer, which is one client's alone.
+    Answered(StatusCode),
+    /// It gave no answer.
+    Silent(Failure),
 }
 
 /// Whether a fetch may be joined.

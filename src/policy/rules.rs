@@ -74,24 +74,11 @@ pub enum RequestCacheControl {
 }
 
 impl Rules {
-    /// A number that differs where what may be shared with whom differs.
+    /// What may be shared with whom: where this differs, nothing stored under the one is for the
+    /// other.
     #[must_use]
-    pub fn regime(&self) -> u8 {
-        let authorization = match self.authorization {
-            Authorization::Rfc => 0,
-            Authorization::Isolate => 1,
-            Authorization::Bypass => 2,
-        };
-        let cookies = match self.cookies {
-            Cookies::Rfc => 0,
-            Cookies::Ignore => 3,
-        };
-        let set_cookie = match self.set_cookie {
-            SetCookie::Refuse => 0,
-            SetCookie::Rfc => 6,
-            SetCookie::Strip => 12,
-        };
-        authorization + cookies + set_cookie
+    pub fn sharing(&self) -> (Authorization, Cookies, SetCookie) {
+        (self.authorization, self.cookies, self.set_cookie)
     }
 }
 

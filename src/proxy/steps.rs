@@ -16,7 +16,7 @@ use crate::{
     body::Body,
     cache_status::{CacheStatus, Detail},
     collapse::{
-        Arrival, Company, Leader, Outcome,
+        Arrival, Company, Fault, Leader, Outcome,
         fill::{Fill, Pushed, Spilled, Terms},
     },
     fields,
@@ -62,6 +62,29 @@ impl Proxy {
     ) -> Answer {
         let told = fetch.told(false).with_status(fwd_status).detail(Detail::StaleIfError);
         reply::stored(&fetch.visit, stored, self.clock.now(), CacheStatus::Forwarded(told))
+    }
+
+    /// Answers although the origin failed: with the stored response, or with its failure.
+    ///
+    /// # Errors
+    /// How to look again, where its answer was another client's.
+    pub(super) fn make_do(
+        &self,
+        fetch: &Fetch,
+        fault: Fault,
+        stored: Option<Entry>,
+    ) -> Result<Answer, Company> {
+        match (stored, fault) {
+            (Some(stored), Fault::Answered(status)) => {
+                Ok(self.stand_in(fetch, &stored, Some(status)))
+            }
+            (Some(stored), Fault::Silent(_)) => Ok(self.stand_in(fetch, &stored, None)),
+            (None, Fault::Answered(_)) => Err(Company::Alone),
+            (None, Fault::Silent(failure)) => {
+                let told = fetch.told(false).detail(Detail::Failed(failure.token()));
+                Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(told)))
+            }
+        }
     }
 
     /// Whether a fetch may be shared by those who ask at the same time.

@@ -116,13 +116,15 @@ impl Memory {
         let mut declared = fresh.clone();
         self.cache.entry(primary).and_compute_with(|kept| {
             let known = kept.map(|kept| kept.into_value().slot);
+            let entry = matches!(known, Some(Slot::Entry(_)));
             let later = known.as_ref().is_some_and(|slot| slot.asked() > asked);
             let vary = known.and_then(Slot::into_vary).filter(|it| it.names == fresh.names);
             if let Some(vary) = vary {
                 declared = vary;
                 return Op::Nop;
             }
-            if later {
+            // What is stored without Vary stays until this response is whole.
+            if later || entry {
                 return Op::Nop;
             }
             Op::Put(Kept { slot: Slot::Vary(fresh.clone()), usable: None })
@@ -130,28 +132,27 @@ impl Memory {
         declared
     }
 
-    /// Adds a variant to its list; `false` where the list is gone. The oldest leaves a full one.
-    pub(super) fn list(&self, primary: Key, epoch: u64, variant: Key) -> bool {
+    /// Adds a variant to its list; `false` where the list is gone, and what is there now is not
+    /// older. The oldest leaves a full one.
+    pub(super) fn list(&self, primary: Key, own: &Vary, variant: Key) -> bool {
         let (mut listed, mut oldest) = (false, None);
         self.cache.entry(primary).and_compute_with(|kept| {
-            let known = kept.and_then(|kept| kept.into_value().slot.into_vary());
-            let Some(vary) = known.filter(|vary| vary.epoch == epoch) else {
-                return Op::Nop;
+            let vary = match kept.map(|kept| kept.into_value().slot) {
+                Some(Slot::Vary(vary)) if vary.epoch == own.epoch => vary,
+                // It took the place of a response without Vary.
+                Some(Slot::Entry(entry)) if entry.asked <= own.asked => Arc::new(own.clone()),
+                Some(_) | None => return Op::Nop,
             };
             listed = true;
             // Each credential is a variant of its own, and memory alone bounds their number.
             let isolated = vary.names.contains(&header::AUTHORIZATION);
-            if isolated || vary.variants.last() == Some(&variant) {
-                return Op::Nop;
+            let mut variants = vary.variants.clone();
+            if !isolated {
+                variants.retain(|it| *it != variant);
+                oldest = (variants.len() == MAX_VARIANTS).then(|| variants.remove(0));
+                variants.push(variant);
             }
-            let others = vary.variants.iter().copied().filter(|it| *it != variant);
-            let mut variants: Vec<Key> = others.collect();
-            if variants.len() == MAX_VARIANTS {
-                oldest = Some(variants.remove(0));
-            }
-            variants.push(variant);
-            let (asked, names) = (vary.asked, vary.names.clone());
-            let vary = Arc::new(Vary { epoch, asked, names, variants });
+            let vary = Arc::new(Vary { variants, names: vary.names.clone(), ..*vary });
             Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
         });
         if let Some(oldest) = oldest {

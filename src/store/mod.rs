@@ -38,7 +38,7 @@ pub struct Store {
 }
 
 /// The variants of one target URI (RFC 9111 §4.1).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Vary {
     /// Part of every variant's key: who drops the list drops them all.
     epoch: u64,
@@ -126,7 +126,7 @@ impl Store {
     /// has been dropped since is dropped, too.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
         if let Some(vary) = &place.vary
-            && !self.memory.list(place.primary, vary.epoch, place.key)
+            && !self.memory.list(place.primary, vary, place.key)
         {
             return;
         }

@@ -19,7 +19,7 @@ fn primary(path: &str) -> Key {
         forwarded: None,
         path,
         query: None,
-        regime: 0,
+        generation: 0,
     })
 }
 
