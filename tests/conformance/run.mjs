@@ -2,7 +2,7 @@
 //
 //     node run.mjs SUITE LARDER OUT
 //
-// SUITE is the installed package http-cache-tests, LARDER the binary, OUT a directory for what the
+// SUITE is the unpacked package http-cache-tests, LARDER the binary, OUT a directory for what the
 // tests say and for the programs' own words. scripts/conformance.sh calls this.
 
 import { spawn } from 'node:child_process'
@@ -45,6 +45,7 @@ const runs = [
 
 const children = []
 process.on('exit', () => children.forEach(child => child.kill()))
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 
 // Starts a program; resolves to the address that it says it listens on.
 function start (name, command, args, env = {}) {
