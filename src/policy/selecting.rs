@@ -26,7 +26,8 @@ pub fn normalise(asked: &HeaderMap, name: &HeaderName, mut add: impl FnMut(&[u8]
         let mut between: &[u8] = b"";
         for line in field::lines(asked, name.clone()) {
             add(between);
-            between = b",";
+            // No value holds a line feed: what identifies somebody is no list.
+            between = if exact { b"\n" } else { b"," };
             match exact {
                 true => add(line.trim_ascii()),
                 false => add_list(line.trim_ascii(), &mut add),
