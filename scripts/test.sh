@@ -16,6 +16,8 @@ missing() {
 cc build-essential
 curl curl
 nginx nginx-light
+node nodejs
+npm npm
 python3 python3
 LIST
 }
@@ -59,5 +61,8 @@ cargo clippy --locked --all-targets -- -D warnings
 
 heading "Tests"
 cargo test --locked
+
+heading "The public HTTP cache tests"
+scripts/conformance.sh
 
 heading "All passed"

@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use blake3::Hasher as Blake3;
 use http::{HeaderMap, HeaderName};
 
-use crate::config::Query;
+use crate::{config::Query, policy::selecting};
 
 /// The key of a stored response, or of all the variants of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +47,8 @@ impl Key {
         Key(*hasher.finalize().as_bytes())
     }
 
-    /// The key of the variant that a request's selecting fields choose (§4.1).
+    /// The key of the variant that a request's selecting fields choose (§4.1),
+    /// in their normal form.
     ///
     /// `epoch` is the variant list's own number: once the list is gone, so are its variants.
     #[must_use]
@@ -58,15 +59,11 @@ impl Key {
         for name in names {
             add(&mut hasher, name.as_str().as_bytes());
             hasher.update(&[u8::from(asked.contains_key(name))]);
-            // Repeated lines are one list (RFC 9110 §5.3).
             let mut length = 0;
-            for (index, line) in asked.get_all(name).iter().enumerate() {
-                let (comma, line) =
-                    (&b", "[..if index > 0 { 2 } else { 0 }], line.as_bytes().trim_ascii());
-                hasher.update(comma);
-                hasher.update(line);
-                length += comma.len() + line.len();
-            }
+            selecting::normalise(asked, name, |piece| {
+                hasher.update(piece);
+                length += piece.len();
+            });
             hasher.update(&(length as u64).to_le_bytes());
         }
         Key(*hasher.finalize().as_bytes())
@@ -185,6 +182,7 @@ mod tests {
         assert_ne!(key(&[("accept", "")]), key(&[]));
         assert_ne!(key(&[("accept", "ab")]), key(&[("accept", "a"), ("accept", "b")]));
         assert_eq!(key(&[("accept", "a, b")]), key(&[("accept", "a"), ("accept", "b")]));
+        assert_eq!(key(&[("accept-language", "EN,de")]), key(&[("accept-language", "en, de")]));
         assert_ne!(key(&[("accept", "x")]), key(&[("accept-language", "x")]));
         let same = fields(&[("accept", "a")]);
         assert_ne!(

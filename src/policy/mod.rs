@@ -1,7 +1,7 @@
 //! What HTTP says about caching, as plain functions over values.
 //!
 //! A file a chapter: [`cache_control`] (RFC 9111 §5.2 and RFC 9213), [`freshness`] (§4.2),
-//! [`storing`] (§3), [`reuse`] (§4), [`validation`] (§4.3 and RFC 9110 §13),
+//! [`storing`] (§3), [`reuse`] (§4), [`selecting`] (§4.1), [`validation`] (§4.3 and RFC 9110 §13),
 //! [`ranges`] (RFC 9110 §14), [`invalidation`] (§4.4), [`groups`] (RFC 9875). Beside them the two
 //! values that they judge by: [`Asked`], what the request says, and [`Rules`],
 //! what the operator says. Nothing here waits, reads a clock, logs, or knows
@@ -16,6 +16,7 @@ pub mod meta;
 pub mod ranges;
 pub mod reuse;
 pub mod rules;
+pub mod selecting;
 pub mod storing;
 pub mod time;
 pub mod validation;

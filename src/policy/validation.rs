@@ -195,9 +195,19 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&[u8]>) {
     }
 }
 
-/// What tells of the stored bytes, and so stays as it was stored with them (RFC 9111 §3.2).
-const OF_THE_BYTES: [HeaderName; 3] =
-    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
+/// What tells of the stored bytes, and so stays as it was stored with them: an exception that
+/// RFC 9111 §3.2 allows where the integrity of what is stored depends on it. The digests among
+/// them are RFC 9530's and its predecessors'; Content-Digest in a 304 is that of its own content,
+/// which is none.
+const OF_THE_BYTES: [HeaderName; 7] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
 
 /// What tells of the message alone: of a 304 that has none there is nothing to take over, and the
 /// old message's would make the validated response look old.

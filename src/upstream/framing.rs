@@ -47,9 +47,16 @@ pub(super) fn request(head: request::Parts, mut body: RequestBody) -> Request<Re
 /// Refuses a response whose end hyper and the upstream might see at different places, and leaves
 /// at most one Content-Length.
 pub(super) fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
-    let coded = is_chunked(&head.headers)?;
+    let coding = coding(&head.headers)?;
     let length = content_length(&head.headers)?;
     let bodiless = head.status == StatusCode::NO_CONTENT || head.status.is_informational();
+    if coding == Coding::Unknown {
+        return match bodiless || length.is_some() {
+            true => Err(Error::Framing(BAD_CODING)),
+            false => Ok(Reuse::Refused),
+        };
+    }
+    let coded = coding == Coding::Chunked;
     // Content-Length beside chunked counts for nothing (RFC 9112 §6.3), and in a 101 or 204 neither
     // may be there at all (RFC 9110 §8.6); hyper decodes so, but leaves the field.
     let odd = coded && (length.is_some() || bodiless) || bodiless && length.is_some_and(|n| n > 0);
@@ -61,15 +68,41 @@ pub(super) fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
     Ok(if odd { Reuse::Refused } else { Reuse::Allowed })
 }
 
-/// Any other coding than `chunked` would be part of the body that hyper hands out.
-fn is_chunked(fields: &HeaderMap) -> Result<bool, Error> {
-    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+/// How a response says that its body is coded for this hop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    None,
+    Chunked,
+    /// By a name that means nothing. No coding but `chunked` was asked for (RFC 9110 §10.1.4), so
+    /// the bytes are taken as they come, until the connection closes (RFC 9112 §6.3).
+    Unknown,
+}
+
+/// A coding that is known, or may be meant for `chunked` by a reader less strict, would be part of
+/// the body that hyper hands out.
+fn coding(fields: &HeaderMap) -> Result<Coding, Error> {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
     match (codings.next(), codings.next()) {
-        (None, _) => Ok(false),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
-        (Some(_), _) => Err(Error::Framing("a transfer coding other than chunked")),
+        (None, _) => Ok(Coding::None),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Coding::Chunked),
+        (Some(coding), None) if is_meaningless(coding) => Ok(Coding::Unknown),
+        (Some(_), _) => Err(Error::Framing(BAD_CODING)),
     }
 }
+
+/// The names of transfer codings (RFC 9112 §12.3) and of content codings, which some confuse.
+const CODINGS: [&str; 10] =
+    ["br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "identity", "trailers", "zstd"];
+
+fn is_meaningless(coding: &[u8]) -> bool {
+    let Ok(name) = str::from_utf8(coding) else { return false };
+    let name = name.to_ascii_lowercase();
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let known = CODINGS.contains(&name.trim_start_matches("x-"));
+    !name.is_empty() && name.bytes().all(is_word) && !known && !name.contains("chunk")
+}
+
+const BAD_CODING: &str = "a transfer coding other than chunked";
 
 /// hyper refuses lengths that differ only where it needs one, not after HEAD or in a 304.
 fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Error> {

@@ -150,6 +150,24 @@ async fn a_body_until_close_is_whole_and_stored() {
 }
 
 #[tokio::test]
+async fn a_body_under_a_coding_that_nobody_knows_ends_with_the_connection() {
+    let head =
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: unheard-of\r\n\r\n";
+    let origin = Origin::always(Reply::raw(format!("{head}all of it"))).await;
+    let proxy = Proxy::before(&origin).await;
+    for hit in [false, true] {
+        let answer = get(&proxy, "/").await;
+        assert_eq!((answer.text(), answer.is_hit()), ("all of it", hit), "RFC 9112 §6.3");
+        assert_ne!(
+            answer.header("transfer-encoding"),
+            Some("unheard-of"),
+            "RFC 9112 §6.1: a hop's"
+        );
+    }
+    assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
 async fn a_chunk_that_lies_breaks_the_response() {
     let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n";
     for chunks in ["5\r\nabcdefgh\r\n0\r\n\r\n", "zz\r\nabc\r\n0\r\n\r\n", "-1\r\nabc\r\n"] {

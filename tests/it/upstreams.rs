@@ -31,6 +31,9 @@ async fn a_response_framed_in_two_ways_is_502() {
         "Content-Length: 3, 4",
         "Content-Length: x",
         "Transfer-Encoding: gzip, chunked\r\nContent-Length: 3",
+        "Transfer-Encoding: unheard-of\r\nContent-Length: 3",
+        "Transfer-Encoding: unheard-of\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: xchunked",
     ] {
         let reply = Reply::raw(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nabc"));
         becomes(502, Origin::always(reply).await, fields).await;

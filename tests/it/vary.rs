@@ -51,6 +51,21 @@ async fn repeated_selecting_fields_count_as_one_list() {
 }
 
 #[tokio::test]
+async fn selecting_fields_that_mean_the_same_choose_one_variant() {
+    let (origin, proxy) = polyglot().await;
+    let first = language(&proxy, "en, de;q=0.5").await;
+    for same in ["EN,De;q=0.5", " en ,\tde;q=0.5", "de;q=0.500, en;q=1", "en;q=1.0,de ; q=0.5"] {
+        let answer = language(&proxy, same).await;
+        assert!(answer.is_hit(), "RFC 9111 §4.1: {same}");
+        assert_eq!(answer.text(), first.text());
+    }
+    for other in ["de, en;q=0.5", "en, de", "de, en", "en", "en, de;q=0.4"] {
+        assert!(!language(&proxy, other).await.is_hit(), "RFC 9111 §4.1: {other}");
+    }
+    assert_eq!(origin.requests(), 6);
+}
+
+#[tokio::test]
 async fn vary_star_matches_nothing() {
     for vary in ["*", "Accept, *"] {
         let origin = Origin::always(Reply::fresh(60, "x").header("Vary", vary)).await;

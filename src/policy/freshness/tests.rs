@@ -131,7 +131,7 @@ fn age(fields: &[(&str, &str)], request: i64, response: i64) -> i64 {
 #[test]
 fn the_initial_age_is_the_greater_of_the_two() {
     type Row = (&'static str, &'static [(&'static str, &'static str)], i64, i64, i64);
-    let rows: [Row; 12] = [
+    let rows: [Row; 18] = [
         ("apparent_age", &[("date", EPOCH_DATE)], 7, 7, 7),
         ("apparent_age is not negative", &[("date", NEXT_MINUTE)], 0, 0, 0),
         ("age_value", &[("date", EPOCH_DATE), ("age", "30")], 0, 0, 30),
@@ -143,6 +143,12 @@ fn the_initial_age_is_the_greater_of_the_two() {
         ("§5.1: the first of the lines", &[("age", "7"), ("age", "9")], 0, 0, 7),
         ("§5.1: an invalid one is ignored", &[("age", "-7")], 0, 0, 0),
         ("§5.1: an invalid one is ignored", &[("age", "7.5")], 0, 0, 0),
+        ("§5.1: an invalid one is ignored", &[("age", "abc")], 0, 0, 0),
+        ("§5.1: an invalid one is ignored", &[("age", "7;foo=9")], 0, 0, 0),
+        ("§5.1: after the rest is discarded", &[("age", "abc, 7")], 0, 0, 0),
+        ("§5.1: the first of a list", &[("age", "0,7")], 0, 0, 0),
+        ("§5.1: the first of the lines", &[("age", "0"), ("age", "7")], 0, 0, 0),
+        ("§5.1: the first, though all are the same", &[("age", "7, 7")], 0, 0, 7),
         ("an invalid Date is when it came", &[("date", "now")], 5, 5, 0),
     ];
     for (section, fields, request, response, expected) in rows {

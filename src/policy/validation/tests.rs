@@ -247,8 +247,15 @@ fn our_own_tags_in_if_match_are_judged_by_us() {
 
 #[test]
 fn a_304_freshens_the_stored_head() {
-    let rows: [(Fields<'_>, Fields<'_>, Fields<'_>, &str); 12] = [
+    let rows: [(Fields<'_>, Fields<'_>, Fields<'_>, &str); 14] = [
         (&[("x-a", "1")], &[], &[("x-a", "1")], "§3.2: what it omits stays"),
+        (
+            &[("content-md5", "a"), ("repr-digest", "a"), ("digest", "a")],
+            &[("content-md5", "b"), ("repr-digest", "b"), ("digest", "b")],
+            &[("content-md5", "a"), ("repr-digest", "a"), ("digest", "a")],
+            "§3.2: the integrity of the stored bytes",
+        ),
+        (&[], &[("content-digest", "b")], &[], "RFC 9530 §2: of the 304's own content"),
         (&[("x-a", "1")], &[("x-a", "2")], &[("x-a", "2")], "§3.2: replaced"),
         (&[], &[("x-a", "2")], &[("x-a", "2")], "§3.2: added"),
         (

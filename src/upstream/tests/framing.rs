@@ -54,7 +54,22 @@ fn a_hundred_fields_pass() {
 
 #[test]
 fn a_transfer_coding_beside_chunked_is_refused() {
-    for coding in ["gzip, chunked", "gzip", "identity", "chunked, chunked", "", "xchunked"] {
+    for coding in [
+        "gzip, chunked",
+        "gzip",
+        "X-GZip",
+        "identity",
+        "chunked, chunked",
+        "unheard-of, chunked",
+        "chunked, unheard-of",
+        "unheard-of;level=9",
+        "unheard of",
+        "\"unheard-of\"",
+        "",
+        "xchunked",
+        "chunked-x",
+        "\u{e9}",
+    ] {
         run(async {
             let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {coding}\r\n\r\n0\r\n\r\n");
             let result = answered(&answer).await;
@@ -68,6 +83,38 @@ fn a_transfer_coding_beside_chunked_is_refused() {
         let upper = "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
         assert_eq!(text(answered(upper).await.unwrap()).await.unwrap(), "ok");
     });
+}
+
+#[test]
+fn a_body_under_a_coding_that_nobody_knows_ends_with_its_connection() {
+    run(async {
+        let origin = Origin::start().await;
+        let (upstream, _) = origin.upstream();
+        let unheard = "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\n\
+                       transfer-encoding: unheard-of\r\n\r\nok";
+        let (answer, peer) = tokio::join!(get(&upstream), origin.serve(unheard));
+        let response = answer.unwrap();
+        assert_eq!(
+            response.body().size_hint().exact(),
+            None,
+            "RFC 9112 §6.3: the end is the close"
+        );
+        drop(peer);
+        assert_eq!(text(response).await.unwrap(), "ok");
+        idle_connection(&origin, &upstream).await;
+    });
+    for (answer, why) in [
+        (
+            "200 OK\r\ncontent-length: 2\r\ntransfer-encoding: unheard-of\r\n\r\nok",
+            "§6.3: two ends",
+        ),
+        ("204 No Content\r\ntransfer-encoding: unheard-of\r\n\r\nok", "§6.1: there is no body"),
+    ] {
+        run(async {
+            let result = answered(&format!("HTTP/1.1 {answer}")).await;
+            assert!(matches!(result, Err(Error::Framing(_))), "{why}: {result:?}");
+        });
+    }
 }
 
 #[test]
