@@ -10,6 +10,7 @@ mod authorization;
 mod cache_status;
 mod caching;
 mod collapse;
+mod corpora;
 mod demo;
 mod forwarding;
 mod freshness;
