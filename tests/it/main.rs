@@ -16,6 +16,7 @@ mod forwarding;
 mod freshness;
 mod front;
 mod invalidation;
+mod model;
 mod own_tags;
 mod paths;
 mod purity;
