@@ -116,7 +116,9 @@ impl<'a> Judge<'a> {
     /// Larder's own words.
     fn made_here(&self) -> Verdict<Kind> {
         let (asked, answer) = (self.asked(), self.answer);
+        let own_tags = ["if-match", "if-none-match"].iter().any(|it| self.field(it).contains("larder-"));
         match answer.status {
+            412 => must!(own_tags, "RFC 9110 §13.1: 412, and no entity-tag of ours"),
             416 => {
                 let lengths = self.history.exchanges.iter().filter(|it| it.target == asked.target);
                 let possible = lengths.map(|it| it.text.len()).any(|length| {
@@ -136,12 +138,16 @@ impl<'a> Judge<'a> {
     /// The origin gave no answer, or an error, or let itself be waited for, while this was asked.
     fn failed(&self) -> bool {
         let asked = self.asked();
+        // Only an origin that takes its time moves the clock while somebody waits.
+        if self.answer.got.mono - asked.sent.mono >= 3000 {
+            return true;
+        }
         let since = self.history.exchanges.iter().filter(|it| {
             it.target == asked.target && it.answered.tick > asked.sent.tick
         });
-        since.into_iter().any(|it| {
-            let late = it.answered.mono - it.asked.mono >= 3000;
-            matches!(it.status, None | Some(500 | 502 | 503 | 504)) || late || it.torn
+        let mut since = since;
+        since.any(|it| {
+            matches!(it.status, None | Some(500 | 502 | 503 | 504)) || it.torn
         })
     }
 
@@ -266,7 +272,7 @@ impl<'a> Judge<'a> {
                 && self.same_partition(&history.asked[exchange.by]);
             must!(!invalid, "§4.4: invalidated by the {} of exchange {}", exchange.method, exchange.number);
             let newer = exchange.target == asked.target
-                && exchange.asked.tick > stored.last.answered.tick
+                && exchange.asked.tick > self.after(stored.last)
                 && exchange.status != Some(304)
                 && done(exchange.by).is_some_and(|it| it.1)
                 && matches!(exchange.method.as_str(), "GET")
@@ -275,6 +281,13 @@ impl<'a> Judge<'a> {
             must!(!selected, "§4: exchange {} is more recent, and was stored", exchange.number);
         }
         Ok(())
+    }
+
+    /// When the client that an exchange was for had its answer: what was under way at the same time
+    /// is neither older nor newer.
+    fn after(&self, exchange: &Exchange) -> usize {
+        self.history.asked[exchange.by].got.map_or(usize::MAX, |it| it.0.tick)
+            .max(exchange.answered.tick)
     }
 
     /// Known, and reported: an unsafe request reaches only its own credential's part of an
@@ -398,7 +411,8 @@ impl<'a> Judge<'a> {
             _ => Some(0),
         };
         let said = directives.seconds("s-maxage").or(directives.seconds("max-age")).or(expires);
-        let free = !["no-cache", "private", "no-store"].iter().any(|it| directives.has(it));
+        let forbids = !directives.bare("must-understand") && directives.has("no-store");
+        let free = !forbids && !["no-cache", "private"].iter().any(|it| directives.has(it));
         let modified = line(head, "last-modified").and_then(date);
         let guess = || Some((dated - modified?).max(0) * self.mode.heuristic? / 100);
         let cacheable = directives.bare("public")
@@ -434,7 +448,9 @@ impl<'a> Judge<'a> {
     fn age(&self, stored: &Stored<'_>, validated: bool) -> Verdict<()> {
         let (asked, answer) = (self.asked(), self.answer);
         let least = self.age_at(stored, asked.sent.mono.max(stored.last.answered.mono)) / 1000;
-        let most = self.age_at(stored, answer.got.mono) / 1000;
+        // Others that wait may move the clock between us and the origin.
+        let sent = self.history.asked[stored.last.by].sent.mono.min(stored.last.asked.mono);
+        let most = (self.age_at(stored, answer.got.mono) + stored.last.asked.mono - sent) / 1000;
         let said = lines(&answer.fields, "age");
         let followed = stored.last.answered.tick > asked.sent.tick;
         match said.as_slice() {

@@ -75,7 +75,8 @@ pub(super) struct History {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) tick: usize,
     pub(super) manners: Vec<Manner>,
-    /// The exchanges before this sequence; they are of other paths.
+    /// Part of every path of this sequence: what an earlier one left behind is not listed.
+    pub(super) part: String,
     representations: HashMap<Target, (usize, String)>,
 }
 
@@ -139,7 +140,8 @@ impl World {
         self.sequence += 1;
         self.manual.set_wall(NOON);
         let mut history = self.history.lock();
-        *history = History { manners: manners.to_vec(), ..History::default() };
+        let part = format!("/{}/", self.sequence);
+        *history = History { part, manners: manners.to_vec(), ..History::default() };
     }
 
     /// Sends a request and reads its answer. `fields` are all but Host.
@@ -307,6 +309,9 @@ async fn converse(
         let mut words = start.split(' ').map(str::to_owned);
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let host = line(&fields, "host").unwrap_or_default().to_owned();
+        if !path.contains(&history.lock().part) {
+            return Ok(());
+        }
         let asked = history.lock().moment(&clock);
         let request = super::origin::Request { method, target: (host, path), fields, asked };
         let late = super::origin::delay(&history.lock());
@@ -316,8 +321,12 @@ async fn converse(
                 tokio::task::yield_now().await;
             }
         }
-        let bytes: Option<(Bytes, bool)> =
-            super::origin::answer(&mut history.lock(), request, &clock);
+        let bytes: Option<(Bytes, bool)> = match &mut *history.lock() {
+            history if request.target.1.contains(&history.part) => {
+                super::origin::answer(history, request, &clock)
+            }
+            _ => None,
+        };
         let Some((bytes, torn)) = bytes else { return Ok(()) };
         write.write_all(&bytes).await?;
         if torn {
