@@ -11,17 +11,17 @@ use larder::{
     clock::Clock,
     key::{Key, Parts},
     policy::{self, Asked, Exchange, Received, Rules, storing::Context},
-    store::{Block, BodyHasher, Entry, Head, Store},
+    store::{Block, BodyHasher, Entry, Head, Selecting, Store, Turn},
 };
 
 const PARTS: Parts<'static> = Parts {
     route: "default",
     scheme: "http",
     authority: "api.example.org",
-    forwarded_host: None,
+    forwarded: None,
     path: "/users/1042/orders",
     query: Some("page=2&per_page=50"),
-    credentials: None,
+    generation: 0,
 };
 
 fn request() -> http::request::Parts {
@@ -54,14 +54,15 @@ fn entry(clock: &Clock, asked: &Asked, rules: &Rules) -> Entry {
     let body = Bytes::from(vec![b'x'; 1024]);
     let mut hasher = BodyHasher::default();
     hasher.update(&body);
-    Entry::new(head, body, hasher.finish(None))
+    Entry::new(head, (body, hasher.finish(None)), Turn(1))
 }
 
 fn hit_path(criterion: &mut Criterion) {
     let (clock, rules, request) = (Clock::manual(1_795_262_400_000).0, Rules::default(), request());
     let asked = Asked::new(&request, false, &rules);
     let (store, key, now) = (Store::new(64 << 20), Key::primary(PARTS), clock.now());
-    let place = store.place(key, Vec::new(), &request.headers);
+    let selecting = Selecting { names: Vec::new(), request: &request.headers, asked: Turn(1) };
+    let place = store.place(key, selecting);
     store.put(&place, entry(&clock, &asked, &rules), now);
     let found = || store.get(key, &request.headers, now).stored.expect("it is stored");
 

@@ -31,6 +31,9 @@ pub enum Body {
 pub struct Logged {
     body: Body,
     record: log::Record,
+    /// Bytes that there are to be, where that is known: then nobody may ask for the end.
+    declared: Option<u64>,
+    ended: bool,
 }
 
 /// The body ended before its end; the connection must break, so that it does not look whole.
@@ -40,7 +43,9 @@ impl Body {
     /// The same body, with its end told to the access log.
     #[must_use]
     pub fn logged(self, record: log::Record) -> Body {
-        Body::Logged(Box::new(Logged { body: self, record }))
+        let declared = http_body::Body::size_hint(&self).exact();
+        let ended = declared == Some(0);
+        Body::Logged(Box::new(Logged { body: self, record, declared, ended }))
     }
 }
 
@@ -92,10 +97,17 @@ impl Logged {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.ended = self.declared == Some(self.record.bytes);
             }
-            Poll::Ready(Some(Err(_))) => self.record.torn = true,
-            Poll::Ready(None) | Poll::Pending => {}
+            Poll::Ready(None) => self.ended = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        self.record.torn = !self.ended;
     }
 }

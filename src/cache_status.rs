@@ -71,6 +71,17 @@ impl CacheStatus {
         Forwarded { fwd, fwd_status: None, stored: false, collapsed: false, detail: None }
     }
 
+    /// Whether a stale response was sent.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let detail = match self {
+            CacheStatus::Hit { detail, .. } => *detail,
+            CacheStatus::Forwarded(forwarded) => forwarded.detail,
+            CacheStatus::Refused => None,
+        };
+        matches!(detail, Some(Detail::StaleWhileRevalidate | Detail::StaleIfError))
+    }
+
     /// `hit`, `refused`, or the token of `fwd`.
     #[must_use]
     pub fn outcome(&self) -> &'static str {

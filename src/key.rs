@@ -23,14 +23,14 @@ pub struct Parts<'a> {
     pub scheme: &'a str,
     /// The target URI's authority, normalised.
     pub authority: &'a str,
-    /// What a trusted proxy says the client's Host was, where that is another.
-    pub forwarded_host: Option<&'a str>,
+    /// What a trusted proxy says of the client's request, where it could change the answer.
+    pub forwarded: Option<&'a str>,
     /// The path as it is forwarded.
     pub path: &'a str,
     /// The query as it is forwarded.
     pub query: Option<&'a str>,
-    /// The credentials that the response is for, where the route isolates them.
-    pub credentials: Option<&'a [u8]>,
+    /// The route's generation: what was stored under other rules of sharing is never found again.
+    pub generation: u64,
 }
 
 impl Key {
@@ -42,8 +42,8 @@ impl Key {
             add(&mut hasher, part.as_bytes());
         }
         add_optional(&mut hasher, parts.query.map(str::as_bytes));
-        add_optional(&mut hasher, parts.forwarded_host.map(str::as_bytes));
-        add_optional(&mut hasher, parts.credentials);
+        add_optional(&mut hasher, parts.forwarded.map(str::as_bytes));
+        hasher.update(&parts.generation.to_le_bytes());
         Key(*hasher.finalize().as_bytes())
     }
 
@@ -138,10 +138,10 @@ mod tests {
         route: "default",
         scheme: "http",
         authority: "api.example.org",
-        forwarded_host: None,
+        forwarded: None,
         path: "/users",
         query: None,
-        credentials: None,
+        generation: 0,
     };
 
     #[test]
@@ -153,9 +153,9 @@ mod tests {
             Parts { path: "/users/", ..PARTS },
             Parts { query: Some(""), ..PARTS },
             Parts { query: Some("a=1"), ..PARTS },
-            Parts { forwarded_host: Some("a=1"), ..PARTS },
-            Parts { credentials: Some(b"a=1"), ..PARTS },
-            Parts { credentials: Some(b""), ..PARTS },
+            Parts { forwarded: Some("a=1"), ..PARTS },
+            Parts { forwarded: Some(""), ..PARTS },
+            Parts { generation: 1, ..PARTS },
         ];
         let mut keys: Vec<Key> = others.iter().map(|it| Key::primary(*it)).collect();
         keys.push(Key::primary(PARTS));

@@ -23,7 +23,7 @@ use crate::{
     body::Body,
     cache_status::{CacheStatus, Detail},
     clock::Clock,
-    collapse::{Company, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
+    collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     config::Config,
     counters::Counters,
     fields::Upgrade,
@@ -138,8 +138,7 @@ impl Proxy {
         }
         let Found { place, stored } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
-        let fetch =
-            |visit: Visit, stored, fwd| Fetch { visit: Arc::new(visit), place, stored, fwd };
+        let fetch = |visit: Visit, stored, fwd| Fetch::new(visit, place, stored, fwd);
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
@@ -159,9 +158,9 @@ impl Proxy {
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
     async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
-        let mut company = self.company(&fetch);
+        fetch.company = self.company(&fetch);
         for look in 1.. {
-            let (follower, own) = self.start(fetch.clone(), company);
+            let (follower, own) = self.start(fetch.clone());
             let leads = own.is_some();
             let shared = match self.wait(&fetch, follower, own).await {
                 Waited::Own(answer) => return answer,
@@ -181,10 +180,10 @@ impl Proxy {
             if let Some(answer) = self.look_again(&mut fetch) {
                 return answer;
             }
-            if company == Company::Alone {
+            if fetch.company == Company::Alone {
                 break;
             }
-            company = next;
+            fetch.company = next;
         }
         reply::lost(fetch.told(false))
     }
@@ -222,40 +221,35 @@ impl Proxy {
     fn take_part(&self, fetch: &Fetch, progress: Progress, leads: bool) -> Result<Answer, Company> {
         let (visit, now) = (&fetch.visit, self.clock.now());
         let told = fetch.told(!leads);
+        // What its own request brought is for it in any case.
+        let is_for = |place, meta| if leads { Ok(()) } else { self.is_for(visit, place, meta) };
         match progress {
             Progress::Arriving(arrival) => {
-                self.is_for(visit, &arrival.place, &arrival.head.meta)?;
+                is_for(&arrival.place, &arrival.head.meta)?;
                 let reader = arrival.filling.reader().ok_or(Company::Alone)?;
                 let told = told.stored().with_status(Some(arrival.head.status));
                 let status = CacheStatus::Forwarded(told);
                 Ok(reply::arriving(visit, &arrival, reader, now, status))
             }
             Progress::Done(Outcome::Entry { place, entry, fwd_status }) => {
-                self.is_for(visit, &place, &entry.head.meta)?;
+                is_for(&place, &entry.head.meta)?;
                 let status = CacheStatus::Forwarded(
                     told.stored().with_status(fwd_status.or(Some(entry.head.status))),
                 );
                 Ok(reply::stored(visit, &entry, now, status))
             }
-            Progress::Done(Outcome::Stale { entry, fwd_status }) => {
-                Ok(self.stand_in(fetch, &entry, fwd_status))
-            }
-            Progress::Done(Outcome::Failed(failure)) => {
-                let status = told.detail(Detail::Failed(failure.token()));
-                Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(status)))
+            Progress::Done(Outcome::Failed { fault, stale }) => {
+                let stored = fetch.may_stand_in(now).or(stale.filter(|_| leads));
+                self.make_do(fetch, fault, stored)
             }
             Progress::Done(Outcome::NotShared) | Progress::Pending => Err(Company::Alone),
         }
     }
 
     /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
-    fn start(
-        self: &Arc<Self>,
-        fetch: Fetch,
-        company: Company,
-    ) -> (Follower, Option<oneshot::Receiver<Answer>>) {
+    fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<oneshot::Receiver<Answer>>) {
         let Place { primary, key, .. } = fetch.place;
-        let (follower, leader) = self.in_flight.join(primary, key, company);
+        let (follower, leader) = self.in_flight.join(primary, key, fetch.company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
             tokio::spawn(self.clone().fetch(fetch, Duty { leader, owner }));
@@ -277,18 +271,25 @@ impl Proxy {
     /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.
     async fn fetch(self: Arc<Self>, mut fetch: Fetch, duty: Duty) {
         // Another fetch may have stored it since this one's client looked.
-        if self.is_fresh_by_now(&mut fetch) {
+        if let Some(answer) = self.look_again(&mut fetch) {
+            let _ = duty.owner.send(answer);
             return;
         }
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
         let Judged { response, received, exchange } = match asked {
             Ok(judged) => judged,
-            Err(failure) => return duty.finish(fetch.fall_back(failure, self.clock.now())),
+            Err(failure) => {
+                let stale = fetch.may_stand_in(self.clock.now());
+                return duty.finish(Outcome::Failed { fault: Fault::Silent(failure), stale });
+            }
         };
         match received {
             Received::Storable(meta) => self.take_in(&fetch, duty, response, meta).await,
             Received::Validated => self.freshen(&fetch, duty, &response, exchange),
-            Received::StaleIfError => duty.finish(fetch.stale(Some(response.status()))),
+            Received::StaleIfError => {
+                let (fault, stale) = (Fault::Answered(response.status()), fetch.stored.clone());
+                duty.finish(Outcome::Failed { fault, stale });
+            }
             Received::Unstorable(reason) => self.give(&fetch, duty.owner, response, reason),
             Received::Mismatched => {}
         }
@@ -298,6 +299,7 @@ impl Proxy {
     async fn ask(&self, fetch: &mut Fetch, leader: &Leader) -> Option<Result<Judged, Failure>> {
         loop {
             let request = self.clock.now();
+            fetch.asked = self.store.turn();
             let head = fetch.request();
             let upstream = &fetch.visit.route.upstream;
             let response = tokio::select! {
@@ -343,11 +345,11 @@ impl Proxy {
         }
         let place = arrival.place.clone();
         match self.complete(fetch, &arrival, fill) {
-            Some(entry) => {
+            Ok(entry) => {
                 self.keep(&leader, &place, &entry);
                 leader.finish(Outcome::Entry { place, entry, fwd_status: None });
             }
-            None => self.stop_sharing(fetch, Unstorable::TooLarge),
+            Err(reason) => self.stop_sharing(fetch, reason),
         }
     }
 
@@ -360,7 +362,8 @@ impl Proxy {
         reason: Unstorable,
     ) {
         // An error is of this moment: what comes next may be shared again.
-        if !response.status().is_server_error() {
+        let status = response.status();
+        if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
             self.stop_sharing(fetch, reason);
         }
         let told = fetch.told(false).with_status(Some(response.status()));
@@ -371,7 +374,8 @@ impl Proxy {
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.
     async fn pass(self: &Arc<Self>, visit: Visit, once: Once, fwd: Fwd) -> Answer {
         let mut head = visit.forwarded();
-        if self.settle_conditions(&visit, &once.snapshot, &mut head) == Condition::Failed {
+        let condition = self.settle_conditions(&visit, &once.snapshot, &mut head).await;
+        if condition == Condition::Failed {
             return reply::precondition_failed();
         }
         let body = match visit.content {

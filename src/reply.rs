@@ -95,10 +95,11 @@ fn is_unchanged(visit: &Visit, head: &Head) -> bool {
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
     let mut response = sent(&entry.head, now, status);
     match visit.is_head() {
-        true => {
+        true if entry.head.status != StatusCode::NO_CONTENT => {
             let length = HeaderValue::from(entry.body.len());
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
+        true => {}
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
     Answer::new(response, status)
@@ -138,6 +139,10 @@ pub fn arriving(
         return not_modified(head, now, status);
     }
     let mut response = sent(head, now, status);
+    if head.status == StatusCode::NO_CONTENT {
+        // With a body, be it an empty one, it would get a length (RFC 9110 §8.6).
+        return Answer::new(response, status);
+    }
     match visit.is_head() {
         true => {
             let length = http_body::Body::size_hint(&reader).exact();
@@ -164,7 +169,9 @@ pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
 #[must_use]
 pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Response<Body> {
     let mut response = relayed(response);
-    let validators = validation::Validators::of(response.headers());
+    // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
+    let validators =
+        validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
     let unchanged = response.status().is_success()
         && validation::precondition(&visit.head.headers, validators) == Precondition::NotModified;
     if unchanged {

@@ -26,6 +26,8 @@ pub struct Snapshot {
     /// How long an upload may pause.
     pub body_idle: Duration,
     upstreams: HashMap<String, Arc<Upstream>>,
+    /// The highest generation that a route ever had.
+    generations: u64,
 }
 
 /// One route.
@@ -33,6 +35,9 @@ pub struct Snapshot {
 pub struct Route {
     /// Part of every key on it.
     pub name: String,
+    /// Part of every key on it, too: another one whenever what may be shared has changed, or the
+    /// route was not there meanwhile.
+    pub generation: u64,
     /// Where its requests go.
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
@@ -62,16 +67,34 @@ impl Snapshot {
             upstreams.insert(wanted.name.clone(), upstream);
         }
         let body_idle = config.timeouts.body_idle;
-        let route = |route: &config::Route| {
-            let upstream = upstreams.get(&route.upstream);
-            let upstream = upstream.ok_or_else(|| format!("no upstream {:?}", route.upstream))?;
-            let (name, cache) = (route.name.clone(), route.cache.clone());
-            Ok(Arc::new(Route { name, upstream: upstream.clone(), cache, body_idle }))
-        };
-        let routes = config.routes.iter().map(route).collect::<Result<_, String>>()?;
+        let mut generations = previous.map_or(0, |it| it.generations);
+        let mut routes = Vec::new();
+        for wanted in &config.routes {
+            let upstream = upstreams.get(&wanted.upstream);
+            let upstream = upstream.ok_or_else(|| format!("no upstream {:?}", wanted.upstream))?;
+            let generation = previous.and_then(|it| it.generation(wanted)).unwrap_or_else(|| {
+                generations += 1;
+                generations
+            });
+            routes.push(Arc::new(Route {
+                name: wanted.name.clone(),
+                generation,
+                upstream: upstream.clone(),
+                cache: wanted.cache.clone(),
+                body_idle,
+            }));
+        }
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, body_idle, upstreams })
+        Ok(Snapshot { routes, table, trusted_proxies, body_idle, upstreams, generations })
+    }
+
+    /// The generation of a route that shares as `wanted` does.
+    fn generation(&self, wanted: &config::Route) -> Option<u64> {
+        let same = |it: &&Arc<Route>| {
+            it.name == wanted.name && it.cache.rules.sharing() == wanted.cache.rules.sharing()
+        };
+        self.routes.iter().find(same).map(|it| it.generation)
     }
 }

@@ -4,6 +4,8 @@
 //! that is not forwarded in that form, and what servers are known to read in
 //! two ways is refused.
 
+use std::net::Ipv6Addr;
+
 use http::{Version, header, request, uri::Authority};
 
 /// How the client asked, as far as is known.
@@ -94,26 +96,47 @@ pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusa
     }
 }
 
-/// A Host in lower case, without the scheme's default port.
+/// A Host in lower case, without the scheme's default port and the dot of the root.
+///
+/// A name has letters, digits, `-`, `_` and `.` alone: RFC 3986 would allow `,` `;` and `=`, with
+/// which a Host could add a member to Forwarded or to X-Forwarded-Host.
 ///
 /// # Errors
 /// [`Refusal::BadHost`] where it is none.
 pub fn normalise(host: &[u8], scheme: Scheme) -> Result<String, Refusal> {
     let authority = Authority::try_from(host).map_err(|_| Refusal::BadHost)?;
-    let text = authority.as_str();
     let name = authority.host();
-    if name.is_empty() || text.contains('@') || name == "[]" {
+    // Does not begin with the name where there is userinfo.
+    let port = authority.as_str().strip_prefix(name).ok_or(Refusal::BadHost)?;
+    let mut normal = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    if !is_host(&normal) {
         return Err(Refusal::BadHost);
     }
-    let port = text.strip_prefix(name).ok_or(Refusal::BadHost)?;
-    let mut normal = name.to_ascii_lowercase();
-    if let Some(digits) = port.strip_prefix(':').filter(|digits| !digits.is_empty()) {
-        let port: u16 = digits.parse().map_err(|_| Refusal::BadHost)?;
-        if port != scheme.default_port() {
-            normal.push_str(&format!(":{port}"));
-        }
+    if let Some(port) = read_port(port)?.filter(|port| *port != scheme.default_port()) {
+        normal.push_str(&format!(":{port}"));
     }
     Ok(normal)
+}
+
+fn is_host(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    match name.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
+        None => !name.is_empty() && name.bytes().all(plain),
+    }
+}
+
+/// What follows the name: nothing, a colon, or a colon and a number.
+fn read_port(rest: &str) -> Result<Option<u16>, Refusal> {
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Ok(None),
+        Some("") => Ok(None),
+        // `parse` alone would take a sign.
+        Some(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
+            digits.parse().map(Some).map_err(|_| Refusal::BadHost)
+        }
+        None | Some(_) => Err(Refusal::BadHost),
+    }
 }
 
 /// The host of an authority, without its port.
@@ -151,23 +174,37 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     if bytes.windows(3).any(|it| it == b"%00") {
         return Err(Refusal::Nul);
     }
-    if path.split('/').any(is_dot_segment) {
+    if has_dot_segment(bytes) {
         return Err(Refusal::DotSegment);
     }
     Ok(())
 }
 
-/// Whether some server would take the segment for `.` or `..`: dots may be percent-encoded, and
-/// parameters may follow (`..;x`).
-fn is_dot_segment(segment: &str) -> bool {
-    let name = segment.split(';').next().unwrap_or_default();
-    let mut dots = 0;
-    let mut rest = name.as_bytes();
-    while let Some(after) = strip_dot(rest) {
-        dots += 1;
-        rest = after;
+/// Whether some server would see a `.` or `..` segment: what separates nothing here (`%2f`, `\`,
+/// `%5c`) does so for servers that decode first, dots may be percent-encoded, and parameters may
+/// follow (`..;x`).
+fn has_dot_segment(path: &[u8]) -> bool {
+    let mut rest = path;
+    while let Some((_, next)) = rest.split_first() {
+        rest = match strip_separator(rest) {
+            Some(segment) if begins_with_dot_segment(segment) => return true,
+            Some(segment) => segment,
+            None => next,
+        };
     }
-    rest.is_empty() && (dots == 1 || dots == 2)
+    false
+}
+
+fn begins_with_dot_segment(rest: &[u8]) -> bool {
+    let ends =
+        |it: &[u8]| it.first().is_none_or(|byte| *byte == b';') || strip_separator(it).is_some();
+    let Some(rest) = strip_dot(rest) else { return false };
+    ends(rest) || strip_dot(rest).is_some_and(ends)
+}
+
+fn strip_separator(bytes: &[u8]) -> Option<&[u8]> {
+    const SEPARATORS: [&[u8]; 6] = [b"/", b"\\", b"%2f", b"%2F", b"%5c", b"%5C"];
+    SEPARATORS.into_iter().find_map(|separator| bytes.strip_prefix(separator))
 }
 
 fn strip_dot(bytes: &[u8]) -> Option<&[u8]> {
@@ -200,7 +237,7 @@ mod tests {
     #[test]
     fn the_authority_is_one_and_normal() {
         type Fields = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Fields, Result<&str, Refusal>); 14] = [
+        let cases: [(&str, Fields, Result<&str, Refusal>); 22] = [
             ("/", &[("host", "API.example.org:80")], Ok("api.example.org")),
             ("/", &[("host", "api.example.org:8080")], Ok("api.example.org:8080")),
             ("/", &[("host", "api.example.org:443")], Ok("api.example.org:443")),
@@ -213,6 +250,14 @@ mod tests {
             ("/", &[("host", "user@a")], Err(Refusal::BadHost)),
             ("/", &[("host", "a:99999")], Err(Refusal::BadHost)),
             ("/", &[("host", "a/b")], Err(Refusal::BadHost)),
+            ("/", &[("host", "API.example.org.:80")], Ok("api.example.org")),
+            ("/", &[("host", ".")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a;proto=https")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a,for=192.0.2.1")], Err(Refusal::BadHost)),
+            ("/", &[("host", "[a;b]")], Err(Refusal::BadHost)),
+            ("/", &[("host", "[::1]a")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a@a")], Err(Refusal::BadHost)),
+            ("/", &[("host", "a:+80")], Err(Refusal::BadHost)),
             ("http://a/x", &[("host", "A:80")], Ok("a")),
             ("http://b/x", &[("host", "a")], Err(Refusal::Contradiction)),
         ];
@@ -244,6 +289,12 @@ mod tests {
             "/.%2e",
             "/..;/x",
             "/a/%2e;v=1/b",
+            "/..%2fa",
+            "/a%2F.%2Fb",
+            "/a%2f%2e%2e",
+            "/a/..%5cb",
+            "/a%5C..",
+            "/a\\..\\b",
         ];
         for path in refused {
             assert_eq!(check(&head(path, &[])), Err(Refusal::DotSegment), "{path}");
@@ -258,7 +309,10 @@ mod tests {
             "/a%5cb",
             "/%zz",
             "/a.json",
-            "/..%2fa",
+            "/a..%2fb",
+            "/a%2f..b",
+            "/a\\.b",
+            "/a;..",
         ];
         for path in let_in {
             assert_eq!(check(&head(path, &[])), Ok(()), "{path}");

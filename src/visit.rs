@@ -8,14 +8,24 @@ use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
     key::{self, Key},
-    policy::{
-        Asked, Now,
-        rules::{Authorization, Cookies},
-    },
+    policy::{Asked, Now, rules::Cookies},
     server::PeerAddr,
     snapshot::{Route, Snapshot},
     target::{self, Refusal},
 };
+
+/// What makes a request conditional, and what describes its content.
+const CONDITIONS: [http::HeaderName; 9] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    header::RANGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+];
 
 /// A request that was let in.
 #[derive(Clone, Debug)]
@@ -70,6 +80,7 @@ impl Visit {
         if head.headers.contains_key(header::CONNECTION) {
             keep_te(&mut head.headers);
         }
+        fields::join_cookies(&mut head.headers, head.version);
         let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
         let authority = target::authority(&head, believed.scheme)?;
         believed.host = believed.host.filter(|host| *host != authority);
@@ -93,6 +104,26 @@ impl Visit {
             primary,
             arrived,
         })
+    }
+
+    /// A GET of the same target by the same client, without conditions and without content.
+    #[must_use]
+    pub fn as_get(&self, snapshot: &Snapshot) -> Option<Visit> {
+        let mut visit = self.clone();
+        visit.head.method = Method::GET;
+        for name in CONDITIONS {
+            visit.head.headers.remove(name);
+        }
+        let mut uri = http::uri::Parts::default();
+        uri.path_and_query = Some(self.target.clone());
+        visit.head.uri = http::Uri::from_parts(uri).ok()?;
+        visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
+        (visit.content, visit.upgrade) = (false, Upgrade::No);
+        apply_query(&visit.route, &mut visit.head);
+        drop_cookies(&visit.route, &mut visit.head);
+        visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
+        visit.primary = primary(&visit.route, &visit.believed, &visit.authority, &visit.head);
+        Some(visit)
     }
 
     /// The keys under which a GET of `path_and_query` on this authority may be stored: one for
@@ -217,17 +248,23 @@ fn drop_cookies(route: &Route, head: &mut request::Parts) {
 }
 
 fn primary(route: &Route, believed: &Believed, authority: &str, head: &request::Parts) -> Key {
-    let isolate = route.cache.rules.authorization == Authorization::Isolate;
-    let credentials = head.headers.get(header::AUTHORIZATION).filter(|_| isolate);
+    let forwarded = match (&believed.host, &believed.besides) {
+        (None, None) => None,
+        (host, besides) => Some(format!("{}\n{}", text(host), text(besides))),
+    };
     Key::primary(key::Parts {
         route: &route.name,
         scheme: believed.scheme.as_str(),
         authority,
-        forwarded_host: believed.host.as_deref(),
+        forwarded: forwarded.as_deref(),
         path: head.uri.path(),
         query: head.uri.query(),
-        credentials: credentials.map(HeaderValue::as_bytes),
+        generation: route.generation,
     })
+}
+
+fn text(optional: &Option<String>) -> &str {
+    optional.as_deref().unwrap_or_default()
 }
 
 fn origin_form(head: &request::Parts) -> http::Uri {

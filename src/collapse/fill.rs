@@ -52,6 +52,15 @@ pub enum Pushed {
     Deserted,
 }
 
+/// Why a body is not kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spilled {
+    /// It is longer than the limit.
+    TooLarge,
+    /// The bodies in flight have used up their budget.
+    NoRoom,
+}
+
 /// How a body is to be taken in.
 #[derive(Debug)]
 pub struct Terms {
@@ -72,6 +81,7 @@ pub struct Fill {
     hasher: BodyHasher,
     limit: u64,
     clock: Clock,
+    spilled: bool,
     /// Since when, and since which length of the body, the readers have been waited for.
     waiting: Option<(Mono, u64)>,
 }
@@ -101,7 +111,8 @@ struct State {
     chunks: VecDeque<(u64, Bytes)>,
     /// Bytes that have arrived.
     length: u64,
-    spilled: bool,
+    /// Why it is not kept whole.
+    spilled: Option<Spilled>,
     end: Option<Result<(), Aborted>>,
     seats: Vec<Option<Seat>>,
     free: Vec<usize>,
@@ -123,7 +134,7 @@ impl Fill {
         let state = State {
             chunks: VecDeque::new(),
             length: 0,
-            spilled: false,
+            spilled: None,
             end: None,
             seats: Vec::new(),
             free: Vec::new(),
@@ -131,7 +142,17 @@ impl Fill {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), room: Notify::new(), declared });
         let filling = Filling(shared.clone());
-        (Fill { shared, hasher: BodyHasher::default(), limit, clock, waiting: None }, filling)
+        (
+            Fill {
+                shared,
+                hasher: BodyHasher::default(),
+                limit,
+                clock,
+                spilled: false,
+                waiting: None,
+            },
+            filling,
+        )
     }
 
     /// Takes in the next bytes; waits for the readers once the body has spilled.
@@ -149,6 +170,17 @@ impl Fill {
         }
     }
 
+    /// Resolves once nobody reads along.
+    pub async fn deserted(&self) {
+        loop {
+            let left = self.shared.room.notified();
+            if !self.has_readers() {
+                return;
+            }
+            left.await;
+        }
+    }
+
     /// Whether anybody reads along.
     #[must_use]
     pub fn has_readers(&self) -> bool {
@@ -159,28 +191,34 @@ impl Fill {
     ///
     /// The copy is deliberate: the chunks are slices of the connection's read buffers, and
     /// keeping them would pin those for as long as the entry lives. The readers go on with it.
-    #[must_use]
-    pub fn finish(mut self, coding: Option<&[u8]>) -> Option<(Bytes, BodyId)> {
+    ///
+    /// # Errors
+    /// Why it was not kept.
+    pub fn finish(mut self, coding: Option<&[u8]>) -> Result<(Bytes, BodyId), Spilled> {
         let mut state = self.shared.state.lock();
-        let whole = (!state.spilled).then(|| state.whole());
+        let whole = state.spilled.map_or_else(|| Ok(state.whole()), Err);
         state.close(Ok(()));
         drop(state);
         whole.map(|body| (body, std::mem::take(&mut self.hasher).finish(coding)))
     }
 
     fn keep(&mut self, chunk: &Bytes) -> bool {
-        let mut state = self.shared.state.lock();
-        if state.spilled {
+        if self.spilled {
             return false;
         }
+        // Not under the lock, which readers wait for.
+        self.hasher.update(chunk);
+        let mut state = self.shared.state.lock();
         let length = state.length + chunk.len() as u64;
-        let claimed = state.claim.as_mut().is_some_and(|claim| claim.grow_to(length));
-        state.spilled = length > self.limit || !claimed;
-        if !state.spilled {
-            self.hasher.update(chunk);
+        if length > self.limit {
+            state.spilled = Some(Spilled::TooLarge);
+        } else if !state.claim.as_mut().is_some_and(|claim| claim.grow_to(length)) {
+            state.spilled = Some(Spilled::NoRoom);
+        } else {
             state.append(chunk);
         }
-        !state.spilled
+        self.spilled = state.spilled.is_some();
+        !self.spilled
     }
 
     /// Passes a chunk of a spilled body on; `None` while the slowest reader is a window behind.
@@ -224,7 +262,7 @@ impl Filling {
     #[must_use]
     pub fn reader(&self) -> Option<Reader> {
         let mut state = self.0.state.lock();
-        if state.spilled {
+        if state.spilled.is_some() || matches!(state.end, Some(Err(_))) {
             return None;
         }
         let seat = Some(Seat { next: 0, waker: None });
@@ -341,7 +379,7 @@ impl Body for Reader {
         };
         if let Some(chunk) = state.chunk_at(next) {
             state.seats[self.seat] = Some(Seat { next: next + chunk.len() as u64, waker: None });
-            if state.spilled {
+            if state.spilled.is_some() {
                 self.shared.room.notify_one();
             }
             return Poll::Ready(Some(Ok(Frame::data(chunk))));

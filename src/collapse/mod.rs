@@ -26,7 +26,7 @@ use crate::{
     reply::Failure,
     store::{Entry, Head, Place},
 };
-use fill::Filling;
+use fill::{Fill, Filling};
 
 /// Fetches that go on at the same time although nobody waits for them any more.
 const MAX_ORPHANS: usize = 64;
@@ -91,17 +91,25 @@ pub enum Outcome {
         /// The origin's status where that is not the entry's.
         fwd_status: Option<StatusCode>,
     },
-    /// The origin failed, and this stale response may stand in (RFC 5861 §4).
-    Stale {
-        /// It.
-        entry: Entry,
-        /// The origin's status, where there was an answer.
-        fwd_status: Option<StatusCode>,
+    /// The origin failed.
+    Failed {
+        /// How.
+        fault: Fault,
+        /// The stale response that its first client may have instead (RFC 5861 §4); the others
+        /// judge what they have themselves.
+        stale: Option<Entry>,
     },
-    /// The origin gave no answer.
-    Failed(Failure),
     /// The response was one client's alone. Fetch your own.
     NotShared,
+}
+
+/// How an origin failed.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// By this answer, which is one client's alone.
+    Answered(StatusCode),
+    /// It gave no answer.
+    Silent(Failure),
 }
 
 /// Whether a fetch may be joined.
@@ -210,6 +218,17 @@ impl Leader {
     /// Resolves once nobody waits for the response head.
     pub async fn deserted(&self) {
         self.flight.progress.closed().await;
+    }
+
+    /// Resolves once nobody waits for the head or reads the body.
+    pub async fn abandoned(&self, fill: &Fill) {
+        loop {
+            self.deserted().await;
+            fill.deserted().await;
+            if self.flight.progress.receiver_count() == 0 && !fill.has_readers() {
+                return;
+            }
+        }
     }
 
     /// Leave to go on without anybody waiting; `None` when too many fetches do so already.

@@ -8,10 +8,10 @@ fn key(path: &str) -> Key {
         route: "default",
         scheme: "http",
         authority: "a",
-        forwarded_host: None,
+        forwarded: None,
         path,
         query: None,
-        credentials: None,
+        generation: 0,
     })
 }
 
@@ -20,7 +20,7 @@ fn join(flights: &Arc<InFlight>) -> (Follower, Option<Leader>) {
 }
 
 fn failed() -> Outcome {
-    Outcome::Failed(Failure::test())
+    Outcome::Failed { fault: Fault::Silent(Failure::test()), stale: None }
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn a_hundred_requests_make_one_fetch() {
     leads.next().expect("the first leads").finish(failed());
     assert!(leads.next().is_none(), "and only the first");
     for mut follower in followers {
-        assert!(matches!(follower.wait().await, Progress::Done(Outcome::Failed(_))));
+        assert!(matches!(follower.wait().await, Progress::Done(Outcome::Failed { .. })));
     }
     assert!(flights.is_empty(), "a landed flight is forgotten");
 }
@@ -56,7 +56,7 @@ async fn a_client_who_leaves_does_not_end_the_fetch() {
     drop(first);
     assert!(!lead.give_up(), "somebody waits");
     lead.finish(failed());
-    assert!(matches!(second.wait().await, Progress::Done(Outcome::Failed(_))));
+    assert!(matches!(second.wait().await, Progress::Done(Outcome::Failed { .. })));
 }
 
 #[tokio::test]

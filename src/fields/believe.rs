@@ -9,20 +9,35 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
+use super::{NOT_NOMINATED, ONE_HOP};
 use crate::{
     server::PeerAddr,
     target::{self, Scheme},
 };
 
-/// Fields by which a client could pass for another, or for another request.
+/// Fields by which a client could pass for another; every `X-Forwarded-*` is one, too.
 const LIES: [HeaderName; 7] = [
     header::FORWARDED,
+    HeaderName::from_static("x-forwarded"),
     HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("x-cluster-client-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("cf-connecting-ip"),
+];
+
+/// Fields by which an origin would answer another request than the one that the cache knows the
+/// answer by. Not even a trusted proxy's are passed on: it may just not have removed them.
+const REWRITES: [HeaderName; 8] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-original-host"),
     HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-http-method-override"),
     HeaderName::from_static("x-method-override"),
+    // CGI makes HTTP_PROXY of it (CVE-2016-5385).
+    HeaderName::from_static("proxy"),
 ];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -38,6 +53,8 @@ pub struct Believed {
     pub scheme: Scheme,
     /// The Host that the client sent, where a trusted proxy says so.
     pub host: Option<String>,
+    /// What else a trusted proxy says in `X-Forwarded-*`, a line each: it may change the answer.
+    pub besides: Option<String>,
     /// Whether what the peer says of the client is passed on.
     pub trusted: bool,
 }
@@ -57,8 +74,9 @@ pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Bel
         PeerAddr::Unix => None,
     };
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
+    remove(fields, |name| REWRITES.contains(name) || is_disguised(name));
     if !peer.is_some_and(is_trusted) {
-        remove_lies(fields);
+        remove(fields, is_lie);
         return Believed { client: peer, ..Believed::default() };
     }
     let hops = match fields.contains_key(header::FORWARDED) {
@@ -70,14 +88,46 @@ pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Bel
     let hop = client.and_then(|index| hops.into_iter().nth(index)).unwrap_or_default();
     let scheme = hop.scheme.unwrap_or_default();
     let host = hop.host.and_then(|host| target::normalise(host.as_bytes(), scheme).ok());
-    Believed { client: hop.address.or(peer), scheme, host, trusted: true }
+    let (client, besides) = (hop.address.or(peer), besides(fields));
+    Believed { client, scheme, host, besides, trusted: true }
 }
 
-fn remove_lies(fields: &mut HeaderMap) {
-    let is_lie =
-        |name: &&HeaderName| name.as_str().starts_with("x-forwarded-") || LIES.contains(name);
-    let lies: Vec<HeaderName> = fields.keys().filter(is_lie).cloned().collect();
-    for name in lies {
+/// `X-Forwarded-Prefix`, `-Port` and their like: they pass, and so must be part of the key.
+fn besides(fields: &HeaderMap) -> Option<String> {
+    let known = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST];
+    let others = fields
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with("x-forwarded-") && !known.contains(name));
+    let mut lines: Vec<String> = others
+        .map(|(name, value)| format!("{name}: {}\n", value.as_bytes().escape_ascii()))
+        .collect();
+    lines.sort();
+    (!lines.is_empty()).then(|| lines.concat())
+}
+
+/// Whether a client could speak for us by this field.
+pub(super) fn is_claim(name: &HeaderName) -> bool {
+    is_lie(name) || REWRITES.contains(name) || is_disguised(name)
+}
+
+fn is_lie(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded-") || LIES.contains(name)
+}
+
+/// CGI and its descendants (WSGI, PHP, Rack) take `X_Real_IP` for `X-Real-IP`.
+fn is_disguised(name: &HeaderName) -> bool {
+    let plain = name.as_str().contains('_').then(|| name.as_str().replace('_', "-"));
+    let plain = plain.and_then(|plain| HeaderName::from_bytes(plain.as_bytes()).ok());
+    plain.is_some_and(|it| is_lie(&it) || REWRITES.contains(&it) || frames(&it))
+}
+
+fn frames(name: &HeaderName) -> bool {
+    ONE_HOP.contains(name) || NOT_NOMINATED.contains(name)
+}
+
+fn remove(fields: &mut HeaderMap, is_bad: impl Fn(&HeaderName) -> bool) {
+    let bad: Vec<HeaderName> = fields.keys().filter(|name| is_bad(name)).cloned().collect();
+    for name in bad {
         fields.remove(name);
     }
 }

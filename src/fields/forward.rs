@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
-use super::{Believed, lists, remove_hop_by_hop};
+use super::{Believed, NOT_NOMINATED, believe::is_claim, is_set_by_us, lists, remove_hop_by_hop};
 use crate::{server::PeerAddr, target::Scheme};
 
 /// What a forwarded request is told about where it comes from.
@@ -49,7 +49,7 @@ pub fn forward(fields: &mut HeaderMap, forwarding: Forwarding<'_>) {
     if let Some(left) = max_forwards(fields) {
         fields.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
     }
-    join_cookies(fields, forwarding.version);
+    declare_trailers(fields);
     put(fields, header::HOST, forwarding.host);
     fields.append(header::VIA, via(forwarding.version));
     tell_where_from(fields, forwarding);
@@ -71,8 +71,26 @@ pub fn max_forwards(fields: &HeaderMap) -> Option<u64> {
     fields.get(header::MAX_FORWARDS)?.to_str().ok()?.trim().parse().ok()
 }
 
+/// Leaves names in Trailer that a client may send there: only the fields that it names are sent on,
+/// and some servers make them fields of the head.
+fn declare_trailers(fields: &mut HeaderMap) {
+    let lines = fields.get_all(header::TRAILER).iter();
+    let named = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    let harmless =
+        |name: &HeaderName| !is_claim(name) && !is_set_by_us(name) && !NOT_NOMINATED.contains(name);
+    let names: Vec<HeaderName> = named.filter(harmless).collect();
+    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    if fields.contains_key(header::TRAILER) {
+        put(fields, header::TRAILER, &names.join(", "));
+    }
+}
+
 /// HTTP/2 may split Cookie into many fields; HTTP/1.1 has one (RFC 9113 §8.2.3).
-fn join_cookies(fields: &mut HeaderMap, version: Version) {
+///
+/// To be done before a variant is chosen: repeated fields count as one with commas, which is
+/// another Cookie.
+pub fn join_cookies(fields: &mut HeaderMap, version: Version) {
     let lines: Vec<&[u8]> =
         fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if version != Version::HTTP_2 || lines.len() < 2 {

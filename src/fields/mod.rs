@@ -8,7 +8,7 @@ mod forward;
 use http::{HeaderMap, HeaderName, header};
 
 pub use believe::{Believed, believe};
-pub use forward::{Forwarding, Upgrade, forward, max_forwards, via};
+pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 
 /// Fields that mean the connection they come on, whoever sends them.
 const ONE_HOP: [HeaderName; 9] = [

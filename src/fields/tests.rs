@@ -59,12 +59,31 @@ fn a_stranger_is_not_believed() {
         ("x-original-url", "/admin"),
         ("x-rewrite-url", "/admin"),
         ("x-http-method-override", "DELETE"),
+        ("x_forwarded_for", "1.1.1.1"),
+        ("x_real-ip", "1.1.1.1"),
+        ("content_length", "9"),
+        ("proxy", "http://evil"),
         ("accept", "*/*"),
     ]);
     let believed = believe(&mut got, peer("192.0.2.1"), &trusted());
     assert_eq!(believed.client, Some("192.0.2.1".parse().unwrap()));
     assert_eq!((believed.scheme, believed.host), (Scheme::Http, None));
     assert_eq!(lines(&got), [("accept".to_owned(), "*/*".to_owned())]);
+}
+
+#[test]
+fn what_rewrites_a_request_is_not_even_a_trusted_proxys_to_say() {
+    let mut got = fields(&[
+        ("x-original-url", "/admin"),
+        ("x-http-method-override", "DELETE"),
+        ("x_forwarded_proto", "https"),
+        ("x-real-ip", "198.51.100.1"),
+        ("api_key", "1"),
+    ]);
+    believe(&mut got, peer("10.0.0.1"), &trusted());
+    let mut names: Vec<_> = got.keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["api_key", "x-real-ip"]);
 }
 
 #[test]
@@ -171,11 +190,11 @@ fn a_trusted_chain_is_continued() {
 fn cookies_split_by_http_2_are_joined_and_only_those() {
     let split = [("cookie", "a=1"), ("cookie", "b=2")];
     let mut got = fields(&split);
-    forwarded(&mut got, "192.0.2.1", Version::HTTP_2);
+    join_cookies(&mut got, Version::HTTP_2);
     assert_eq!(got["cookie"], "a=1; b=2");
     assert_eq!(got.get_all("cookie").iter().count(), 1);
     let mut got = fields(&split);
-    forwarded(&mut got, "192.0.2.1", Version::HTTP_11);
+    join_cookies(&mut got, Version::HTTP_11);
     assert_eq!(got.get_all("cookie").iter().count(), 2);
 }
 
@@ -187,4 +206,17 @@ fn te_trailers_is_sent_on_as_a_hop_of_our_own() {
         (&got["te"], &got["connection"]),
         (&"trailers".parse().unwrap(), &"te".parse().unwrap())
     );
+}
+
+#[test]
+fn trailers_are_announced_but_for_what_we_say_ourselves() {
+    let mut got = fields(&[
+        ("trailer", "X-Sum, X-Forwarded-For"),
+        ("trailer", "Via, Connection, X_Real_IP, Host, X-End"),
+    ]);
+    forwarded(&mut got, "192.0.2.1", Version::HTTP_11);
+    assert_eq!(got.get_all("trailer").iter().collect::<Vec<_>>(), ["x-sum, x-end"]);
+    let mut got = fields(&[("trailer", "Via")]);
+    forwarded(&mut got, "192.0.2.1", Version::HTTP_11);
+    assert_eq!(got.get("trailer"), None);
 }

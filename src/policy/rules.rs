@@ -73,6 +73,15 @@ pub enum RequestCacheControl {
     Honor,
 }
 
+impl Rules {
+    /// What may be shared with whom: where this differs, nothing stored under the one is for the
+    /// other.
+    #[must_use]
+    pub fn sharing(&self) -> (Authorization, Cookies, SetCookie) {
+        (self.authorization, self.cookies, self.set_cookie)
+    }
+}
+
 impl Default for Rules {
     fn default() -> Rules {
         Rules {

@@ -55,6 +55,15 @@ impl<'a> Validators<'a> {
     }
 }
 
+/// Whether If-Match names an entity-tag of ours, which only we can judge.
+#[must_use]
+pub fn asks_for_ours(request: &HeaderMap) -> bool {
+    request.get_all(header::IF_MATCH).iter().any(|line| {
+        let own = OWN_TAG.as_bytes();
+        line.as_bytes().windows(own.len()).any(|window| window == own)
+    })
+}
+
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
 /// RFC 9111 §4.3.2).
 #[must_use]

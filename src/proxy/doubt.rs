@@ -46,8 +46,8 @@ impl<'a> Doubt<'a> {
         }
         self.invalidate(&self.visit.target);
         let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
-        let path = self.visit.target.path();
-        for target in invalidation::also_invalidated(scheme, authority, path, headers) {
+        let target = self.visit.target.as_str();
+        for target in invalidation::also_invalidated(scheme, authority, target, headers) {
             if let Ok(target) = PathAndQuery::try_from(target) {
                 self.invalidate(&target);
             }

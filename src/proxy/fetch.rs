@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header, request};
 
 use crate::{
     cache_status::{CacheStatus, Forwarded},
-    collapse::Outcome,
+    collapse::Company,
     fields::{self, Upgrade},
     policy::{
         self, Exchange, Fwd, Now, Received, Unstorable, asked,
+        rules::Authorization,
         storing::{self, Context, Validating},
         validation,
     },
     reply::Failure,
-    store::{Entry, Place},
+    store::{Entry, Place, Selecting, Turn},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -31,6 +32,10 @@ pub(super) struct Fetch {
     pub(super) stored: Option<Entry>,
     /// Why it goes forward.
     pub(super) fwd: Fwd,
+    /// Whether others may follow it.
+    pub(super) company: Company,
+    /// When the origin was asked.
+    pub(super) asked: Turn,
 }
 
 /// A response head from the origin, judged.
@@ -42,6 +47,12 @@ pub(super) struct Judged {
 }
 
 impl Fetch {
+    /// One that was not sent yet.
+    pub(super) fn new(visit: Visit, place: Place, stored: Option<Entry>, fwd: Fwd) -> Fetch {
+        let (visit, company) = (Arc::new(visit), Company::Welcome);
+        Fetch { visit, place, stored, fwd, company, asked: Turn::default() }
+    }
+
     /// What Cache-Status says of it so far.
     pub(super) fn told(&self, collapsed: bool) -> Forwarded {
         Forwarded { collapsed, ..CacheStatus::forwarded(self.fwd) }
@@ -51,6 +62,11 @@ impl Fetch {
     pub(super) fn request(&self) -> request::Parts {
         let mut head = self.visit.forwarded();
         head.method = Method::GET;
+        if self.company == Company::Alone && self.stored.is_none() {
+            // The answer is for this client: a 304 may save it the body.
+            let _ = validation::forward_conditions(&Method::GET, &mut head.headers, None);
+            return head;
+        }
         let validators = self.stored.as_ref().map(|stored| stored.head.origin_validators());
         validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
         head
@@ -71,6 +87,25 @@ impl Fetch {
         }
     }
 
+    /// The fields that choose among the answers for this target: those of Vary, and credentials
+    /// where the route isolates them.
+    ///
+    /// # Errors
+    /// Why none of them can be chosen.
+    pub(super) fn selecting(&self, headers: &HeaderMap) -> Result<Vec<HeaderName>, Unstorable> {
+        let mut names = storing::vary(headers)?;
+        let isolate = self.visit.route.cache.rules.authorization == Authorization::Isolate;
+        if isolate && !names.contains(&header::AUTHORIZATION) {
+            names.push(header::AUTHORIZATION);
+        }
+        Ok(names)
+    }
+
+    /// What chooses this answer among those for its target.
+    pub(super) fn places(&self, names: Vec<HeaderName>) -> Selecting<'_> {
+        Selecting { names, request: &self.visit.head.headers, asked: self.asked }
+    }
+
     /// Why an answer that HTTP would share depends on what only this hop knows.
     fn unsharable(&self, headers: &HeaderMap) -> Option<Unstorable> {
         let names = match storing::vary(headers) {
@@ -89,23 +124,6 @@ impl Fetch {
         let exchange = Exchange { request: now, response: now };
         let may = storing::may_stand_in(self.context(exchange));
         self.stored.clone().filter(|_| may)
-    }
-
-    /// What followers get where the origin gave no answer.
-    pub(super) fn fall_back(&self, failure: Failure, now: Now) -> Outcome {
-        match self.may_stand_in(now) {
-            Some(entry) => Outcome::Stale { entry, fwd_status: None },
-            None => Outcome::Failed(failure),
-        }
-    }
-
-    /// What followers get where the origin answered with an error and the stored response stands
-    /// in.
-    pub(super) fn stale(&self, fwd_status: Option<StatusCode>) -> Outcome {
-        match self.stored.clone() {
-            Some(entry) => Outcome::Stale { entry, fwd_status },
-            None => Outcome::NotShared,
-        }
     }
 
     fn context(&self, exchange: Exchange) -> Context<'_> {

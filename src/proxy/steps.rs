@@ -16,12 +16,13 @@ use crate::{
     body::Body,
     cache_status::{CacheStatus, Detail},
     collapse::{
-        Arrival, Company, Leader, Outcome,
-        fill::{Fill, Pushed, Terms},
+        Arrival, Company, Fault, Leader, Outcome,
+        fill::{Fill, Pushed, Spilled, Terms},
     },
+    fields,
     log::Record,
     policy::{
-        self, Decision, Exchange, Meta, Now, Received, Unstorable, Wall, freshness,
+        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, Wall, freshness,
         rules::{Authorization, SetCookie},
         storing,
         validation::{self, Condition, OWN_TAG},
@@ -63,16 +64,35 @@ impl Proxy {
         reply::stored(&fetch.visit, stored, self.clock.now(), CacheStatus::Forwarded(told))
     }
 
+    /// Answers although the origin failed: with the stored response, or with its failure.
+    ///
+    /// # Errors
+    /// How to look again, where its answer was another client's.
+    pub(super) fn make_do(
+        &self,
+        fetch: &Fetch,
+        fault: Fault,
+        stored: Option<Entry>,
+    ) -> Result<Answer, Company> {
+        match (stored, fault) {
+            (Some(stored), Fault::Answered(status)) => {
+                Ok(self.stand_in(fetch, &stored, Some(status)))
+            }
+            (Some(stored), Fault::Silent(_)) => Ok(self.stand_in(fetch, &stored, None)),
+            (None, Fault::Answered(_)) => Err(Company::Alone),
+            (None, Fault::Silent(failure)) => {
+                let told = fetch.told(false).detail(Detail::Failed(failure.token()));
+                Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(told)))
+            }
+        }
+    }
+
     /// Whether a fetch may be shared by those who ask at the same time.
     pub(super) fn company(&self, fetch: &Fetch) -> Company {
-        let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
-        let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
-        let private = visit.asked.authorization
-            && rules.authorization != Authorization::Isolate
-            && !known_shared;
+        let visit = &fetch.visit;
         let crowd = if visit.asked.cookie { Crowd::WithCookie } else { Crowd::All };
         let alone = !visit.route.cache.collapse
-            || private
+            || is_personal(fetch)
             || visit.wants_trailers()
             || !self.store.collapses(fetch.place.key, crowd, self.clock.now());
         if alone { Company::Alone } else { Company::Welcome }
@@ -94,11 +114,6 @@ impl Proxy {
             }
         }
         None
-    }
-
-    /// Looks into the store again before the origin is asked.
-    pub(super) fn is_fresh_by_now(&self, fetch: &mut Fetch) -> bool {
-        self.look_again(fetch).is_some()
     }
 
     /// Whether what a fetch brought is for this request, too; else how to look again.
@@ -143,7 +158,7 @@ impl Proxy {
         if declared.is_some_and(|declared| declared > limit) {
             return Err(Unstorable::TooLarge);
         }
-        let names = storing::vary(response.headers())?;
+        let names = fetch.selecting(response.headers())?;
         let claim = self.budget.claim(declared.unwrap_or(0)).ok_or(Unstorable::NoRoom)?;
         let terms = Terms { limit, declared, claim, clock: self.clock.clone() };
         Ok(Room { names, terms })
@@ -162,19 +177,30 @@ impl Proxy {
         make_storable(&mut parts.headers, visit, self.clock.now());
         reply::end_to_end(&mut parts.headers, parts.version);
         let head = Head { meta, status: parts.status, fields: Block::new(&parts.headers) };
-        let place = self.store.place(visit.primary, room.names, &visit.head.headers);
+        let place = self.store.place(visit.primary, fetch.places(room.names));
         let (fill, filling) = Fill::new(room.terms);
         (Arc::new(Arrival { head, place, filling }), fill, body)
     }
 
     /// Ends the body; the entry, if all of it was kept.
-    pub(super) fn complete(&self, fetch: &Fetch, arrival: &Arrival, fill: Fill) -> Option<Entry> {
+    ///
+    /// # Errors
+    /// Why it was not kept.
+    pub(super) fn complete(
+        &self,
+        fetch: &Fetch,
+        arrival: &Arrival,
+        fill: Fill,
+    ) -> Result<Entry, Unstorable> {
         let coding = arrival.head.fields.get(&header::CONTENT_ENCODING);
-        let (body, id) = fill.finish(coding)?;
+        let (body, id) = fill.finish(coding).map_err(|spilled| match spilled {
+            Spilled::TooLarge => Unstorable::TooLarge,
+            Spilled::NoRoom => Unstorable::NoRoom,
+        })?;
         // An identical refetch keeps the body that is stored already.
         let same = fetch.stored.as_ref().filter(|stored| stored.id == id);
         let body = same.map_or(body, |stored| stored.body.clone());
-        Some(Entry::new(arrival.head.clone(), body, id))
+        Ok(Entry::new(arrival.head.clone(), (body, id), fetch.asked))
     }
 
     /// Stores an entry, unless it was out of date before it came; and takes it back if it was
@@ -196,7 +222,8 @@ impl Proxy {
         if reason == Unstorable::Cookie {
             self.store.stop_collapsing(key, Crowd::WithCookie, now);
         }
-        if reason.predicts_more() {
+        // What a credential is answered says nothing of what the others are.
+        if reason.predicts_more() && !is_personal(fetch) {
             self.store.stop_collapsing(key, Crowd::All, now);
             self.store.remove(key);
         }
@@ -223,42 +250,60 @@ impl Proxy {
                 // Good for the client that asked, and for nobody after it.
                 let received = exchange.response.mono;
                 let meta = Meta { received, initial_age: 0, ..stored.head.meta };
-                let entry = stored.freshened(meta, &fields);
+                let entry = stored.freshened(meta, &fields, fetch.asked);
                 let answer = reply::stored(visit, &entry, self.clock.now(), status);
                 let _ = duty.owner.send(answer);
                 return;
             }
         };
-        let names = storing::vary(&fields).unwrap_or_default();
-        let place = self.store.place(visit.primary, names, &visit.head.headers);
+        let names = fetch.selecting(&fields).unwrap_or_default();
+        let place = self.store.place(visit.primary, fetch.places(names));
         make_storable(&mut fields, visit, exchange.response);
-        let entry = stored.freshened(meta, &fields);
+        let entry = stored.freshened(meta, &fields, fetch.asked);
         self.keep(&duty.leader, &place, &entry);
         duty.finish(Outcome::Entry { place, entry, fwd_status });
     }
 
     /// Takes the entity-tags that are ours out of a request's conditions, or judges them.
-    pub(super) fn settle_conditions(
-        &self,
+    pub(super) async fn settle_conditions(
+        self: &Arc<Self>,
         visit: &Visit,
         snapshot: &Snapshot,
         head: &mut request::Parts,
     ) -> Condition {
-        let current = head.headers.contains_key(header::IF_MATCH).then(|| {
-            let mut keys = visit.get_keys(snapshot, &visit.target);
-            keys.find_map(|key| self.fresh_tag(key, visit))
-        });
-        let current = current.flatten();
+        let current = match validation::asks_for_ours(&head.headers) {
+            true => self.current_tag(visit, snapshot).await,
+            false => None,
+        };
         let (method, headers) = (head.method.clone(), &mut head.headers);
         validation::forward_conditions(&method, headers, current.as_deref())
     }
 
-    /// The entity-tag of a fresh stored response.
-    fn fresh_tag(&self, primary: crate::key::Key, visit: &Visit) -> Option<Vec<u8>> {
+    /// The entity-tag of the stored response to a GET of the same target, validated if need be:
+    /// only so is it known to be current.
+    async fn current_tag(self: &Arc<Self>, visit: &Visit, snapshot: &Snapshot) -> Option<Vec<u8>> {
         let now = self.clock.now();
-        let entry = self.store.get(primary, &visit.head.headers, now).stored.ok()?;
-        let fresh = entry.head.meta.fresh_for(now) > 0 && !entry.head.meta.no_cache;
-        entry.head.validators().etag.filter(|_| fresh).map(<[u8]>::to_vec)
+        let visit = visit.as_get(snapshot)?;
+        let found = self.store.get(visit.primary, &visit.head.headers, now);
+        // What this client may not have from the cache is nothing to judge its tag by.
+        let rules = &visit.route.cache.rules;
+        let stored = match policy::decide(&visit.asked, rules, found.stored, now) {
+            Decision::Serve(stored) if stored.head.meta.fresh_for(now) > 0 => {
+                return stored.head.validators().etag.map(<[u8]>::to_vec);
+            }
+            Decision::Serve(stored)
+            | Decision::ServeStale(stored)
+            | Decision::Validate(stored, _) => stored,
+            Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => return None,
+        };
+        let fetch = Fetch::new(visit, found.place, Some(stored), Fwd::Stale);
+        let answer = Box::pin(self.follow(fetch)).await;
+        if answer.status.is_stale() {
+            return None;
+        }
+        let answer = answer.response;
+        let tag = answer.headers().get(header::ETAG).filter(|_| answer.status().is_success());
+        tag.map(|tag| tag.as_bytes().to_vec())
     }
 
     /// Turns both connections into a tunnel, now that the upstream has agreed.
@@ -268,6 +313,9 @@ impl Proxy {
         mut response: Response<ResponseBody>,
         status: CacheStatus,
     ) -> Answer {
+        if !fields::lists(response.headers(), &header::UPGRADE, "websocket") {
+            return reply::refused_upgrade(status);
+        }
         let upstream = hyper::upgrade::on(&mut response);
         let (head, place) = response.into_parts();
         let Some(client) = client else { return reply::refused_upgrade(status) };
@@ -325,26 +373,39 @@ impl Proxy {
 /// Pours a response body into a fill; `false` if it broke off, or nobody is left to go on for.
 pub(super) async fn drain(mut body: ResponseBody, fill: &mut Fill, leader: &Leader) -> bool {
     let mut orphaned = None;
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    loop {
+        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+        let frame = tokio::select! {
+            biased;
+            frame = next => frame,
+            () = leader.abandoned(fill), if orphaned.is_none() && !leader.is_kept() => {
+                orphaned = leader.orphaned();
+                match orphaned {
+                    Some(_) => continue,
+                    None => return false,
+                }
+            }
+        };
         let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
                 tracing::warn!(%error, "an upstream's response broke off");
                 return false;
             }
+            None => return true,
         };
         let Ok(chunk) = frame.into_data() else { continue };
         if fill.push(chunk).await == Pushed::Deserted {
             return false;
         }
-        if orphaned.is_none() && !leader.is_kept() && !fill.has_readers() {
-            orphaned = leader.orphaned();
-            if orphaned.is_none() {
-                return false;
-            }
-        }
     }
-    true
+}
+
+/// Whether it carries a credential that is not part of the key, for what is not known to be shared.
+fn is_personal(fetch: &Fetch) -> bool {
+    let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
+    let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
+    visit.asked.authorization && rules.authorization != Authorization::Isolate && !known_shared
 }
 
 /// The stored fields with those of a 304 taken over; no entity-tag of ours among them.

@@ -35,7 +35,14 @@ pub struct Stored {
     pub body: Bytes,
     /// What the body is, by content.
     pub id: BodyId,
+    /// When it was asked for.
+    pub asked: Turn,
 }
+
+/// The order in which the origin was asked: what was asked for earlier does not replace what was
+/// asked for later (RFC 9111 §4: the most recent response).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn(pub u64);
 
 /// Names a body by its bytes and its Content-Encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,20 +75,20 @@ impl Head {
 impl Entry {
     /// A complete response. Where the origin gave no ETag, it gets a strong one made of the body.
     #[must_use]
-    pub fn new(mut head: Head, body: Bytes, id: BodyId) -> Entry {
+    pub fn new(mut head: Head, (body, id): (Bytes, BodyId), asked: Turn) -> Entry {
         if head.fields.get(&header::ETAG).is_none() {
             let mut fields = head.fields.to_map();
             fields.insert(header::ETAG, id.entity_tag());
             head.fields = Block::new(&fields);
         }
-        Entry(Arc::new(Stored { head, body, id }))
+        Entry(Arc::new(Stored { head, body, id, asked }))
     }
 
     /// The same body under a new head (RFC 9111 §4.3.4).
     #[must_use]
-    pub fn freshened(&self, meta: Meta, fields: &HeaderMap) -> Entry {
+    pub fn freshened(&self, meta: Meta, fields: &HeaderMap, asked: Turn) -> Entry {
         let head = Head { meta, status: self.head.status, fields: Block::new(fields) };
-        Entry::new(head, self.body.clone(), self.id)
+        Entry::new(head, (self.body.clone(), self.id), asked)
     }
 }
 

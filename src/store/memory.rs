@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::HeaderName;
+use http::{HeaderName, header};
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 
-use super::{Entry, MAX_VARIANTS, Vary};
+use super::{Entry, MAX_VARIANTS, Turn, Vary};
 use crate::{
     key::{IdentityState, Key},
     policy::Now,
@@ -82,9 +82,13 @@ impl Memory {
 
     pub(super) fn insert(&self, key: Key, entry: Entry, now: Now) {
         let usable = u64::try_from(entry.head.meta.usable_for(now)).unwrap_or(0);
-        let slot = Slot::Entry(entry);
+        let (asked, slot) = (entry.asked, Slot::Entry(entry));
         let weight = u64::from(slot.weight());
-        self.cache.insert(key, Kept { slot, usable: Some(Duration::from_millis(usable)) });
+        let kept = Kept { slot, usable: Some(Duration::from_millis(usable)) };
+        self.cache.entry(key).and_compute_with(|known| match known {
+            Some(known) if known.value().slot.asked() > asked => Op::Nop,
+            Some(_) | None => Op::Put(kept),
+        });
         self.settle(weight);
     }
 
@@ -104,42 +108,51 @@ impl Memory {
     }
 
     /// The list of a target's variants, told apart by `names`; a new one where the newest
-    /// response names other fields than the last.
-    pub(super) fn declare(&self, primary: Key, names: Vec<HeaderName>) -> Arc<Vary> {
-        let mut declared = None;
+    /// response names other fields than the last. Where something is stored that was asked for
+    /// later, the list is one that nobody will find.
+    pub(super) fn declare(&self, primary: Key, names: Vec<HeaderName>, asked: Turn) -> Arc<Vary> {
+        let epoch = fastrand::u64(..);
+        let fresh = Arc::new(Vary { epoch, asked, names, variants: Vec::new() });
+        let mut declared = fresh.clone();
         self.cache.entry(primary).and_compute_with(|kept| {
-            let known = kept.and_then(|kept| kept.into_value().slot.into_vary());
-            if let Some(vary) = known.filter(|vary| vary.names == names) {
-                declared = Some(vary);
+            let known = kept.map(|kept| kept.into_value().slot);
+            let entry = matches!(known, Some(Slot::Entry(_)));
+            let later = known.as_ref().is_some_and(|slot| slot.asked() > asked);
+            let vary = known.and_then(Slot::into_vary).filter(|it| it.names == fresh.names);
+            if let Some(vary) = vary {
+                declared = vary;
                 return Op::Nop;
             }
-            let epoch = fastrand::u64(..);
-            let vary = Arc::new(Vary { epoch, names: names.clone(), variants: Vec::new() });
-            declared = Some(vary.clone());
-            Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
+            // What is stored without Vary stays until this response is whole.
+            if later || entry {
+                return Op::Nop;
+            }
+            Op::Put(Kept { slot: Slot::Vary(fresh.clone()), usable: None })
         });
-        declared.expect("the closure has run, and each of its ways sets it")
+        declared
     }
 
-    /// Adds a variant to its list; `false` where the list is gone. The oldest leaves a full one.
-    pub(super) fn list(&self, primary: Key, epoch: u64, variant: Key) -> bool {
+    /// Adds a variant to its list; `false` where the list is gone, and what is there now is not
+    /// older. The oldest leaves a full one.
+    pub(super) fn list(&self, primary: Key, own: &Vary, variant: Key) -> bool {
         let (mut listed, mut oldest) = (false, None);
         self.cache.entry(primary).and_compute_with(|kept| {
-            let known = kept.and_then(|kept| kept.into_value().slot.into_vary());
-            let Some(vary) = known.filter(|vary| vary.epoch == epoch) else {
-                return Op::Nop;
+            let vary = match kept.map(|kept| kept.into_value().slot) {
+                Some(Slot::Vary(vary)) if vary.epoch == own.epoch => vary,
+                // It took the place of a response without Vary.
+                Some(Slot::Entry(entry)) if entry.asked <= own.asked => Arc::new(own.clone()),
+                Some(_) | None => return Op::Nop,
             };
             listed = true;
-            if vary.variants.last() == Some(&variant) {
-                return Op::Nop;
+            // Each credential is a variant of its own, and memory alone bounds their number.
+            let isolated = vary.names.contains(&header::AUTHORIZATION);
+            let mut variants = vary.variants.clone();
+            if !isolated {
+                variants.retain(|it| *it != variant);
+                oldest = (variants.len() == MAX_VARIANTS).then(|| variants.remove(0));
+                variants.push(variant);
             }
-            let others = vary.variants.iter().copied().filter(|it| *it != variant);
-            let mut variants: Vec<Key> = others.collect();
-            if variants.len() == MAX_VARIANTS {
-                oldest = Some(variants.remove(0));
-            }
-            variants.push(variant);
-            let vary = Arc::new(Vary { epoch, names: vary.names.clone(), variants });
+            let vary = Arc::new(Vary { variants, names: vary.names.clone(), ..*vary });
             Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
         });
         if let Some(oldest) = oldest {
@@ -166,6 +179,14 @@ impl Slot {
             Slot::Vary(vary) => vary.variants.len() * size_of::<Key>() + vary.names.len() * 64,
         };
         u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
+    }
+
+    /// When the response was asked for that put it there.
+    fn asked(&self) -> Turn {
+        match self {
+            Slot::Entry(entry) => entry.asked,
+            Slot::Vary(vary) => vary.asked,
+        }
     }
 
     pub(super) fn into_entry(self) -> Option<Entry> {

@@ -8,12 +8,15 @@ pub mod entry;
 mod marks;
 mod memory;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use http::{HeaderMap, HeaderName};
 
 pub use block::Block;
-pub use entry::{BodyHasher, BodyId, Entry, Head};
+pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use marks::Crowd;
 
 use crate::{
@@ -31,13 +34,16 @@ pub const MAX_VARIANTS: usize = 32;
 pub struct Store {
     memory: Memory,
     marks: Marks,
+    turns: AtomicU64,
 }
 
 /// The variants of one target URI (RFC 9111 §4.1).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Vary {
     /// Part of every variant's key: who drops the list drops them all.
     epoch: u64,
+    /// When the response was asked for that named these fields last.
+    asked: Turn,
     /// The selecting fields, as the newest response names them.
     names: Vec<HeaderName>,
     /// The oldest first.
@@ -51,6 +57,17 @@ pub struct Found {
     pub place: Place,
     /// It, or which kind of miss this is.
     pub stored: Result<Entry, Fwd>,
+}
+
+/// What chooses among the responses for one target URI.
+#[derive(Debug)]
+pub struct Selecting<'a> {
+    /// The fields that the response names.
+    pub names: Vec<HeaderName>,
+    /// The request that brought it.
+    pub request: &'a HeaderMap,
+    /// When the origin was asked for it.
+    pub asked: Turn,
 }
 
 /// Where a response is to be stored.
@@ -68,41 +85,48 @@ impl Store {
     /// An empty store of at most `max_size` bytes.
     #[must_use]
     pub fn new(max_size: u64) -> Store {
-        Store { memory: Memory::new(max_size), marks: Marks::new() }
+        Store { memory: Memory::new(max_size), marks: Marks::new(), turns: AtomicU64::new(0) }
     }
 
     /// Finds the response that a request's target and selecting fields choose.
     #[must_use]
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
-        let (vary, entry) = match self.memory.get(&primary) {
-            None => (None, None),
-            Some(Slot::Entry(entry)) => (None, usable(entry, now)),
+        let (vary, key, entry) = match self.memory.get(&primary) {
+            None => (None, primary, None),
+            Some(Slot::Entry(entry)) => (None, primary, usable(entry, now)),
             Some(Slot::Vary(vary)) => {
-                let slot = self.memory.get(&vary.key(primary, asked));
-                let entry = slot.and_then(Slot::into_entry);
-                (Some(vary), entry.and_then(|entry| usable(entry, now)))
+                let key = vary.key(primary, asked);
+                let entry = self.memory.get(&key).and_then(Slot::into_entry);
+                (Some(vary), key, entry.and_then(|entry| usable(entry, now)))
             }
         };
         let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
-        let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
         Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss) }
+    }
+
+    /// The next turn: taken when the origin is asked.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        Turn(self.turns.fetch_add(1, Relaxed) + 1)
     }
 
     /// Where a response that names these selecting fields belongs. From now on, requests for its
     /// target are told apart by them: the newest response's Vary decides (§4.1).
     #[must_use]
-    pub fn place(&self, primary: Key, names: Vec<HeaderName>, asked: &HeaderMap) -> Place {
+    pub fn place(&self, primary: Key, selecting: Selecting<'_>) -> Place {
+        let Selecting { names, request, asked } = selecting;
         if names.is_empty() {
             return Place { primary, vary: None, key: primary };
         }
-        let vary = self.memory.declare(primary, names);
-        Place { primary, key: vary.key(primary, asked), vary: Some(vary) }
+        let vary = self.memory.declare(primary, names, asked);
+        Place { primary, key: vary.key(primary, request), vary: Some(vary) }
     }
 
-    /// Stores a response. One whose variant list has been dropped since is dropped, too.
+    /// Stores a response, unless one is stored that was asked for later. One whose variant list
+    /// has been dropped since is dropped, too.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
         if let Some(vary) = &place.vary
-            && !self.memory.list(place.primary, vary.epoch, place.key)
+            && !self.memory.list(place.primary, vary, place.key)
         {
             return;
         }

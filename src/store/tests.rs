@@ -16,10 +16,10 @@ fn primary(path: &str) -> Key {
         route: "default",
         scheme: "http",
         authority: "a",
-        forwarded_host: None,
+        forwarded: None,
         path,
         query: None,
-        credentials: None,
+        generation: 0,
     })
 }
 
@@ -47,15 +47,19 @@ fn entry(body: impl Into<Bytes>) -> Entry {
     let body = body.into();
     let mut hasher = BodyHasher::default();
     hasher.update(&body);
-    Entry::new(head, body, hasher.finish(None))
+    Entry::new(head, (body, hasher.finish(None)), Turn::default())
 }
 
 fn accept(value: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))])
 }
 
+fn place(store: &Store, primary: Key, names: &[HeaderName], request: &HeaderMap) -> Place {
+    store.place(primary, Selecting { names: names.to_vec(), request, asked: Turn::default() })
+}
+
 fn put(store: &Store, primary: Key, names: &[HeaderName], asked: &HeaderMap, body: &'static str) {
-    let place = store.place(primary, names.to_vec(), asked);
+    let place = place(store, primary, names, asked);
     store.put(&place, entry(body), NOW);
 }
 
@@ -109,7 +113,7 @@ fn the_oldest_variant_leaves_a_full_list() {
         HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(value).unwrap())])
     };
     for value in &values {
-        let place = store.place(key, vec![header::ACCEPT], &asked(value));
+        let place = place(&store, key, &[header::ACCEPT], &asked(value));
         store.put(&place, entry(value.clone()), NOW);
     }
     assert_eq!(body(store.get(key, &asked("0"), NOW)), Err(Fwd::VaryMiss));
@@ -121,7 +125,7 @@ fn the_oldest_variant_leaves_a_full_list() {
 #[test]
 fn a_response_whose_list_was_dropped_is_not_stored() {
     let (store, key) = (Store::new(1 << 20), primary("/a"));
-    let place = store.place(key, vec![header::ACCEPT], &accept("a"));
+    let place = place(&store, key, &[header::ACCEPT], &accept("a"));
     store.invalidate(key);
     store.put(&place, entry("late"), NOW);
     assert_eq!(body(store.get(key, &accept("a"), NOW)), Err(Fwd::UriMiss));
@@ -133,7 +137,7 @@ fn the_store_stays_within_a_tenth_of_its_size() {
     let store = Store::new(max);
     for n in 0..200 {
         let key = primary(&format!("/{n}"));
-        let place = store.place(key, Vec::new(), &HeaderMap::new());
+        let place = place(&store, key, &[], &HeaderMap::new());
         store.put(&place, entry(vec![0; 256 << 10]), NOW);
         let unsettled = store.memory.unsettled();
         assert!(unsettled <= max / 16, "{unsettled} bytes wait to be weighed");

@@ -35,7 +35,7 @@ use attempt::{Answer, Terms, attempt};
 use body::Lease;
 use connect::Connector;
 use connection::Connection;
-use places::{Place, Places};
+use places::{Place, Places, Stay};
 use pool::Pool;
 use stall::Stall;
 
@@ -91,8 +91,12 @@ impl Upstream {
         body: RequestBody,
         sent: &AtomicBool,
     ) -> Result<Response<ResponseBody>, Error> {
-        let place = self.places.take(&self.clock, self.config.first_byte).await?;
         let upgrade = Upgrade::of(&head);
+        let stay = match upgrade {
+            Upgrade::NotAsked if http_body::Body::is_end_stream(&body) => Stay::Brief,
+            Upgrade::NotAsked | Upgrade::Asked => Stay::Long,
+        };
+        let place = self.places.take(stay, &self.clock, self.config.first_byte).await?;
         let request = framing::request(head, body);
         let answer = self.answer(request, sent).await?;
         self.deliver(answer, place, upgrade)

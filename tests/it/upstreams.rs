@@ -1,6 +1,6 @@
 //! The way to the API: what its faults become, what is repeated, and which connections are used.
 
-use crate::support::{Gate, Origin, Place, Proxy, Reply, Target, get, send};
+use crate::support::{Client, Gate, Origin, Place, Proxy, Reply, Target, get, send};
 
 /// A fault of the origin becomes this status, and the answer tells nothing about the inside.
 async fn becomes(status: u16, origin: Origin, why: &str) {
@@ -161,4 +161,25 @@ async fn an_origin_may_listen_on_a_unix_socket() {
     let origin = Origin::serve_unix(|seen| Reply::ok(seen.target)).await;
     let proxy = Proxy::before(&origin).await;
     assert_eq!(get(&proxy, "/by-path").await.text(), "/by-path");
+}
+
+#[tokio::test]
+async fn uploads_that_take_their_time_leave_places_to_others() {
+    let origin = Origin::serve(|seen| Reply::ok(seen.method)).await;
+    let config = "upstream = \"api\"\n[upstreams.api]\nurl = \"{origin}\"\nmax_concurrent = 4\n";
+    let proxy = Proxy::with(&origin, config).await;
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut client = Client::connect(&proxy).await;
+        let head = "POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 9\r\n\r\nb";
+        client.write(head).await;
+        slow.push(client);
+    }
+    origin.until_heads(3).await;
+    assert_eq!(get(&proxy, "/").await.text(), "GET", "one place in four is not for uploads");
+    for client in &mut slow {
+        client.expect_answer_to("POST");
+        client.write("ytebybyte".get(..8).unwrap()).await;
+        assert_eq!(client.read().await.unwrap().text(), "POST");
+    }
 }

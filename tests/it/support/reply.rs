@@ -181,7 +181,7 @@ impl Reply {
 
     /// Whether this answer to `method` has a body at all (RFC 9110 §6.4.1).
     pub(super) fn has_body(&self, method: &str) -> bool {
-        method != "HEAD" && !matches!(self.status, 101 | 204 | 304)
+        self.framed == Framed::Raw || method != "HEAD" && !matches!(self.status, 101 | 204 | 304)
     }
 }
 

@@ -1,0 +1,227 @@
+//! The `larder` program itself: arguments, exit codes, signals, what it says.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
+
+use crate::support::{Client, Gate, Origin, Place, Reply, get, within};
+
+/// The built program, with a directory for its files.
+struct Program {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    directory: tempfile::TempDir,
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
+    command.env_remove("LARDER_LOG").kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+async fn run(arguments: &[&str]) -> Output {
+    within(format!("the end of larder {arguments:?}"), command().args(arguments).output())
+        .await
+        .expect("it was built")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Program {
+    async fn start(config: &str) -> (Program, Place) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("proxy.toml");
+        fs::write(&path, config).unwrap();
+        let mut child = command()
+            .args(["run", "--config"])
+            .arg(&path)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it was built");
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut program = Program { child, lines, directory };
+        let line = program.says("listening on ").await;
+        let address: SocketAddr = line.split("listening on ").last().unwrap().parse().unwrap();
+        (program, Place::Tcp(address))
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.path().join("proxy.toml")
+    }
+
+    /// Waits for a line with `words` in it.
+    async fn says(&mut self, words: &str) -> String {
+        let mut said = Vec::new();
+        loop {
+            let next = within(format!("{words:?} after {said:#?}"), self.lines.next_line());
+            let line = next.await.unwrap().unwrap_or_else(|| panic!("{words:?} not in {said:#?}"));
+            if line.contains(words) {
+                return line;
+            }
+            said.push(line);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    async fn code(&mut self) -> Option<i32> {
+        within("the program's end", self.child.wait()).await.unwrap().code()
+    }
+}
+
+fn config(origin: &Origin, more: &str) -> String {
+    format!("listen = \"127.0.0.1:0\"\nupstream = \"{}\"\n{more}", origin.url())
+}
+
+fn file(directory: &Path, text: &str) -> String {
+    let path = directory.join("proxy.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_78_with_every_problem_and_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let wrong = "listen = \"127.0.0.1:0\"\nupsteam = \"http://a\"\n[cache]\nttl = \"soon\"\n";
+    let path = file(directory.path(), wrong);
+    for command in ["run", "check"] {
+        let output = run(&[command, "--config", &path]).await;
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains(&format!("{path}:2: upsteam: ")), "{said}");
+        assert!(said.contains("upstream"), "the nearest key is named: {said}");
+        assert!(said.contains(&format!("{path}:4: cache.ttl: ")), "all at once: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_good_configuration_passes_the_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path(), "listen = \"127.0.0.1:0\"\nupstream = \"http://a\"\n");
+    let output = run(&["check", "--config", &path]).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).starts_with("ok: "), "{}", text(&output.stdout));
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_2_and_a_missing_file_is_78() {
+    assert_eq!(run(&["walk"]).await.status.code(), Some(2));
+    let output = run(&["run", "--config", "/no/such/proxy.toml"]).await;
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("/no/such/proxy.toml"), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["run", "--upstream", "http://127.0.0.1:9", "--listen", &address]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(&address), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_cache_and_the_connections() {
+    let origin = Origin::serve(|seen| Reply::fresh(60, seen.target).undated()).await;
+    let (mut program, place) = Program::start(&config(&origin, "")).await;
+    let mut client = Client::connect(&place).await;
+    let ask = "GET /a HTTP/1.1\r\nHost: api.test\r\n\r\n";
+    client.write(ask).await;
+    client.read().await.unwrap();
+
+    fs::write(program.config(), config(&origin, "[limits]\nmax_fields = \"many\"\n")).unwrap();
+    program.signal(Signal::HUP);
+    program.says("proxy.toml:4: limits.max_fields: ").await;
+    program.says("the old one stays").await;
+    client.write(ask).await;
+    assert!(client.read().await.unwrap().is_hit(), "nothing has changed");
+
+    let route = "[[routes]]\nmatch = { path = \"/private/**\" }\ncache = { mode = \"off\" }\n";
+    fs::write(program.config(), config(&origin, route)).unwrap();
+    program.signal(Signal::HUP);
+    program.says("configuration reloaded: routes changed").await;
+    client.write(ask).await;
+    assert!(client.read().await.unwrap().is_hit(), "the cache and the connection stay");
+    client.write("GET /private/x HTTP/1.1\r\nHost: api.test\r\n\r\n").await;
+    assert_eq!(client.read().await.unwrap().cache_status().fwd(), "bypass", "the new route");
+
+    fs::write(program.config(), config(&origin, "[cache.memory]\nmax_size = \"8MiB\"\n")).unwrap();
+    program.signal(Signal::HUP);
+    program.says("cache.memory has changed: restart").await;
+}
+
+#[tokio::test]
+async fn sigterm_lets_what_is_under_way_end_and_a_second_one_does_not() {
+    for (hurry, code) in [(false, Some(0)), (true, Some(1))] {
+        let gate = Gate::new();
+        let held = gate.clone();
+        let origin = Origin::serve(move |_| Reply::fresh(60, "x").undated().held(&held)).await;
+        let (mut program, place) = Program::start(&config(&origin, "")).await;
+        let mut client = get(&place, "/").sent().await;
+        origin.until_requests(1).await;
+        program.signal(Signal::TERM);
+        program.says("stopping").await;
+        if hurry {
+            program.signal(Signal::TERM);
+        } else {
+            gate.open();
+            assert_eq!(client.read().await.unwrap().text(), "x", "it was under way");
+        }
+        assert_eq!(program.code().await, code);
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_a_line_of_the_access_log() {
+    let origin = Origin::always(Reply::fresh(60, "four").undated()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("access.log");
+    let more = format!("[log]\naccess = \"{}\"\n", log.display());
+    let (mut program, place) = Program::start(&config(&origin, &more)).await;
+    get(&place, "/users?q=&x").await;
+    get(&place, "/users?q=&x").await;
+    get(&place, "/../x").await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.code().await, Some(0));
+    let text = fs::read_to_string(log).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    let told = |cache: &str| {
+        let line = lines.iter().find(|line| line["cache"] == cache);
+        line.unwrap_or_else(|| panic!("no {cache} in {text}"))
+    };
+    for (cache, status, bytes) in [("uri-miss", 200, 4), ("hit", 200, 4), ("refused", 400, 44)] {
+        let line = told(cache);
+        assert_eq!((&line["status"], &line["bytes"]), (&status.into(), &bytes.into()), "{line}");
+    }
+    let miss = told("uri-miss");
+    assert_eq!(miss["path"], "/users?q=&x");
+    assert_eq!((&miss["method"], &miss["host"]), (&"GET".into(), &"api.test".into()));
+}
+
+#[tokio::test]
+async fn help_teaches() {
+    let output = run(&["--help"]).await;
+    let help = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for word in ["larder demo", "larder check", "SIGHUP", "--upstream", "proxy.toml"] {
+        assert!(help.contains(word), "{word} in {help}");
+    }
+}
