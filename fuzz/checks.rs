@@ -326,10 +326,10 @@ const PARTS: Parts<'static> = Parts {
     route: "default",
     scheme: "http",
     authority: "api.test",
-    forwarded_host: None,
+    forwarded: None,
     path: "/",
     query: None,
-    credentials: None,
+    generation: 0,
 };
 
 /// Key building: the parts of two keys, a line each, and a query with a rule for it.
@@ -342,10 +342,10 @@ pub(crate) fn key(data: &[u8]) {
         route: part(offset),
         scheme: "http",
         authority: part(offset + 1),
-        forwarded_host: optional(offset + 2),
+        forwarded: optional(offset + 2),
         path: part(offset + 3),
         query: optional(offset + 4),
-        credentials: optional(offset + 5).map(str::as_bytes),
+        generation: number(part(offset + 5).as_bytes()),
     };
     let (one, other) = (parts(0), parts(6));
     let same = told(one) == told(other);
@@ -360,8 +360,8 @@ pub(crate) fn key(data: &[u8]) {
 }
 
 fn told(parts: Parts<'_>) -> String {
-    let Parts { route, authority, forwarded_host, path, query, credentials, .. } = parts;
-    format!("{:?}", (route, authority, forwarded_host, path, query, credentials))
+    let Parts { route, authority, forwarded, path, query, generation, .. } = parts;
+    format!("{:?}", (route, authority, forwarded, path, query, generation))
 }
 
 fn query(rule: &Query, asked: &str) {
