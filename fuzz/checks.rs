@@ -231,7 +231,8 @@ fn forwarded_conditions_have_no_tag_of_ours(asked: &HeaderMap) {
                 let mut again = request.clone();
                 let _ = validation::forward_conditions(&method, &mut again, current);
                 assert_eq!(again.get(&name), once.as_ref(), "forwarding twice changes nothing");
-                let foreign = asked.get(&name).is_some_and(|it| !contains(it.as_bytes(), b"larder"));
+                let foreign =
+                    asked.get(&name).is_some_and(|it| !contains(it.as_bytes(), b"larder"));
                 assert!(!foreign || once.is_some(), "what the origin made reaches the origin");
             }
         }
@@ -296,7 +297,11 @@ pub(crate) fn host(data: &[u8]) {
     let (uri, host) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     for scheme in [Scheme::Http, Scheme::Https] {
         let Ok(normal) = target::normalise(host, scheme) else { continue };
-        assert_eq!(target::normalise(normal.as_bytes(), scheme).as_ref(), Ok(&normal), "idempotent");
+        assert_eq!(
+            target::normalise(normal.as_bytes(), scheme).as_ref(),
+            Ok(&normal),
+            "idempotent"
+        );
         let shouted = target::normalise(&host.to_ascii_uppercase(), scheme);
         assert_eq!(shouted.as_ref(), Ok(&normal), "hosts in any case");
         assert!(!target::host(&normal).is_empty(), "{normal}: a host there is");
@@ -426,7 +431,10 @@ pub(crate) fn config(data: &[u8]) {
         Ok(read) => {
             assert!(!read.listen.is_empty() && !read.routes.is_empty(), "it can serve something");
             let known = |name: &String| read.upstreams.iter().any(|it| it.name == *name);
-            assert!(read.routes.iter().all(|it| known(&it.upstream)), "every route leads somewhere");
+            assert!(
+                read.routes.iter().all(|it| known(&it.upstream)),
+                "every route leads somewhere"
+            );
             assert_eq!(Ok(read), config::parse("fuzz.toml", text, &none), "and always the same");
         }
         Err(problems) => {
@@ -472,7 +480,8 @@ fn is_entity_tag(tag: &[u8]) -> bool {
 /// The IMF-fixdate of a moment, worked out by counting years and months.
 fn civil(seconds: i64) -> String {
     let (mut days, rest) = (seconds / 86_400, seconds % 86_400);
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7).unsigned_abs() as usize];
+    let weekday =
+        ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7).unsigned_abs() as usize];
     let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970;
     while days >= if leap(year) { 366 } else { 365 } {

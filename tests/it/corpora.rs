@@ -9,7 +9,8 @@ use std::{fs, panic, path::Path};
 fn what_was_found_by_fuzzing_stays_found() {
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, check) in checks::ALL {
-        let files = fs::read_dir(corpora.join(name)).unwrap_or_else(|_| panic!("{name}: no corpus"));
+        let files =
+            fs::read_dir(corpora.join(name)).unwrap_or_else(|_| panic!("{name}: no corpus"));
         let mut inputs = 0;
         for file in files {
             let path = file.unwrap().path();

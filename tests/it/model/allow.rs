@@ -116,7 +116,8 @@ impl<'a> Judge<'a> {
     /// Larder's own words.
     fn made_here(&self) -> Verdict<Kind> {
         let (asked, answer) = (self.asked(), self.answer);
-        let own_tags = ["if-match", "if-none-match"].iter().any(|it| self.field(it).contains("larder-"));
+        let own_tags =
+            ["if-match", "if-none-match"].iter().any(|it| self.field(it).contains("larder-"));
         match answer.status {
             412 => must!(own_tags, "RFC 9110 §13.1: 412, and no entity-tag of ours"),
             416 => {
@@ -142,13 +143,13 @@ impl<'a> Judge<'a> {
         if self.answer.got.mono - asked.sent.mono >= 3000 {
             return true;
         }
-        let since = self.history.exchanges.iter().filter(|it| {
-            it.target == asked.target && it.answered.tick > asked.sent.tick
-        });
+        let since = self
+            .history
+            .exchanges
+            .iter()
+            .filter(|it| it.target == asked.target && it.answered.tick > asked.sent.tick);
         let mut since = since;
-        since.any(|it| {
-            matches!(it.status, None | Some(500 | 502 | 503 | 504)) || it.torn
-        })
+        since.any(|it| matches!(it.status, None | Some(500 | 502 | 503 | 504)) || it.torn)
     }
 
     /// The origin's answer to this very request.
@@ -232,7 +233,8 @@ impl<'a> Judge<'a> {
             self.withholds(&names)?;
         }
         must!(!members(head, "vary").contains(&"*".to_owned()), "§4.1: Vary: *");
-        let cacheable = matches!(status, 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501);
+        let cacheable =
+            matches!(status, 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501);
         let explicit = ["max-age", "s-maxage", "public"].iter().any(|it| directives.has(it));
         let explicit = explicit || !lines(head, "expires").is_empty();
         must!(explicit || cacheable, "§3: {status} without a word about caching");
@@ -269,7 +271,12 @@ impl<'a> Judge<'a> {
             let invalid = exchange.invalidates.contains(&asked.target)
                 && exchange.asked.tick > stored.base.asked.tick
                 && done(exchange.by).is_some();
-            must!(!invalid, "§4.4: invalidated by the {} of exchange {}", exchange.method, exchange.number);
+            must!(
+                !invalid,
+                "§4.4: invalidated by the {} of exchange {}",
+                exchange.method,
+                exchange.number
+            );
             let newer = exchange.target == asked.target
                 && exchange.asked.tick > self.after(stored.last)
                 && !matches!(exchange.status, None | Some(304))
@@ -285,7 +292,9 @@ impl<'a> Judge<'a> {
     /// When the client that an exchange was for had its answer: what was under way at the same time
     /// is neither older nor newer.
     fn after(&self, exchange: &Exchange) -> usize {
-        self.history.asked[exchange.by].got.map_or(usize::MAX, |it| it.0.tick)
+        self.history.asked[exchange.by]
+            .got
+            .map_or(usize::MAX, |it| it.0.tick)
             .max(exchange.answered.tick)
     }
 
@@ -354,14 +363,18 @@ impl<'a> Judge<'a> {
                 let cookie = !self.mode.ignore_cookies && !lines(&it.fields, "cookie").is_empty();
                 cookie || (!self.mode.isolate && !lines(&it.fields, "authorization").is_empty())
             };
-            must!(!shy(asked) && !shy(&self.history.asked[stored.last.by]), "not fresh, and shared");
+            must!(
+                !shy(asked) && !shy(&self.history.asked[stored.last.by]),
+                "not fresh, and shared"
+            );
             return Ok(Kind::Followed);
         }
         must!(!no_cache, "§5.2.2.4: no-cache");
         let strict = ["must-revalidate", "proxy-revalidate", "s-maxage"];
         let strict = strict.iter().find(|it| directives.has(it));
         must!(strict.is_none(), "§4.2.4: stale for {stale_for} ms in spite of {strict:?}");
-        let within = |window: Option<i64>| window.is_some_and(|it| it > 0 && stale_for <= it * 1000);
+        let within =
+            |window: Option<i64>| window.is_some_and(|it| it > 0 && stale_for <= it * 1000);
         let while_revalidate = directives.seconds("stale-while-revalidate").or(self.mode.swr);
         let mut if_error = directives.seconds("stale-if-error").or(self.mode.sie);
         let mut by_client = None;
@@ -414,7 +427,10 @@ impl<'a> Judge<'a> {
         let modified = line(head, "last-modified").and_then(date);
         let guess = || Some((dated - modified?).max(0) * self.mode.heuristic? / 100);
         let cacheable = directives.bare("public")
-            || matches!(base.status, Some(200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501));
+            || matches!(
+                base.status,
+                Some(200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+            );
         let most = self.mode.max_ttl.unwrap_or(i64::MAX);
         match said {
             Some(_) if free && self.mode.override_ttl.is_some() => {
@@ -469,7 +485,8 @@ impl<'a> Judge<'a> {
         self.fields(head, status)?;
         let mut current = head.clone();
         current.retain(|it| !it.0.eq_ignore_ascii_case("etag"));
-        current.extend(answer.fields.iter().filter(|it| it.0.eq_ignore_ascii_case("etag")).cloned());
+        current
+            .extend(answer.fields.iter().filter(|it| it.0.eq_ignore_ascii_case("etag")).cloned());
         let retrieves = matches!(asked.method.as_str(), "GET" | "HEAD");
         let unchanged = retrieves && (200..300).contains(&status) && self.has_it(&current);
         match answer.status {
@@ -530,7 +547,10 @@ impl<'a> Judge<'a> {
         let answer = self.answer;
         for name in ["cache-control", "expires", "vary", "last-modified", "x-private"] {
             let (said, sent) = (lines(&answer.fields, name), lines(head, name));
-            must!(said == sent || said.is_empty() && name == "x-private", "{name} is {said:?}, not {sent:?}");
+            must!(
+                said == sent || said.is_empty() && name == "x-private",
+                "{name} is {said:?}, not {sent:?}"
+            );
         }
         let (said, sent) = (lines(&answer.fields, "set-cookie"), lines(head, "set-cookie"));
         let stripped = self.mode.strip && said.is_empty();

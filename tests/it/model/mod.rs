@@ -16,8 +16,8 @@ mod world;
 use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::Mutex;
-use proptest::{
-    test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner},
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
 };
 
 use self::{
@@ -86,9 +86,11 @@ async fn ask_all(
         let judge = Judge { mode, history: &history, id, answer: &answer };
         let kind = judge.verdict().map_err(|why| {
             let asked = &history.asked[id];
-            let all: Vec<String> =
-                history.exchanges.iter().map(|it| format!("{it:?}")).collect();
-            format!("{why}\nrequest {id}: {asked:?}\nanswer: {answer:?}\norigin:\n{}", all.join("\n"))
+            let all: Vec<String> = history.exchanges.iter().map(|it| format!("{it:?}")).collect();
+            format!(
+                "{why}\nrequest {id}: {asked:?}\nanswer: {answer:?}\norigin:\n{}",
+                all.join("\n")
+            )
         })?;
         drop(history);
         kinds.push(kind);

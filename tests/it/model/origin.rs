@@ -86,21 +86,27 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
     add("Cache-Control", manner.cache_control);
     add("Vary", manner.vary);
     add("Age", manner.dated.1);
-    add("Date", &match manner.dated.0 {
-        "now" => support::date(now),
-        "-5" => support::date(now - 5),
-        "+100" => support::date(now + 100),
-        "-100000" => support::date(now - 100_000),
-        other => other.to_owned(),
-    });
-    add("Expires", &match manner.expires {
-        "+10" => support::date(now + 10),
-        "-10" => support::date(now - 10),
-        "now" => support::date(now),
-        "+10 rfc850" => rfc850(&support::date(now + 10)),
-        "+10 asctime" => asctime(&support::date(now + 10)),
-        other => other.to_owned(),
-    });
+    add(
+        "Date",
+        &match manner.dated.0 {
+            "now" => support::date(now),
+            "-5" => support::date(now - 5),
+            "+100" => support::date(now + 100),
+            "-100000" => support::date(now - 100_000),
+            other => other.to_owned(),
+        },
+    );
+    add(
+        "Expires",
+        &match manner.expires {
+            "+10" => support::date(now + 10),
+            "-10" => support::date(now - 10),
+            "now" => support::date(now),
+            "+10 rfc850" => rfc850(&support::date(now + 10)),
+            "+10 asctime" => asctime(&support::date(now + 10)),
+            other => other.to_owned(),
+        },
+    );
     if manner.set_cookie {
         add("Set-Cookie", &format!("sid={}", exchange.number));
     }

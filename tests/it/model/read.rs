@@ -43,12 +43,13 @@ pub(super) struct Directives(Vec<(String, Option<String>)>);
 
 impl Directives {
     pub(super) fn of(fields: &Fields) -> Directives {
-        let pairs = members(fields, "cache-control").into_iter().map(|it| match it.split_once('=') {
-            Some((name, value)) => {
-                (name.to_ascii_lowercase(), Some(value.trim_matches('"').to_owned()))
-            }
-            None => (it.to_ascii_lowercase(), None),
-        });
+        let pairs =
+            members(fields, "cache-control").into_iter().map(|it| match it.split_once('=') {
+                Some((name, value)) => {
+                    (name.to_ascii_lowercase(), Some(value.trim_matches('"').to_owned()))
+                }
+                None => (it.to_ascii_lowercase(), None),
+            });
         Directives(pairs.collect())
     }
 
@@ -91,8 +92,7 @@ pub(super) fn delta(text: &str) -> Option<i64> {
 /// An HTTP-date of any of the three forms, in seconds since 1970.
 pub(super) fn date(text: &str) -> Option<i64> {
     let text = text.trim().to_ascii_lowercase();
-    let words: Vec<&str> =
-        text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let [_, day, month, year, time, zone] = words.as_slice() else { return asctime(&words) };
     if *zone != "gmt" {
         return None;

@@ -164,49 +164,43 @@ fn ask() -> impl Strategy<Value = Ask> {
     ];
     let host = prop_oneof![9 => Just("a.test"), 1 => Just("b.test")];
     let path = mostly(&["x"], &["x?1", "y"]);
-    let cache_control = rarely(
-        &[
-            "no-cache",
-            "max-age=0",
-            "max-age=5",
-            "min-fresh=5",
-            "max-stale",
-            "max-stale=8",
-            "no-store",
-            "only-if-cached",
-            "only-if-cached, max-stale=5",
-            "stale-if-error=9",
-            "foo=\"a, no-store\", Max-Age=\"3\"",
-            "pragma",
-        ],
-    );
+    let cache_control = rarely(&[
+        "no-cache",
+        "max-age=0",
+        "max-age=5",
+        "min-fresh=5",
+        "max-stale",
+        "max-stale=8",
+        "no-store",
+        "only-if-cached",
+        "only-if-cached, max-stale=5",
+        "stale-if-error=9",
+        "foo=\"a, no-store\", Max-Age=\"3\"",
+        "pragma",
+    ]);
     let selecting =
         (mostly(&["json"], &["", "html"]), mostly(&["en"], &["", "de", "en , de", "en, de"]));
     let identity = (rarely(&["Bearer 1", "Bearer 2"]), rarely(&["sid=1", "sid=2"]));
-    let condition = rarely(
-        &[
-            "none-match-last",
-            "none-match-weak",
-            "none-match-other",
-            "none-match-star",
-            "modified-last",
-            "modified-old",
-            "match-last",
-            "none-match-other, modified-last",
-        ],
-    );
-    let range = rarely(
-        &[
-            "bytes=0-3",
-            "bytes=5-",
-            "bytes=-4",
-            "bytes=900-",
-            "bytes=0-1,4-5",
-            "items=0-1",
-            "if bytes=0-3",
-            "ifnot bytes=0-3",
-        ],
-    );
+    let condition = rarely(&[
+        "none-match-last",
+        "none-match-weak",
+        "none-match-other",
+        "none-match-star",
+        "modified-last",
+        "modified-old",
+        "match-last",
+        "none-match-other, modified-last",
+    ]);
+    let range = rarely(&[
+        "bytes=0-3",
+        "bytes=5-",
+        "bytes=-4",
+        "bytes=900-",
+        "bytes=0-1,4-5",
+        "items=0-1",
+        "if bytes=0-3",
+        "ifnot bytes=0-3",
+    ]);
     (method, host, path, cache_control, selecting, identity, condition, range).prop_map(
         |(method, host, path, cache_control, selecting, identity, condition, range)| Ask {
             method,
@@ -282,23 +276,25 @@ fn manner() -> impl Strategy<Value = Manner> {
     );
     let first = (status, cache_control, expires, (date, age), vary);
     let second = (prop_oneof![5 => Just(false), 1 => Just(true)], validator, any::<bool>());
-    (first, second, fate, location, any::<bool>()).prop_map(|(first, second, fate, location, chunked)| {
-        let (status, cache_control, expires, dated, vary) = first;
-        let (set_cookie, validator, new) = second;
-        Manner {
-            status,
-            cache_control,
-            expires,
-            dated,
-            vary,
-            set_cookie,
-            validator,
-            new,
-            fate,
-            location,
-            chunked,
-        }
-    })
+    (first, second, fate, location, any::<bool>()).prop_map(
+        |(first, second, fate, location, chunked)| {
+            let (status, cache_control, expires, dated, vary) = first;
+            let (set_cookie, validator, new) = second;
+            Manner {
+                status,
+                cache_control,
+                expires,
+                dated,
+                vary,
+                set_cookie,
+                validator,
+                new,
+                fate,
+                location,
+                chunked,
+            }
+        },
+    )
 }
 
 fn act() -> impl Strategy<Value = Act> {

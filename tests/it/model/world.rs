@@ -23,7 +23,7 @@ use super::{
     read::{Fields, line, lines},
     script::{Ask, MODES, Manner},
 };
-use crate::support::{NOON, Framing, Wire};
+use crate::support::{Framing, NOON, Wire};
 
 /// A moment: its number among all events, and both clocks in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -266,8 +266,7 @@ impl Client {
     }
 
     async fn read(&mut self, method: &str, answer: &mut Answer) -> std::io::Result<()> {
-        let (start, fields) =
-            self.wire.head().await?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let (start, fields) = self.wire.head().await?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
         answer.status = start.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
         answer.fields = fields;
         if method == "HEAD" || matches!(answer.status, 204 | 304) {
