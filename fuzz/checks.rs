@@ -132,7 +132,7 @@ pub(crate) fn vary(data: &[u8]) {
 /// Range and If-Range (RFC 9110 §14): length, then If-Range, then Range, a line each.
 pub(crate) fn range(data: &[u8]) {
     let mut parts = data.splitn(3, |byte| *byte == b'\n');
-    let length = parts.next().map_or(0, |text| number(text));
+    let length = parts.next().map_or(0, number);
     let if_range = parts.next().unwrap_or_default();
     let mut asked = field(header::RANGE, parts.next().unwrap_or_default());
     if let (false, Ok(value)) = (if_range.is_empty(), HeaderValue::from_bytes(if_range)) {
@@ -207,7 +207,7 @@ fn own_conditions_work(etag: Option<&[u8]>, last_modified: Option<&[u8]>, asked:
         let sent = request.get_all(header::IF_NONE_MATCH).iter().count();
         assert_eq!(sent, 1);
         // A list cannot name a tag that is none by its grammar.
-        let well_formed = etag.is_some_and(|tag| is_entity_tag(tag));
+        let well_formed = etag.is_some_and(is_entity_tag);
         if well_formed {
             let judged = validation::precondition(&request, validators);
             assert_eq!(judged, Precondition::NotModified, "{etag:?} is not named by {request:?}");

@@ -80,19 +80,21 @@ async fn ask_all(
         world.park(client);
         let status = support_line(&answer.fields, "cache-status");
         let refreshes = status.contains("stale-while-revalidate");
-        let mut history = world.history.lock();
-        let stored = status.contains("stored") && answer.whole;
-        history.asked[id].got = Some((answer.got, stored));
-        let judge = Judge { mode, history: &history, id, answer: &answer };
-        let kind = judge.verdict().map_err(|why| {
-            let asked = &history.asked[id];
-            let all: Vec<String> = history.exchanges.iter().map(|it| format!("{it:?}")).collect();
-            format!(
-                "{why}\nrequest {id}: {asked:?}\nanswer: {answer:?}\norigin:\n{}",
-                all.join("\n")
-            )
-        })?;
-        drop(history);
+        let kind = {
+            let mut history = world.history.lock();
+            let stored = status.contains("stored") && answer.whole;
+            history.asked[id].got = Some((answer.got, stored));
+            let judge = Judge { mode, history: &history, id, answer: &answer };
+            judge.verdict().map_err(|why| {
+                let asked = &history.asked[id];
+                let all: Vec<String> =
+                    history.exchanges.iter().map(|it| format!("{it:?}")).collect();
+                format!(
+                    "{why}\nrequest {id}: {asked:?}\nanswer: {answer:?}\norigin:\n{}",
+                    all.join("\n")
+                )
+            })?
+        };
         kinds.push(kind);
         let of = |name: &str| support_line(&answer.fields, name);
         if answer.status < 400 {

@@ -215,6 +215,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     )
 }
 
+#[allow(clippy::too_many_lines, reason = "a menu: nothing but words")]
 fn manner() -> impl Strategy<Value = Manner> {
     let status = mostly(&[200], &[200, 200, 200, 404, 301, 500, 503, 203, 299, 202]);
     let cache_control = mostly(
