@@ -462,9 +462,11 @@ impl<'a> Judge<'a> {
     fn age(&self, stored: &Stored<'_>, validated: bool) -> Verdict<()> {
         let (asked, answer) = (self.asked(), self.answer);
         let least = self.age_at(stored, asked.sent.mono.max(stored.last.answered.mono)) / 1000;
-        // Others that wait may move the clock between us and the origin.
-        let sent = self.history.asked[stored.last.by].sent.mono.min(stored.last.asked.mono);
-        let most = (self.age_at(stored, answer.got.mono) + stored.last.asked.mono - sent) / 1000;
+        // Others that wait may move the clock between the origin and us.
+        let by = &self.history.asked[stored.last.by];
+        let wait = by.got.map_or(answer.got, |it| it.0).mono - by.sent.mono;
+        let slack = if wait > 0 { wait + 999 } else { 0 };
+        let most = (self.age_at(stored, answer.got.mono) + slack) / 1000;
         let said = lines(&answer.fields, "age");
         let followed = stored.last.answered.tick > asked.sent.tick;
         match said.as_slice() {
