@@ -358,7 +358,7 @@ impl<'a> Judge<'a> {
             self.says_ttl(fresh_for)?;
             return Ok(if followed { Kind::Followed } else { Kind::Fresh });
         }
-        if followed {
+        if followed && !(self.mode.honor && wishes.has("max-stale")) {
             let shy = |it: &Asked| {
                 let cookie = !self.mode.ignore_cookies && !lines(&it.fields, "cookie").is_empty();
                 cookie || (!self.mode.isolate && !lines(&it.fields, "authorization").is_empty())
