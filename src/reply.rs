@@ -223,8 +223,13 @@ fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
 /// Age (RFC 9111 §5.1), in whole seconds.
 fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) {
     let seconds = head.meta.age(now) / 1000;
-    // A field of 0 would say that the origin had no part in it.
-    if seconds > 0 || matches!(status, CacheStatus::Hit { .. }) {
+    let from_store = match status {
+        CacheStatus::Hit { .. } => true,
+        CacheStatus::Forwarded(told) => told.detail == Some(Detail::StaleIfError),
+        CacheStatus::Refused(_) => false,
+    };
+    // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
+    if seconds > 0 || from_store {
         headers.insert(header::AGE, HeaderValue::from(seconds.max(0)));
     }
 }

@@ -12,7 +12,7 @@ use super::{
     Asked, Exchange, Meta, Rules,
     asked::Method,
     cache_control::{ResponseDirectives, withheld},
-    entity_tag::{is_own, is_strong, weakly_equal},
+    entity_tag::{is_own, weakly_equal},
     field,
     rules::{Authorization, RequestCacheControl, SetCookie},
     status::{is_failure, is_understood},
@@ -34,7 +34,7 @@ pub enum Received {
     /// 304 to our validation: freshen the stored response (§4.3.4), then ask [`receive`] again
     /// with the merged head and the stored status.
     Validated,
-    /// 304 whose strong validator is not the stored response's: fetch anew without conditions.
+    /// 304 whose entity-tag is not the stored response's: fetch anew without conditions.
     Mismatched,
     /// The origin failed; the stored response may stand in (RFC 5861 §4).
     StaleIfError,
@@ -126,10 +126,11 @@ pub fn vary(headers: &HeaderMap) -> Result<Vec<HeaderName>, Unstorable> {
     Ok(names)
 }
 
-/// §4.3.4: a strong validator in the 304 says which stored response it speaks of.
+/// §4.3.4: the entity-tag in the 304, weak or strong, says which stored response it speaks of;
+/// where that is not the one we have, nothing of the 304 may be taken over.
 fn not_modified(validating: Validating<'_>, headers: &HeaderMap) -> Received {
     let stored = validating.etag.filter(|etag| !is_own(etag));
-    let received = field::single(headers, header::ETAG).filter(|etag| is_strong(etag));
+    let received = field::single(headers, header::ETAG);
     match stored.zip(received) {
         Some((stored, received)) if !weakly_equal(stored, received) => Received::Mismatched,
         _ => Received::Validated,

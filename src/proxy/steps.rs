@@ -257,7 +257,9 @@ impl Proxy {
                 let status = CacheStatus::Forwarded(told);
                 // Good for the client that asked, and for nobody after it.
                 let received = exchange.response.mono;
-                let meta = Meta { received, initial_age: 0, ..stored.head.meta };
+                let initial_age = freshness::initial_age(&fields, exchange);
+                let meta = Meta { received, initial_age, ..stored.head.meta };
+                make_storable(&mut fields, visit, exchange.response);
                 let named = Named::default();
                 let entry = stored.freshened((meta, &fields), named, fetch.asked);
                 let answer = reply::stored(visit, &entry, self.clock.now(), status);

@@ -33,7 +33,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use peer::{Peer, PeerAddr};
+pub use peer::{Peer, PeerAddr, Tenure};
 
 use crate::{
     clock::Clock,

@@ -33,6 +33,7 @@ pub(crate) use place::{Place, Target};
 pub(crate) use proxy::Proxy;
 pub(crate) use reply::Reply;
 pub(crate) use seen::Seen;
+pub(crate) use wire::{Framing, Wire};
 
 /// The HTTP-date `seconds` after the start of every test.
 pub(crate) fn date(seconds: i64) -> String {

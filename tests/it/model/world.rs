@@ -1,0 +1,336 @@
+//! Everything that there is: the proxy in process, clients on in-memory connections, the origin
+//! on a unix socket, and the list of all that was ever said.
+
+use std::{collections::HashMap, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use larder::{
+    clock::{Clock, Manual},
+    config,
+    counters::Counters,
+    proxy::Proxy,
+    server::{Peer, PeerAddr, Tenure},
+};
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf},
+    net::UnixListener,
+};
+
+use super::{
+    read::{Fields, line, lines},
+    script::{Ask, MODES, Manner},
+};
+use crate::support::{Framing, NOON, Wire};
+
+/// A moment: its number among all events, and both clocks in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moment {
+    pub(super) tick: usize,
+    pub(super) wall: i64,
+    pub(super) mono: i64,
+}
+
+/// A client's request.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) target: Target,
+    pub(super) fields: Fields,
+    pub(super) sent: Moment,
+    /// When its answer was complete; the proxy said that it was stored.
+    pub(super) got: Option<(Moment, bool)>,
+}
+
+/// Host, path and query.
+pub(super) type Target = (String, String);
+
+/// What the origin was asked and what it sent.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub(super) number: usize,
+    /// The client's request that it is for.
+    pub(super) by: usize,
+    pub(super) method: String,
+    pub(super) target: Target,
+    pub(super) asked: Moment,
+    pub(super) answered: Moment,
+    /// `None`: no answer.
+    pub(super) status: Option<u16>,
+    pub(super) head: Fields,
+    /// The representation that the answer is, or is a part of.
+    pub(super) text: String,
+    pub(super) range: Option<(usize, usize)>,
+    pub(super) torn: bool,
+    /// The targets that it makes invalid.
+    pub(super) invalidates: Vec<Target>,
+}
+
+/// The list.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) asked: Vec<Asked>,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) tick: usize,
+    pub(super) manners: Vec<Manner>,
+    /// Part of every path of this sequence: what an earlier one left behind is not listed.
+    pub(super) part: String,
+    representations: HashMap<Target, (usize, String)>,
+}
+
+/// An answer as a client saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) fields: Fields,
+    pub(super) body: String,
+    /// Its end was seen.
+    pub(super) whole: bool,
+    pub(super) got: Moment,
+}
+
+/// What all sequences of a thread share.
+pub(super) struct World {
+    pub(super) history: Arc<Mutex<History>>,
+    pub(super) manual: Arc<Manual>,
+    clock: Clock,
+    proxy: Arc<Proxy>,
+    idle: Vec<Client>,
+    /// The sequence: part of every path, so that each begins with an empty cache.
+    pub(super) sequence: usize,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    pub(super) fn new() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("origin");
+        let (clock, manual) = Clock::manual(NOON);
+        let routes = MODES.iter().map(|mode| {
+            let Mode { name, toml } = Mode::of(mode);
+            format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
+        });
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\nupstream = \"unix:{}\"\n[cache.memory]\nmax_size = \"64MiB\"\n{}",
+            socket.display(),
+            routes.collect::<String>(),
+        );
+        let config = config::parse("model.toml", &text, &|_| None);
+        let config = config.unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
+        let counters = Arc::new(Counters::default());
+        let proxy = Proxy::new(&config, clock.clone(), counters).unwrap();
+        let history = Arc::new(Mutex::new(History::default()));
+        let listener = UnixListener::bind(&socket).unwrap();
+        tokio::spawn(serve(listener, history.clone(), clock.clone(), manual.clone()));
+        World {
+            history,
+            manual,
+            clock,
+            proxy,
+            idle: Vec::new(),
+            sequence: 0,
+            _directory: directory,
+        }
+    }
+
+    /// Forgets what was; new paths begin.
+    pub(super) fn begin(&mut self, manners: &[Manner]) {
+        self.sequence += 1;
+        self.manual.set_wall(NOON);
+        let mut history = self.history.lock();
+        let part = format!("/{}/", self.sequence);
+        *history = History { part, manners: manners.to_vec(), ..History::default() };
+    }
+
+    /// Sends a request and reads its answer. `fields` are all but Host.
+    pub(super) async fn ask(
+        mut client: Client,
+        clock: Clock,
+        history: Arc<Mutex<History>>,
+        id: usize,
+    ) -> (Option<Client>, Answer) {
+        let asked = history.lock().asked[id].clone();
+        let (host, path) = &asked.target;
+        let mut text = format!("{} {path} HTTP/1.1\r\nHost: {host}\r\n", asked.method);
+        for (name, value) in &asked.fields {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!("X-Request: {id}\r\n\r\n"));
+        let _ = client.write.write_all(text.as_bytes()).await;
+        let mut answer = Answer {
+            status: 0,
+            fields: Vec::new(),
+            body: String::new(),
+            whole: false,
+            got: Moment::default(),
+        };
+        answer.whole = client.read(&asked.method, &mut answer).await.is_ok();
+        answer.got = history.lock().moment(&clock);
+        let client = answer.whole.then_some(client);
+        let closes = lines(&answer.fields, "connection").contains(&"close");
+        (client.filter(|_| !closes), answer)
+    }
+
+    pub(super) fn client(&mut self) -> Client {
+        self.idle.pop().unwrap_or_else(|| Client::connect(self.proxy.clone()))
+    }
+
+    pub(super) fn park(&mut self, client: Option<Client>) {
+        self.idle.extend(client);
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// Lets what goes on behind the answers come to its end.
+    pub(super) async fn settle(&self, turns: usize) {
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Puts a request on the list.
+    pub(super) fn enter(&self, ask: &Ask, fields: Fields, mode: &str) -> usize {
+        let path = format!("/{mode}/{}/{}", self.sequence, ask.path);
+        let mut history = self.history.lock();
+        let sent = history.moment(&self.clock);
+        history.asked.push(Asked {
+            method: ask.method.to_owned(),
+            target: (ask.host.to_owned(), path),
+            fields,
+            sent,
+            got: None,
+        });
+        history.asked.len() - 1
+    }
+}
+
+/// A mode's two words for the configuration.
+struct Mode {
+    name: &'static str,
+    toml: &'static str,
+}
+
+impl Mode {
+    fn of(mode: &super::script::Mode) -> Mode {
+        Mode { name: mode.name, toml: mode.toml }
+    }
+}
+
+impl History {
+    pub(super) fn moment(&mut self, clock: &Clock) -> Moment {
+        self.tick += 1;
+        let now = clock.now();
+        Moment { tick: self.tick, wall: now.wall.0, mono: now.mono.0 }
+    }
+
+    /// The representation of a target, another one if `new`.
+    pub(super) fn representation(&mut self, target: &Target, new: bool) -> (usize, String) {
+        let number = self.exchanges.len();
+        let made = || (number, format!("body {number} of {}", target.1));
+        let entry = self.representations.entry(target.clone()).or_insert_with(made);
+        if new {
+            *entry = made();
+        }
+        entry.clone()
+    }
+}
+
+/// A client's connection to the proxy, in memory.
+pub(super) struct Client {
+    wire: Wire<ReadHalf<DuplexStream>>,
+    write: WriteHalf<DuplexStream>,
+}
+
+impl Client {
+    fn connect(proxy: Arc<Proxy>) -> Client {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let (read, write) = tokio::io::split(near);
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
+        let tenure =
+            Arc::new(Tenure { place: Arc::new(place), cut: tokio::sync::watch::channel(false).1 });
+        let peer = Peer { addr: PeerAddr::Ip(Ipv4Addr::LOCALHOST.into()), tenure };
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let answer = proxy.clone().handle(request, peer.clone());
+            async move { Ok::<_, std::convert::Infallible>(answer.await) }
+        });
+        let serving =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), service);
+        tokio::spawn(async move {
+            let _ = serving.await;
+        });
+        Client { wire: Wire::new(read), write }
+    }
+
+    async fn read(&mut self, method: &str, answer: &mut Answer) -> std::io::Result<()> {
+        let (start, fields) = self.wire.head().await?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        answer.status = start.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+        answer.fields = fields;
+        if method == "HEAD" || matches!(answer.status, 204 | 304) {
+            return Ok(());
+        }
+        let mut framing = Framing::of(&answer.fields, Framing::Close)?;
+        while let Some(piece) = self.wire.piece(&mut framing, &mut Vec::new()).await? {
+            answer.body.push_str(&String::from_utf8_lossy(&piece));
+        }
+        Ok(())
+    }
+}
+
+async fn serve(
+    listener: UnixListener,
+    history: Arc<Mutex<History>>,
+    clock: Clock,
+    manual: Arc<Manual>,
+) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (history, clock, manual) = (history.clone(), clock.clone(), manual.clone());
+        tokio::spawn(async move {
+            let _ = converse(stream, history, clock, manual).await;
+        });
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite,
+    history: Arc<Mutex<History>>,
+    clock: Clock,
+    manual: Arc<Manual>,
+) -> std::io::Result<()> {
+    let (read, mut write) = tokio::io::split(stream);
+    let mut wire = Wire::new(read);
+    while let Some((start, fields)) = wire.head().await? {
+        let mut framing = Framing::of(&fields, Framing::Ended)?;
+        while wire.piece(&mut framing, &mut Vec::new()).await?.is_some() {}
+        let mut words = start.split(' ').map(str::to_owned);
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let host = line(&fields, "host").unwrap_or_default().to_owned();
+        if !path.contains(&history.lock().part) {
+            return Ok(());
+        }
+        let asked = history.lock().moment(&clock);
+        let request = super::origin::Request { method, target: (host, path), fields, asked };
+        let late = super::origin::delay(&history.lock());
+        if late > 0 {
+            manual.advance(Duration::from_millis(late));
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let bytes: Option<(Bytes, bool)> = match &mut *history.lock() {
+            history if request.target.1.contains(&history.part) => {
+                super::origin::answer(history, request, &clock)
+            }
+            _ => None,
+        };
+        let Some((bytes, torn)) = bytes else { return Ok(()) };
+        write.write_all(&bytes).await?;
+        if torn {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
