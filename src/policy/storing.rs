@@ -136,7 +136,11 @@ fn not_modified(validating: Validating<'_>, headers: &HeaderMap) -> Received {
     }
 }
 
-fn storable(context: Context<'_>, status: u16, headers: &HeaderMap) -> Result<Meta, Unstorable> {
+pub(super) fn storable(
+    context: Context<'_>,
+    status: u16,
+    headers: &HeaderMap,
+) -> Result<Meta, Unstorable> {
     let mut directives = ResponseDirectives::of(headers);
     understand(&mut directives, status)?;
     allowed_by_request(context, status)?;

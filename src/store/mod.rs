@@ -7,6 +7,7 @@ pub mod block;
 pub mod entry;
 mod marks;
 mod memory;
+pub mod part;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use http::{HeaderMap, HeaderName};
 pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head};
 pub use marks::Crowd;
+pub use part::Part;
 
 use crate::{
     key::Key,
