@@ -5,9 +5,12 @@
 //! [`collapse`](crate::collapse). Nothing is decided here and no field is
 //! read: the policy decides, and this acts on it once.
 
+mod combine;
 mod doubt;
 mod fetch;
+mod keep;
 mod steps;
+mod variants;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -38,6 +41,7 @@ use crate::{
 };
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
+use variants::Named;
 
 /// How long a client waits for a validation while it could have the stored response
 /// (RFC 5861 §4).
@@ -136,10 +140,16 @@ impl Proxy {
         if !route.cache.on || visit.upgrade != Upgrade::No {
             return Box::pin(self.pass(visit, once, Fwd::Bypass)).await;
         }
-        let Found { place, stored } =
+        let Found { place, stored, part } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
-        let fetch =
-            |visit: Visit, stored, fwd| Fetch { visit: Arc::new(visit), place, stored, fwd };
+        if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
+            return answer;
+        }
+        let now = visit.arrived;
+        let fetch = |visit: Visit, stored, fwd| {
+            let fetch = Fetch { stored, ..Fetch::new(Arc::new(visit), place, fwd) };
+            fetch.beside(part, now)
+        };
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
@@ -310,8 +320,19 @@ impl Proxy {
                 Ok(response) => response,
                 Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
             };
+            let Some(response) = fetch.combine(response) else {
+                fetch.ask_afresh();
+                continue;
+            };
+            let named = match response.status() {
+                StatusCode::NOT_MODIFIED => {
+                    self.select(fetch, response.headers(), exchange.response)
+                }
+                _ => Named::Clear,
+            };
             let received = fetch.judge(exchange, response.status(), response.headers());
-            if received == Received::Mismatched && fetch.stored.take().is_some() {
+            if named == Named::Unclear || received == Received::Mismatched {
+                fetch.ask_afresh();
                 continue;
             }
             return Some(Ok(Judged { response, received, exchange }));
@@ -333,12 +354,13 @@ impl Proxy {
         };
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
-            let told = fetch.told(false).stored().with_status(Some(arrival.head.status));
+            let answered = fetch.answered(arrival.head.status);
+            let told = fetch.told(false).stored().with_status(Some(answered));
             let (status, now) = (CacheStatus::Forwarded(told), self.clock.now());
             let _ = owner.send(reply::arriving(&fetch.visit, &arrival, reader, now, status));
         }
         leader.arriving(arrival.clone());
-        if !steps::drain(body, &mut fill, &leader).await {
+        if !fetch.pour(body, &mut fill, &leader).await {
             return;
         }
         let place = arrival.place.clone();
@@ -383,6 +405,8 @@ impl Proxy {
         };
         let sent = AtomicBool::new(false);
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
+        let keeper = self.keeper(&visit, &once.snapshot);
+        let request = self.clock.now();
         let told = CacheStatus::forwarded(fwd);
         let response = match visit.route.upstream.send(head, body, &sent).await {
             Ok(response) => response,
@@ -392,9 +416,14 @@ impl Proxy {
                 return Answer::new(reply::failed(&failure), status);
             }
         };
-        let now = self.clock.now();
+        let exchange = Exchange { request, response: self.clock.now() };
+        let kept = keeper.and_then(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
+        if let Some(kept) = kept {
+            return self.relay_and_keep(kept, response, told);
+        }
+        let now = exchange.response;
         let told = match fetch::why_passed(&visit, response.status(), response.headers(), now) {
             Some(reason) => told.detail(Detail::NotStored(reason)),
             None => told,

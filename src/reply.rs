@@ -132,11 +132,17 @@ pub fn arriving(
 /// An upstream's response, for one client.
 #[must_use]
 pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
+    passed_on(response.map(|body| Body::Relayed(Box::new(body))))
+}
+
+/// An upstream's response, for one client, whatever brings its body.
+#[must_use]
+pub fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
-    Response::from_parts(head, Body::Relayed(Box::new(body)))
+    Response::from_parts(head, body)
 }
 
 /// An upstream's response to a fetch that was made without the client's conditions, for that

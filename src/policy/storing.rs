@@ -83,6 +83,19 @@ pub fn receive(context: Context<'_>, status: StatusCode, headers: &HeaderMap) ->
     }
 }
 
+/// Judges the 200 to a POST whose Content-Location is its target (RFC 9110 §9.3.3): with explicit
+/// freshness it may answer a later GET. `context` is that GET's, with the POST's own fields.
+///
+/// # Errors
+/// Why it may not.
+pub fn receive_posted(context: Context<'_>, headers: &HeaderMap) -> Result<Meta, Unstorable> {
+    let meta = storable(context, 200, headers)?;
+    match !meta.ours && meta.lifetime > 0 {
+        true => Ok(meta),
+        false => Err(Unstorable::NoFreshness),
+    }
+}
+
 /// Whether the stored response may stand in for an origin that gives no answer at all
 /// (RFC 5861 §4; RFC 9111 §4.2.4), at the moment `exchange.response`.
 #[must_use]

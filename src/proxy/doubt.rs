@@ -46,7 +46,7 @@ impl<'a> Doubt<'a> {
         }
         self.invalidate(&self.visit.target);
         let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
-        let path = self.visit.target.path();
+        let path = self.visit.target.as_str();
         for target in invalidation::also_invalidated(scheme, authority, path, headers) {
             if let Ok(target) = PathAndQuery::try_from(target) {
                 self.invalidate(&target);

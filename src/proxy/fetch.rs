@@ -9,13 +9,14 @@ use crate::{
     cache_status::{CacheStatus, Forwarded},
     collapse::Outcome,
     fields::{self, Upgrade},
+    key::Key,
     policy::{
-        self, Exchange, Fwd, Now, Received, Unstorable, asked,
+        self, Decision, Exchange, Fwd, Now, Received, Unstorable, asked, partial,
         storing::{self, Context, Validating},
         validation,
     },
     reply::Failure,
-    store::{Entry, Place},
+    store::{Entry, Part, Place},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -29,8 +30,21 @@ pub(super) struct Fetch {
     pub(super) place: Place,
     /// The stored response that it would validate.
     pub(super) stored: Option<Entry>,
+    /// The stored part of what it asks for, that begins or ends it.
+    pub(super) part: Option<Part>,
     /// Why it goes forward.
     pub(super) fwd: Fwd,
+    /// What of it the origin is told.
+    pub(super) asks: Asks,
+}
+
+/// Whether a fetch builds on what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// It validates, or asks for the rest.
+    WithWhatIsStored,
+    /// What is stored has proved of no use: it asks for all of it.
+    Afresh,
 }
 
 /// A response head from the origin, judged.
@@ -42,6 +56,26 @@ pub(super) struct Judged {
 }
 
 impl Fetch {
+    /// A fetch of what is not stored.
+    pub(super) fn new(visit: Arc<Visit>, place: Place, fwd: Fwd) -> Fetch {
+        Fetch { visit, place, stored: None, part: None, fwd, asks: Asks::WithWhatIsStored }
+    }
+
+    /// Builds on a stored part, if that begins or ends what is asked for, and is for this client.
+    pub(super) fn beside(mut self, part: Option<Part>, now: Now) -> Fetch {
+        self.part = part.filter(|part| is_of_use(&self.visit, part, now));
+        if self.part.is_some() {
+            self.fwd = Fwd::Partial;
+        }
+        self
+    }
+
+    /// Forgets what is stored.
+    pub(super) fn ask_afresh(&mut self) {
+        self.asks = Asks::Afresh;
+        (self.stored, self.part) = (None, None);
+    }
+
     /// What Cache-Status says of it so far.
     pub(super) fn told(&self, collapsed: bool) -> Forwarded {
         Forwarded { collapsed, ..CacheStatus::forwarded(self.fwd) }
@@ -53,7 +87,23 @@ impl Fetch {
         head.method = Method::GET;
         let validators = self.stored.as_ref().map(|stored| stored.head.origin_validators());
         validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
+        match &self.part {
+            Some(part) => {
+                partial::ask_for_rest(&mut head.headers, &part.range, part.head.validators());
+            }
+            None => validation::offer(&mut head.headers, self.offered().map(|(tag, _)| tag)),
+        }
         head
+    }
+
+    /// The entity-tags of the target's variants that the origin may name in a 304, each with where
+    /// its response lies (RFC 9111 §4.3.1). Beside a date alone they would be all that it looks at.
+    pub(super) fn offered(&self) -> impl Iterator<Item = (&[u8], Key)> {
+        let by_date =
+            self.stored.as_ref().is_some_and(|it| it.head.origin_validators().etag.is_none());
+        let alone = by_date || self.part.is_some() || self.asks == Asks::Afresh;
+        let vary = self.place.vary.iter().filter(move |_| !alone);
+        vary.flat_map(|vary| vary.tags())
     }
 
     /// What the origin's answer means.
@@ -65,23 +115,10 @@ impl Fetch {
     ) -> Received {
         let received = policy::receive(self.context(exchange), status, headers);
         let Received::Storable(_) = received else { return received };
-        match self.unsharable(headers) {
+        match unsharable(&self.visit, headers) {
             Some(reason) => Received::Unstorable(reason),
             None => received,
         }
-    }
-
-    /// Why an answer that HTTP would share depends on what only this hop knows.
-    fn unsharable(&self, headers: &HeaderMap) -> Option<Unstorable> {
-        let names = match storing::vary(headers) {
-            Ok(names) => names,
-            Err(reason) => return Some(reason),
-        };
-        if names.iter().any(fields::is_set_by_us) {
-            return Some(Unstorable::VaryStar);
-        }
-        let trailers = headers.contains_key(header::TRAILER) && self.visit.wants_trailers();
-        trailers.then_some(Unstorable::Trailers)
     }
 
     /// The stored response, where it may stand in for an origin that fails now (RFC 5861 §4).
@@ -108,7 +145,7 @@ impl Fetch {
         }
     }
 
-    fn context(&self, exchange: Exchange) -> Context<'_> {
+    pub(super) fn context(&self, exchange: Exchange) -> Context<'_> {
         let validating = self.stored.as_ref().map(|stored| Validating {
             meta: &stored.head.meta,
             etag: stored.head.origin_validators().etag,
@@ -116,6 +153,30 @@ impl Fetch {
         let rules = &self.visit.route.cache.rules;
         Context { asked: &self.visit.asked, rules, validating, exchange }
     }
+}
+
+/// Whether a fetch may build on a stored part.
+fn is_of_use(visit: &Visit, part: &Part, now: Now) -> bool {
+    let (asked, rules) = (&visit.asked, &visit.route.cache.rules);
+    let whole = asked.method == asked::Method::Get && !asked.range && part.range.rest().is_some();
+    let permitted = match policy::decide(asked, rules, Ok(part.clone()), now) {
+        Decision::Serve(_) | Decision::ServeStale(_) | Decision::Validate(..) => true,
+        Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => false,
+    };
+    whole && permitted
+}
+
+/// Why an answer that HTTP would share depends on what only this hop knows.
+pub(super) fn unsharable(visit: &Visit, headers: &HeaderMap) -> Option<Unstorable> {
+    let names = match storing::vary(headers) {
+        Ok(names) => names,
+        Err(reason) => return Some(reason),
+    };
+    if names.iter().any(fields::is_set_by_us) {
+        return Some(Unstorable::VaryStar);
+    }
+    let trailers = headers.contains_key(header::TRAILER) && visit.wants_trailers();
+    trailers.then_some(Unstorable::Trailers)
 }
 
 /// Why the answer to a GET or HEAD that was passed was not stored.

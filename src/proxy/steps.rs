@@ -84,6 +84,7 @@ impl Proxy {
         let visit = fetch.visit.clone();
         let found = self.store.get(visit.primary, &visit.head.headers, now);
         fetch.place = found.place;
+        fetch.part = None;
         match policy::decide(&visit.asked, &visit.route.cache.rules, found.stored, now) {
             Decision::Serve(stored) => return Some(self.hit(&visit, &stored, None)),
             Decision::ServeStale(stored) | Decision::Validate(stored, _) => {
@@ -91,6 +92,7 @@ impl Proxy {
             }
             Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => {
                 fetch.stored = None;
+                *fetch = fetch.clone().beside(found.part, now);
             }
         }
         None
@@ -140,6 +142,7 @@ impl Proxy {
     ) -> Result<Room, Unstorable> {
         let limit = fetch.visit.route.cache.max_object_size;
         let declared = response.body().size_hint().exact();
+        let declared = declared.map(|declared| declared.saturating_add(fetch.at_hand()));
         if declared.is_some_and(|declared| declared > limit) {
             return Err(Unstorable::TooLarge);
         }
@@ -234,6 +237,7 @@ impl Proxy {
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened(meta, &fields);
         self.keep(&duty.leader, &place, &entry);
+        self.freshen_others(fetch, &duty.leader, response, exchange);
         duty.finish(Outcome::Entry { place, entry, fwd_status });
     }
 
@@ -348,7 +352,11 @@ pub(super) async fn drain(mut body: ResponseBody, fill: &mut Fill, leader: &Lead
 }
 
 /// The stored fields with those of a 304 taken over; no entity-tag of ours among them.
-fn freshened(stored: &Entry, response: &Response<ResponseBody>, visit: &Visit) -> HeaderMap {
+pub(super) fn freshened(
+    stored: &Entry,
+    response: &Response<ResponseBody>,
+    visit: &Visit,
+) -> HeaderMap {
     let mut kept = stored.head.fields.to_map();
     let ours = |tag: &HeaderValue| tag.as_bytes().starts_with(OWN_TAG.as_bytes());
     if kept.get(header::ETAG).is_some_and(ours) {
@@ -361,7 +369,7 @@ fn freshened(stored: &Entry, response: &Response<ResponseBody>, visit: &Visit) -
 }
 
 /// Takes out what is not stored, and repairs Date (RFC 9110 §6.6.1).
-fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
+pub(super) fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
     for name in [header::CONTENT_LENGTH, header::AGE, header::TRAILER] {
         headers.remove(name);
     }

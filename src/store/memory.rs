@@ -11,7 +11,7 @@ use std::{
 use http::HeaderName;
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 
-use super::{Entry, MAX_VARIANTS, Vary};
+use super::{Entry, Head, MAX_VARIANTS, Part, Vary, variant::Variant};
 use crate::{
     key::{IdentityState, Key},
     policy::Now,
@@ -28,6 +28,8 @@ const SETTLE_AFTER: u64 = 32;
 pub(super) enum Slot {
     /// A response.
     Entry(Entry),
+    /// A part of one.
+    Part(Part),
     /// The list of a target's variants.
     Vary(Arc<Vary>),
 }
@@ -80,9 +82,9 @@ impl Memory {
         self.cache.get(key).map(|kept| kept.slot)
     }
 
-    pub(super) fn insert(&self, key: Key, entry: Entry, now: Now) {
-        let usable = u64::try_from(entry.head.meta.usable_for(now)).unwrap_or(0);
-        let slot = Slot::Entry(entry);
+    pub(super) fn insert(&self, key: Key, slot: Slot, now: Now) {
+        let usable = slot.head().map_or(0, |head| head.meta.usable_for(now));
+        let usable = u64::try_from(usable).unwrap_or(0);
         let weight = u64::from(slot.weight());
         self.cache.insert(key, Kept { slot, usable: Some(Duration::from_millis(usable)) });
         self.settle(weight);
@@ -122,7 +124,7 @@ impl Memory {
     }
 
     /// Adds a variant to its list; `false` where the list is gone. The oldest leaves a full one.
-    pub(super) fn list(&self, primary: Key, epoch: u64, variant: Key) -> bool {
+    pub(super) fn list(&self, primary: Key, epoch: u64, variant: Variant) -> bool {
         let (mut listed, mut oldest) = (false, None);
         self.cache.entry(primary).and_compute_with(|kept| {
             let known = kept.and_then(|kept| kept.into_value().slot.into_vary());
@@ -133,12 +135,12 @@ impl Memory {
             if vary.variants.last() == Some(&variant) {
                 return Op::Nop;
             }
-            let others = vary.variants.iter().copied().filter(|it| *it != variant);
-            let mut variants: Vec<Key> = others.collect();
+            let others = vary.variants.iter().filter(|it| it.key != variant.key);
+            let mut variants: Vec<Variant> = others.cloned().collect();
             if variants.len() == MAX_VARIANTS {
-                oldest = Some(variants.remove(0));
+                oldest = Some(variants.remove(0).key);
             }
-            variants.push(variant);
+            variants.push(variant.clone());
             let vary = Arc::new(Vary { epoch, names: vary.names.clone(), variants });
             Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
         });
@@ -163,22 +165,36 @@ impl Slot {
     fn weight(&self) -> u32 {
         let bytes = match self {
             Slot::Entry(entry) => entry.body.len() + entry.head.fields.size(),
-            Slot::Vary(vary) => vary.variants.len() * size_of::<Key>() + vary.names.len() * 64,
+            Slot::Part(part) => part.body.len() + part.head.fields.size(),
+            Slot::Vary(vary) => {
+                let variants: usize = vary.variants.iter().map(Variant::size).sum();
+                variants + vary.names.len() * 64
+            }
         };
         u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn into_entry(self) -> Option<Entry> {
+    fn head(&self) -> Option<&Head> {
         match self {
-            Slot::Entry(entry) => Some(entry),
+            Slot::Entry(entry) => Some(&entry.head),
+            Slot::Part(part) => Some(&part.head),
             Slot::Vary(_) => None,
+        }
+    }
+
+    /// The response that lies here, or the part of one.
+    pub(super) fn into_stored(self) -> (Option<Entry>, Option<Part>) {
+        match self {
+            Slot::Entry(entry) => (Some(entry), None),
+            Slot::Part(part) => (None, Some(part)),
+            Slot::Vary(_) => (None, None),
         }
     }
 
     fn into_vary(self) -> Option<Arc<Vary>> {
         match self {
             Slot::Vary(vary) => Some(vary),
-            Slot::Entry(_) => None,
+            Slot::Entry(_) | Slot::Part(_) => None,
         }
     }
 }

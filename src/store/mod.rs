@@ -8,6 +8,7 @@ pub mod entry;
 mod marks;
 mod memory;
 pub mod part;
+mod variant;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::{
 };
 use marks::Marks;
 use memory::{Memory, Slot};
+use variant::Variant;
 
 /// The variants that one list names at most; the oldest leaves first.
 pub const MAX_VARIANTS: usize = 32;
@@ -43,7 +45,7 @@ pub struct Vary {
     /// The selecting fields, as the newest response names them.
     names: Vec<HeaderName>,
     /// The oldest first.
-    variants: Vec<Key>,
+    variants: Vec<Variant>,
 }
 
 /// What a look into the store found.
@@ -53,6 +55,8 @@ pub struct Found {
     pub place: Place,
     /// It, or which kind of miss this is.
     pub stored: Result<Entry, Fwd>,
+    /// What there is of it, where that is not all.
+    pub part: Option<Part>,
 }
 
 /// Where a response is to be stored.
@@ -76,18 +80,20 @@ impl Store {
     /// Finds the response that a request's target and selecting fields choose.
     #[must_use]
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
-        let (vary, entry) = match self.memory.get(&primary) {
-            None => (None, None),
-            Some(Slot::Entry(entry)) => (None, usable(entry, now)),
+        let (vary, (entry, part)) = match self.memory.get(&primary) {
+            None => (None, (None, None)),
+            Some(Slot::Entry(entry)) => (None, (Some(entry), None)),
+            Some(Slot::Part(part)) => (None, (None, Some(part))),
             Some(Slot::Vary(vary)) => {
                 let slot = self.memory.get(&vary.key(primary, asked));
-                let entry = slot.and_then(Slot::into_entry);
-                (Some(vary), entry.and_then(|entry| usable(entry, now)))
+                (Some(vary), slot.map_or((None, None), Slot::into_stored))
             }
         };
+        let entry = entry.filter(|entry| usable(&entry.head, now));
+        let part = part.filter(|part| usable(&part.head, now));
         let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
         let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
-        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss) }
+        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss), part }
     }
 
     /// Where a response that names these selecting fields belongs. From now on, requests for its
@@ -103,12 +109,37 @@ impl Store {
 
     /// Stores a response. One whose variant list has been dropped since is dropped, too.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
-        if let Some(vary) = &place.vary
-            && !self.memory.list(place.primary, vary.epoch, place.key)
-        {
-            return;
+        if self.list(place, Some(&entry)) {
+            self.memory.insert(place.key, Slot::Entry(entry), now);
         }
-        self.memory.insert(place.key, entry, now);
+    }
+
+    /// Stores a part of a response, unless the whole is there.
+    pub fn put_part(&self, place: &Place, part: Part, now: Now) {
+        let whole = self.entry(place.key, now).is_some();
+        if !whole && self.list(place, None) {
+            self.memory.insert(place.key, Slot::Part(part), now);
+        }
+    }
+
+    /// Makes a variant known to its list; `false` where that is gone.
+    fn list(&self, place: &Place, entry: Option<&Entry>) -> bool {
+        let Some(vary) = &place.vary else { return true };
+        self.memory.list(place.primary, vary.epoch, Variant::of(place.key, entry))
+    }
+
+    /// The whole response that lies under its own key.
+    #[must_use]
+    pub fn entry(&self, key: Key, now: Now) -> Option<Entry> {
+        let (entry, _) = self.memory.get(&key)?.into_stored();
+        entry.filter(|entry| usable(&entry.head, now))
+    }
+
+    /// The part of a response that lies under its own key.
+    #[must_use]
+    pub fn part(&self, key: Key, now: Now) -> Option<Part> {
+        let (_, part) = self.memory.get(&key)?.into_stored();
+        part.filter(|part| usable(&part.head, now))
     }
 
     /// Drops one response.
@@ -146,6 +177,17 @@ impl Vary {
     pub fn key(&self, primary: Key, asked: &HeaderMap) -> Key {
         primary.variant(self.epoch, &self.names, asked)
     }
+
+    /// The strong entity-tags of the target's variants, each with where it lies (RFC 9111 §4.3.1).
+    pub fn tags(&self) -> impl Iterator<Item = (&[u8], Key)> {
+        self.variants.iter().filter_map(|it| Some((it.tag.as_deref()?, it.key)))
+    }
+
+    /// The selecting fields.
+    #[must_use]
+    pub fn names(&self) -> &[HeaderName] {
+        &self.names
+    }
 }
 
 impl Place {
@@ -156,8 +198,8 @@ impl Place {
     }
 }
 
-fn usable(entry: Entry, now: Now) -> Option<Entry> {
-    (entry.head.meta.usable_for(now) > 0).then_some(entry)
+fn usable(head: &Head, now: Now) -> bool {
+    head.meta.usable_for(now) > 0
 }
 
 #[cfg(test)]

@@ -5,9 +5,14 @@
 use std::{ops::Deref, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
 
 use super::Head;
-use crate::policy::{Meta, partial::ContentRange, ranges::Span};
+use crate::policy::{
+    Meta,
+    partial::{self, ContentRange},
+    ranges::Span,
+};
 
 /// A stored part; a cheap handle.
 #[derive(Clone, Debug)]
@@ -37,6 +42,13 @@ impl Part {
     pub fn holds(&self, span: Span) -> bool {
         let held = self.range.span;
         held.first <= span.first && span.last <= held.last
+    }
+
+    /// Whether a 206 is of the same representation (RFC 9111 §3.4).
+    #[must_use]
+    pub fn continues(&self, headers: &HeaderMap) -> bool {
+        let coding = self.head.fields.get(&header::CONTENT_ENCODING);
+        partial::is_same(self.head.validators(), coding, headers)
     }
 
     /// This part and a newer one of the same representation, whose head holds; the newer alone
@@ -82,7 +94,7 @@ impl AsRef<Meta> for Part {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
+    use http::StatusCode;
 
     use super::*;
     use crate::store::Block;
