@@ -97,13 +97,16 @@ impl Fetch {
     }
 
     /// The entity-tags of the target's variants that the origin may name in a 304, each with where
-    /// its response lies (RFC 9111 §4.3.1). Beside a date alone they would be all that it looks at.
+    /// its response lies (RFC 9111 §4.3.1).
+    ///
+    /// None beside a date alone: they would be all that the origin looks at. None among codings:
+    /// nginx has one tag for the plain and the packed bytes, and would name the plain ones for all.
     pub(super) fn offered(&self) -> impl Iterator<Item = (&[u8], Key)> {
-        let by_date =
-            self.stored.as_ref().is_some_and(|it| it.head.origin_validators().etag.is_none());
+        let dated = |stored: &Entry| stored.head.origin_validators().etag.is_none();
+        let by_date = self.stored.as_ref().is_some_and(dated);
         let alone = by_date || self.part.is_some() || self.asks == Asks::Afresh;
         let vary = self.place.vary.iter().filter(move |_| !alone);
-        vary.flat_map(|vary| vary.tags())
+        vary.filter(|it| !it.names().contains(&header::ACCEPT_ENCODING)).flat_map(|it| it.tags())
     }
 
     /// What the origin's answer means.

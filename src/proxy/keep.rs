@@ -87,6 +87,9 @@ impl Proxy {
 
     /// Who watches a relayed request, where there is something to learn from its response.
     pub(super) fn keeper(&self, visit: &Visit, snapshot: &Snapshot) -> Option<Keeper> {
+        if !visit.route.cache.on || visit.upgrade != Upgrade::No {
+            return None;
+        }
         let learns = match visit.head.method {
             Method::GET if visit.asked.range => Learns::Part,
             Method::HEAD => Learns::Head,
@@ -101,7 +104,7 @@ impl Proxy {
             }
             Learns::Part => visit.clone(),
         };
-        if !visit.route.cache.on || visit.upgrade != Upgrade::No {
+        if !visit.route.cache.on {
             return None;
         }
         let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;

@@ -107,8 +107,7 @@ impl Sent {
         if seen.method == "PUT" {
             return Reply::status(204);
         }
-        let conditional = seen.header("if-none-match").map(str::to_owned);
-        if let (Fate::Unchanged, Some(tag)) = (manner.fate, conditional) {
+        if let (Fate::Unchanged, Some(tag)) = (manner.fate, self.known(seen)) {
             let max_age = format!("max-age={}", manner.max_age);
             return Reply::status(304).header("ETag", tag).header("Cache-Control", max_age);
         }
@@ -129,6 +128,19 @@ impl Sent {
             Fate::Torn => reply.torn_after(body.len() / 2),
             _ => reply,
         }
+    }
+
+    /// The first tag in If-None-Match that this request's path and variant had.
+    fn known(&self, seen: &Seen) -> Option<String> {
+        let accept = seen.header("accept").unwrap_or_default();
+        let bodies = self.bodies.lock();
+        let mut tags = seen.header("if-none-match")?.split(", ");
+        let known = tags.find(|tag| {
+            let serial = format!("serial={} ", tag.trim_matches('"'));
+            let mut made_for = bodies.iter().filter(|(body, _)| body.starts_with(&serial));
+            made_for.any(|(_, it)| it.0 == seen.target && (it.1 == "*" || it.1 == accept))
+        });
+        known.map(str::to_owned)
     }
 
     /// A body that says what it is for, and is remembered.
