@@ -192,6 +192,8 @@ fn allowed_by_request(context: Context<'_>, status: u16) -> Result<(), Unstorabl
         _ if asked.range && context.validating.is_none() => Err(Unstorable::Partial),
         _ if asked.content || asked.precondition => Err(Unstorable::Bypassed),
         _ if asked.directives.no_store => Err(Unstorable::RequestNoStore),
+        // Of one request's own conditions or ranges (RFC 9110 §15.5.13, §15.5.17).
+        _ if matches!(status, 412 | 416) => Err(Unstorable::Status),
         _ => Ok(()),
     }
 }
