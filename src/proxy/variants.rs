@@ -24,7 +24,8 @@ pub(super) enum Named {
 
 impl Proxy {
     /// Takes the variant that a 304 names for the stored response: a strong entity-tag is one
-    /// representation's alone, whatever selected it.
+    /// representation's alone, whatever selected it. A 304 that names none means the only one that
+    /// it was offered, if there was only one.
     pub(super) fn select(&self, fetch: &mut Fetch, headers: &HeaderMap, now: Now) -> Named {
         let own = fetch.stored.as_ref().map(|stored| stored.head.origin_validators().etag);
         if fetch.offered().all(|(tag, _)| own == Some(Some(tag))) {
@@ -36,7 +37,10 @@ impl Proxy {
         {
             return Named::Clear;
         }
-        let key = strong_tag(Validators::of(headers)).and_then(|named| {
+        let only = fetch.offered().next().map(|(tag, _)| tag).filter(|only| {
+            named.is_none() && own.flatten().is_none() && fetch.offered().all(|it| it.0 == *only)
+        });
+        let key = strong_tag(Validators::of(headers)).or(only).and_then(|named| {
             let same = fetch.offered().filter(|(tag, _)| *tag == named);
             same.last().map(|(_, key)| key)
         });
