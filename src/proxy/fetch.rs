@@ -64,9 +64,6 @@ impl Fetch {
     /// Builds on a stored part, if that begins or ends what is asked for, and is for this client.
     pub(super) fn beside(mut self, part: Option<Part>, now: Now) -> Fetch {
         self.part = part.filter(|part| is_of_use(&self.visit, part, now));
-        if self.part.is_some() {
-            self.fwd = Fwd::Partial;
-        }
         self
     }
 

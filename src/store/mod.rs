@@ -91,7 +91,11 @@ impl Store {
         };
         let entry = entry.filter(|entry| usable(&entry.head, now));
         let part = part.filter(|part| usable(&part.head, now));
-        let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
+        let miss = match (&part, &vary) {
+            (Some(_), _) => Fwd::Partial,
+            (None, Some(_)) => Fwd::VaryMiss,
+            (None, None) => Fwd::UriMiss,
+        };
         let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
         Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss), part }
     }
