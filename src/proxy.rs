@@ -331,7 +331,10 @@ impl Proxy {
                 _ => Named::Clear,
             };
             let received = fetch.judge(exchange, response.status(), response.headers());
-            if named == Named::Unclear || received == Received::Mismatched {
+            let useless = named == Named::Unclear
+                || received == Received::Mismatched
+                || !self.can_complete(fetch, received, &response);
+            if useless {
                 fetch.ask_afresh();
                 continue;
             }
@@ -381,6 +384,10 @@ impl Proxy {
         response: Response<ResponseBody>,
         reason: Unstorable,
     ) {
+        // The rest alone is no answer; who waits for it looks again.
+        if fetch.part.is_some() {
+            return;
+        }
         // An error is of this moment: what comes next may be shared again.
         if !response.status().is_server_error() {
             self.stop_sharing(fetch, reason);

@@ -3,16 +3,30 @@
 use http::{Response, StatusCode, header};
 use http_body::Body as _;
 
-use super::{Fetch, steps};
+use super::{Fetch, Proxy, steps};
 use crate::{
     collapse::{
         Leader,
         fill::{Fill, Pushed},
     },
-    policy::{partial::ContentRange, validation},
+    policy::{Received, partial::ContentRange, validation},
     store::Part,
     upstream::ResponseBody,
 };
+
+impl Proxy {
+    /// Whether an answer that is the rest of a stored part can be taken in: it is of use together
+    /// with the part alone, and so cannot be relayed as it comes.
+    pub(super) fn can_complete(
+        &self,
+        fetch: &Fetch,
+        received: Received,
+        response: &Response<ResponseBody>,
+    ) -> bool {
+        let storable = || matches!(received, Received::Storable(_));
+        fetch.part.is_none() || (storable() && self.room_for(fetch, response).is_ok())
+    }
+}
 
 impl Fetch {
     /// Takes the origin's answer to a request for the rest: as the whole, where it is the rest of

@@ -336,3 +336,43 @@ async fn a_date_is_a_strong_validator_once_it_is_old() {
     let hit = range(&proxy, "bytes=0-6").await;
     assert_eq!((hit.text(), hit.is_hit()), ("0123456", true), "RFC 9110 §8.8.2.2");
 }
+
+#[tokio::test]
+async fn the_rest_alone_is_nobody_s_answer() {
+    for (name, value) in [("Authorization", "Basic YTpi"), ("X-Take", "1")] {
+        let origin = Origin::serve(|seen| match seen.number {
+            1 => answer(&seen, "\"v1\"", DIGITS),
+            _ => answer(&seen, "\"v1\"", DIGITS).header("Cache-Control", "no-store"),
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        range(&proxy, "bytes=0-4").await;
+        let whole = get(&proxy, "/").header(name, value).await;
+        assert_eq!((whole.status, whole.text()), (200, DIGITS), "it could not be stored: {name}");
+        assert!(!whole.cache_status().stored, "{name}");
+        assert_eq!(origin.last().header("range"), None, "{name}: it was asked for whole");
+    }
+}
+
+#[tokio::test]
+async fn a_rest_that_finds_no_room_is_asked_for_whole() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match seen.target.as_str() {
+        "/long" => {
+            Reply::fresh(60, vec![b'x'; 1000]).gate(&held).body(vec![b'x'; (1 << 20) - 1000])
+        }
+        _ => answer(&seen, "\"v1\"", DIGITS),
+    })
+    .await;
+    let config = "[cache]\nmax_object_size = \"1MiB\"\n[cache.memory]\nmax_in_flight = \"1MiB\"";
+    let proxy = Proxy::with(&origin, config).await;
+    range(&proxy, "bytes=0-4").await;
+    let mut long = get(&proxy, "/long").arriving().await;
+    long.body(1).await;
+    let whole = get(&proxy, "/").await;
+    assert_eq!((whole.status, whole.text()), (200, DIGITS));
+    assert_eq!(whole.cache_status().detail(), "no-room");
+    gate.open();
+    long.end().await.unwrap();
+}
