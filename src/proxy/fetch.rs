@@ -98,12 +98,15 @@ impl Fetch {
     ///
     /// None beside a date alone: they would be all that the origin looks at. None among codings:
     /// nginx has one tag for the plain and the packed bytes, and would name the plain ones for all.
+    /// None among credentials: no mistake of an origin is to lead to another user's answer.
     pub(super) fn offered(&self) -> impl Iterator<Item = (&[u8], Key)> {
         let dated = |stored: &Entry| stored.head.origin_validators().etag.is_none();
         let by_date = self.stored.as_ref().is_some_and(dated);
         let alone = by_date || self.part.is_some() || self.asks == Asks::Afresh;
         let vary = self.place.vary.iter().filter(move |_| !alone);
-        vary.filter(|it| !it.names().contains(&header::ACCEPT_ENCODING)).flat_map(|it| it.tags())
+        let apart = [header::ACCEPT_ENCODING, header::AUTHORIZATION, header::COOKIE];
+        vary.filter(move |it| !apart.iter().any(|name| it.names().contains(name)))
+            .flat_map(|it| it.tags())
     }
 
     /// What the origin's answer means.

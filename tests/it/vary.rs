@@ -212,7 +212,13 @@ async fn a_304_without_a_tag_means_the_only_one_that_was_offered() {
 
 #[tokio::test]
 async fn weak_and_own_tags_and_codings_are_not_offered() {
-    for (tag, vary) in [("W/\"a\"", "X-A"), ("", "X-A"), ("\"a\"", "X-A, Accept-Encoding")] {
+    for (tag, vary) in [
+        ("W/\"a\"", "X-A"),
+        ("", "X-A"),
+        ("\"a\"", "X-A, Accept-Encoding"),
+        ("\"a\"", "X-A, Cookie"),
+        ("\"a\"", "X-A, Authorization"),
+    ] {
         let reply = Reply::fresh(60, "x").header("Vary", vary);
         let reply = if tag.is_empty() { reply } else { reply.header("ETag", tag) };
         let origin = Origin::always(reply).await;
