@@ -1,6 +1,7 @@
 //! The body of every response, one enum, so that a hit boxes nothing.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,12 +19,21 @@ pub enum Body {
     Empty,
     /// A whole body, at hand.
     Full(Bytes),
+    /// Pieces at hand, one after another.
+    Pieces(Box<Pieces>),
     /// A shared fetch's, as it comes.
     Arriving(Reader),
     /// The upstream's, as it comes.
     Relayed(Box<ResponseBody>),
     /// Any of these, with its end told to the access log.
     Logged(Box<Logged>),
+}
+
+/// Slices of stored bodies, and what stands between them.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    pieces: VecDeque<Bytes>,
+    left: u64,
 }
 
 /// A body whose bytes and end are told to the access log.
@@ -49,6 +59,21 @@ impl Body {
     }
 }
 
+impl Pieces {
+    /// Adds a piece at the end; its bytes are shared, not copied.
+    pub fn push(&mut self, piece: impl Into<Bytes>) {
+        let piece = piece.into();
+        self.left += piece.len() as u64;
+        self.pieces.push_back(piece);
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let piece = self.pieces.pop_front()?;
+        self.left -= piece.len() as u64;
+        Some(piece)
+    }
+}
+
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = Error;
@@ -64,6 +89,7 @@ impl http_body::Body for Body {
                 *self = Body::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Body::Pieces(pieces) => Poll::Ready(pieces.next().map(|it| Ok(Frame::data(it)))),
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
             Body::Logged(logged) => logged.poll_frame(cx),
@@ -74,6 +100,7 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => true,
             Body::Full(bytes) => bytes.is_empty(),
+            Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
@@ -84,6 +111,7 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Pieces(pieces) => SizeHint::with_exact(pieces.left),
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),

@@ -5,9 +5,12 @@
 //! [`collapse`](crate::collapse). Nothing is decided here and no field is
 //! read: the policy decides, and this acts on it once.
 
+mod combine;
 mod doubt;
 mod fetch;
+mod keep;
 mod steps;
+mod variants;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -38,6 +41,7 @@ use crate::{
 };
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
+use variants::Named;
 
 /// How long a client waits for a validation while it could have the stored response
 /// (RFC 5861 §4).
@@ -136,9 +140,15 @@ impl Proxy {
         if !route.cache.on || visit.upgrade != Upgrade::No {
             return Box::pin(self.pass(visit, once, Fwd::Bypass)).await;
         }
-        let Found { place, stored } =
+        let Found { place, stored, part } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
-        let fetch = |visit: Visit, stored, fwd| Fetch::new(visit, place, stored, fwd);
+        if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
+            return answer;
+        }
+        let now = visit.arrived;
+        let fetch = |visit: Visit, stored, fwd| {
+            Fetch::new(Arc::new(visit), place, stored, fwd).beside(part, now)
+        };
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
@@ -323,8 +333,22 @@ impl Proxy {
                 Ok(response) => response,
                 Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
             };
+            let Some(response) = fetch.combine(response) else {
+                fetch.ask_afresh();
+                continue;
+            };
+            let named = match response.status() {
+                StatusCode::NOT_MODIFIED => {
+                    self.select(fetch, response.headers(), exchange.response)
+                }
+                _ => Named::Clear,
+            };
             let received = fetch.judge(exchange, response.status(), response.headers());
-            if received == Received::Mismatched && fetch.stored.take().is_some() {
+            let useless = named == Named::Unclear
+                || received == Received::Mismatched
+                || !self.can_complete(fetch, received, &response);
+            if useless {
+                fetch.ask_afresh();
                 continue;
             }
             return Some(Ok(Judged { response, received, exchange }));
@@ -348,13 +372,14 @@ impl Proxy {
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());
-            let told = fetch.told().stored(&head.meta, now).with_status(Some(head.status));
+            let answered = fetch.answered(head.status);
+            let told = fetch.told().stored(&head.meta, now).with_status(Some(answered));
             let status = CacheStatus::Forwarded(told);
             let answer = reply::arriving(&fetch.visit, &arrival, reader, now, status);
             let _ = owner.send(answer.with(&own));
         }
         leader.arriving(arrival.clone());
-        if !steps::drain(body, &mut fill, &leader).await {
+        if !fetch.pour(body, &mut fill, &leader).await {
             return;
         }
         let place = arrival.place.clone();
@@ -375,6 +400,10 @@ impl Proxy {
         response: Response<ResponseBody>,
         reason: Unstorable,
     ) {
+        // The rest alone is no answer; who waits for it looks again.
+        if fetch.part.is_some() {
+            return;
+        }
         // An error is of this moment: what comes next may be shared again.
         let status = response.status();
         if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
@@ -401,6 +430,8 @@ impl Proxy {
         };
         let sent = AtomicBool::new(false);
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
+        let keeper = self.keeper(&visit, &once.snapshot);
+        let request = self.clock.now();
         let told = CacheStatus::forwarded(fwd);
         let response = match visit.route.upstream.send(head, body, &sent).await {
             Ok(response) => response,
@@ -410,11 +441,15 @@ impl Proxy {
                 return Answer::new(reply::failed(&failure), status);
             }
         };
-        let now = self.clock.now();
+        let exchange = Exchange { request, response: self.clock.now() };
+        let kept = keeper.and_then(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
+        if let Some(kept) = kept {
+            return self.relay_and_keep(kept, response, told);
+        }
         let answer = (response.status(), response.headers());
-        let detail = fetch::why_passed(&visit, fwd, answer, now);
+        let detail = fetch::why_passed(&visit, fwd, answer, exchange.response);
         let told = Forwarded { detail, ..told };
         let status = CacheStatus::Forwarded(told);
         match response.status() {

@@ -2,6 +2,8 @@
 //!
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
+mod range;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,8 +19,9 @@ use crate::{
     fields,
     policy::{
         Now,
+        asked::Method,
         cache_control::LARDER_CACHE_CONTROL,
-        ranges::{self, Selected},
+        ranges,
         validation::{self, Precondition},
     },
     store::{Entry, Head},
@@ -26,6 +29,9 @@ use crate::{
     upstream::{self, ClientFault, ResponseBody},
     visit::Visit,
 };
+
+use range::Held;
+pub use range::from_part;
 
 /// What a 304 repeats of the head that it stands for, besides the validators' own
 /// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.
@@ -81,18 +87,12 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
     if is_unchanged(visit, head) {
         return not_modified(head, now, status);
     }
-    let length = entry.body.len() as u64;
-    let range = match visit.asked.range && !visit.is_head() && head.status == StatusCode::OK {
-        true => ranges::select(asked, head.validators(), length),
-        false => Selected::Whole,
-    };
-    match range {
-        Selected::Whole => whole(visit, entry, now, status),
-        Selected::Part { first, last } => {
-            Answer::new(part(entry, (first, last), now, status), status)
-        }
-        Selected::Unsatisfiable => Answer::new(unsatisfiable_range(entry, now, status), status),
+    if visit.asked.range && visit.asked.method == Method::Get && head.status == StatusCode::OK {
+        let selected = ranges::select(asked, head.validators(), entry.body.len() as u64);
+        let part = range::selection(Held::whole(entry), selected, now, status);
+        return part.unwrap_or_else(|| whole(visit, entry, now, status));
     }
+    whole(visit, entry, now, status)
 }
 
 /// Whether the client has it already; conditions mean nothing for what is no success
@@ -113,26 +113,6 @@ fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer 
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
     Answer::new(response, status)
-}
-
-fn part(entry: &Entry, (first, last): (u64, u64), now: Now, status: CacheStatus) -> Response<Body> {
-    let mut response = sent(&entry.head, now, status);
-    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    let range = format!("bytes {first}-{last}/{}", entry.body.len());
-    put(response.headers_mut(), header::CONTENT_RANGE, &range);
-    let bounds = usize::try_from(first).ok().zip(usize::try_from(last).ok());
-    let slice = bounds.map(|(first, last)| entry.body.slice(first..=last));
-    *response.body_mut() = Body::Full(slice.unwrap_or_default());
-    response
-}
-
-fn unsatisfiable_range(entry: &Entry, now: Now, status: CacheStatus) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-    let range = format!("bytes */{}", entry.body.len());
-    put(response.headers_mut(), header::CONTENT_RANGE, &range);
-    add_age(response.headers_mut(), &entry.head, now, status);
-    response
 }
 
 /// A response that is still arriving, or 304 if the client has it already.
@@ -167,12 +147,18 @@ pub fn arriving(
 /// An upstream's response, for one client.
 #[must_use]
 pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
+    passed_on(response.map(|body| Body::Relayed(Box::new(body))))
+}
+
+/// An upstream's response, for one client, whatever brings its body.
+#[must_use]
+pub fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
     head.headers.remove(LARDER_CACHE_CONTROL);
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
-    Response::from_parts(head, Body::Relayed(Box::new(body)))
+    Response::from_parts(head, body)
 }
 
 /// An upstream's response to a fetch that was made without the client's conditions, for that

@@ -152,6 +152,25 @@ impl Visit {
         groups.iter().map(move |group| Name::group(scheme, &self.authority, group))
     }
 
+    /// The GET of the same target, by the route that it takes: what a response to this request may
+    /// answer later (RFC 9110 §9.3.3). The fields are this request's own, and so is its Cookie,
+    /// which the origin has seen.
+    #[must_use]
+    pub fn as_stored_get(&self, snapshot: &Snapshot) -> Option<Visit> {
+        let mut head = self.head.clone();
+        head.method = Method::GET;
+        let mut uri = http::uri::Parts::default();
+        uri.path_and_query = Some(self.target.clone());
+        head.uri = http::Uri::from_parts(uri).ok()?;
+        let route = route(snapshot, &head, &self.authority).ok()?;
+        apply_query(&route, &mut head);
+        let cookie = head.headers.contains_key(header::COOKIE);
+        let asked = Asked::new(&head, false, &route.cache.rules);
+        let asked = Asked { cookie, range: false, ..asked };
+        let primary = primary(&route, &self.believed, &self.authority, &head);
+        Some(Visit { head, content: false, asked, route, primary, ..self.clone() })
+    }
+
     /// Whether the answer goes without a body.
     #[must_use]
     pub fn is_head(&self) -> bool {

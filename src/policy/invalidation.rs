@@ -35,6 +35,15 @@ pub fn also_invalidated(
     found
 }
 
+/// Whether Content-Location names the target URI itself (RFC 9110 §8.7).
+#[must_use]
+pub fn is_located_at(scheme: &str, authority: &str, path: &str, headers: &HeaderMap) -> bool {
+    let target = Target { scheme, authority, path };
+    let location = field::single(headers, header::CONTENT_LOCATION);
+    let location = location.and_then(|line| str::from_utf8(line).ok());
+    location.and_then(|reference| target.resolve(reference)).as_deref() == Some(path)
+}
+
 /// The base that references are resolved against (RFC 3986 §5.1.3).
 struct Target<'a> {
     scheme: &'a str,

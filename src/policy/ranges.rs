@@ -1,36 +1,75 @@
-//! Byte ranges of a complete stored body (RFC 9110 §14).
+//! Byte ranges of a stored body (RFC 9110 §14).
 
 use http::{HeaderMap, header};
 
 use super::{entity_tag::strongly_equal, field, freshness::date, validation::Validators};
 
+/// The most ranges of one request that are answered by their parts (§14.2 leaves the limit to
+/// the server): many small ones cost more than the whole.
+pub const MAX_RANGES: usize = 16;
+
 /// What a request's Range means for a body of a known length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selected {
-    /// No Range, one that is not understood, several ranges, or an If-Range that does not match:
-    /// 200 with the whole body.
+    /// No Range, one that is not understood, too many or overlapping ranges, or an If-Range that
+    /// does not match: 200 with the whole body.
     Whole,
-    /// 206 with `first..=last`, within the body.
-    Part {
-        /// Offset of the first byte.
-        first: u64,
-        /// Offset of the last byte.
-        last: u64,
-    },
-    /// 416: the range lies past the end.
+    /// 206 with one part.
+    Part(Span),
+    /// 206 with several parts, in the order in which they were asked for; none overlaps another.
+    Parts(Vec<Span>),
+    /// 416: all ranges lie past the end.
     Unsatisfiable,
+}
+
+/// The bytes `first..=last` of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub first: u64,
+    /// Offset of the last byte.
+    pub last: u64,
 }
 
 /// Evaluates Range and If-Range (RFC 9110 §13.1.5, §14.2) of a GET for a body of `length` bytes.
 #[must_use]
 pub fn select(asked: &HeaderMap, stored: Validators<'_>, length: u64) -> Selected {
-    let Some(range) = field::single(asked, header::RANGE).and_then(one_range) else {
+    let Some(ranges) = field::single(asked, header::RANGE).and_then(byte_ranges) else {
         return Selected::Whole;
     };
     if asked.contains_key(header::IF_RANGE) && !if_range_holds(asked, stored) {
         return Selected::Whole;
     }
-    range.within(length)
+    // Satisfiable, but a part of nothing cannot be described (§14.4).
+    if length == 0 && ranges.iter().any(ByteRange::is_suffix) {
+        return Selected::Whole;
+    }
+    satisfied(ranges.iter().filter_map(|range| range.within(length)).collect())
+}
+
+/// What is left of a range set once those past the end are gone (§14.1.1).
+fn satisfied(spans: Vec<Span>) -> Selected {
+    match spans[..] {
+        [] => Selected::Unsatisfiable,
+        [span] => Selected::Part(span),
+        _ if overlap(&spans) => Selected::Whole,
+        _ => Selected::Parts(spans),
+    }
+}
+
+/// §14.2: overlapping ranges are a broken client or an attack.
+fn overlap(spans: &[Span]) -> bool {
+    let mut sorted = spans.to_vec();
+    sorted.sort_unstable_by_key(|span| span.first);
+    sorted.windows(2).any(|pair| pair[1].first <= pair[0].last)
+}
+
+impl Span {
+    /// How many bytes it is.
+    #[must_use]
+    pub fn length(self) -> u64 {
+        self.last - self.first + 1
+    }
 }
 
 /// A `range-spec` of the unit bytes (RFC 9110 §14.1.2).
@@ -41,33 +80,35 @@ enum ByteRange {
 }
 
 impl ByteRange {
-    fn within(self, length: u64) -> Selected {
-        match self {
-            ByteRange::Suffix { length: 0 } => Selected::Unsatisfiable,
-            // Satisfiable, but a part of nothing cannot be described (§14.4).
-            ByteRange::Suffix { .. } if length == 0 => Selected::Whole,
+    fn is_suffix(&self) -> bool {
+        matches!(self, ByteRange::Suffix { length } if *length > 0)
+    }
+
+    fn within(&self, length: u64) -> Option<Span> {
+        match *self {
+            ByteRange::Suffix { length: 0 } => None,
             ByteRange::Suffix { length: suffix } => {
-                Selected::Part { first: length.saturating_sub(suffix), last: length - 1 }
+                Some(Span { first: length.saturating_sub(suffix), last: length.checked_sub(1)? })
             }
-            ByteRange::From { first, .. } if first >= length => Selected::Unsatisfiable,
-            ByteRange::From { first, last } => Selected::Part { first, last: last.min(length - 1) },
+            ByteRange::From { first, .. } if first >= length => None,
+            ByteRange::From { first, last } => Some(Span { first, last: last.min(length - 1) }),
         }
     }
 }
 
-/// The only range of a `ranges-specifier`; `None` where it is malformed or there are several.
-fn one_range(value: &[u8]) -> Option<ByteRange> {
+/// The ranges of a `ranges-specifier`; `None` where one of them is malformed (§14.1.1: then the
+/// whole set is invalid), or there are too many.
+fn byte_ranges(value: &[u8]) -> Option<Vec<ByteRange>> {
     let equals = value.iter().position(|byte| *byte == b'=')?;
     let (unit, ranges) = (&value[..equals], &value[equals + 1..]);
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    let mut ranges = ranges.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    let range = ranges.find(|range| !range.is_empty())?;
-    match ranges.all(<[u8]>::is_empty) {
-        true => byte_range(range),
-        false => None,
-    }
+    let ranges = ranges.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let ranges = ranges.filter(|range| !range.is_empty());
+    let ranges: Vec<ByteRange> =
+        ranges.take(MAX_RANGES + 1).map(byte_range).collect::<Option<_>>()?;
+    (1..=MAX_RANGES).contains(&ranges.len()).then_some(ranges)
 }
 
 fn byte_range(text: &[u8]) -> Option<ByteRange> {

@@ -25,6 +25,8 @@ pub enum Fwd {
     Request,
     /// What is stored is stale.
     Stale,
+    /// A part of what is asked for is stored, but not all of it.
+    Partial,
 }
 
 impl Fwd {
@@ -38,6 +40,7 @@ impl Fwd {
             Fwd::VaryMiss => "vary-miss",
             Fwd::Request => "request",
             Fwd::Stale => "stale",
+            Fwd::Partial => "partial",
         }
     }
 }

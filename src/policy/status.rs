@@ -1,7 +1,7 @@
 //! What is known of status codes (RFC 9110 §15).
 
 /// The codes that may be stored without a word of the origin about caching (RFC 9110 §15.1),
-/// 206 left out: partial content is not stored.
+/// 206 left out: a part is judged as the 200 that it is part of.
 pub(super) fn is_heuristically_cacheable(status: u16) -> bool {
     matches!(status, 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }

@@ -83,6 +83,19 @@ pub fn receive(context: Context<'_>, status: StatusCode, headers: &HeaderMap) ->
     }
 }
 
+/// Judges the 200 to a POST whose Content-Location is its target (RFC 9110 §9.3.3): with explicit
+/// freshness it may answer a later GET. `context` is that GET's, with the POST's own fields.
+///
+/// # Errors
+/// Why it may not.
+pub fn receive_posted(context: Context<'_>, headers: &HeaderMap) -> Result<Meta, Unstorable> {
+    let meta = storable(context, 200, headers)?;
+    match !meta.ours && meta.lifetime > 0 {
+        true => Ok(meta),
+        false => Err(Unstorable::NoFreshness),
+    }
+}
+
 /// Whether the stored response may stand in for an origin that gives no answer at all
 /// (RFC 5861 §4; RFC 9111 §4.2.4), at the moment `exchange.response`.
 #[must_use]
@@ -137,7 +150,11 @@ fn not_modified(validating: Validating<'_>, headers: &HeaderMap) -> Received {
     }
 }
 
-fn storable(context: Context<'_>, status: u16, headers: &HeaderMap) -> Result<Meta, Unstorable> {
+pub(super) fn storable(
+    context: Context<'_>,
+    status: u16,
+    headers: &HeaderMap,
+) -> Result<Meta, Unstorable> {
     let mut directives = ResponseDirectives::of(headers);
     understand(&mut directives, status)?;
     allowed_by_request(context, status)?;
@@ -177,6 +194,8 @@ fn allowed_by_request(context: Context<'_>, status: u16) -> Result<(), Unstorabl
         _ if asked.content => Err(Unstorable::Bypassed),
         _ if asked.precondition => Err(Unstorable::Precondition),
         _ if asked.directives.no_store => Err(Unstorable::RequestNoStore),
+        // Of one request's own conditions or ranges (RFC 9110 §15.5.13, §15.5.17).
+        _ if matches!(status, 412 | 416) => Err(Unstorable::Status),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
-    entity_tag::{self, is_own, strongly_equal, weakly_equal},
+    entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
     freshness::date,
 };
@@ -112,6 +112,55 @@ pub fn make_conditional(request: &mut HeaderMap, stored: Validators<'_>) {
     let last_modified = stored.last_modified.filter(|value| date(value).is_some());
     set(request, header::IF_NONE_MATCH, etag);
     set(request, header::IF_MODIFIED_SINCE, last_modified);
+}
+
+/// The origin's own strong entity-tag.
+#[must_use]
+pub fn strong_tag(validators: Validators<'_>) -> Option<&[u8]> {
+    validators.etag.filter(|etag| is_strong(etag) && !is_own(etag))
+}
+
+/// What a 200 to HEAD says of the stored response to GET (RFC 9111 §4.3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadSays {
+    /// It is the current one.
+    Same,
+    /// It is not.
+    Other,
+    /// Nothing: without a validator, the same length is no sign of the same bytes.
+    Nothing,
+}
+
+/// Compares a 200 to HEAD with the stored response, whose body is of `length` bytes.
+#[must_use]
+pub fn head_says(stored: Validators<'_>, length: u64, received: &HeaderMap) -> HeadSays {
+    let declared = field::single(received, header::CONTENT_LENGTH);
+    let declared = declared.and_then(|it| field::digits(it.iter().copied()));
+    let known = Validators::of(received);
+    let stored_tag = stored.etag.filter(|etag| !is_own(etag));
+    let same_tag = known.etag.map(|tag| stored_tag.is_some_and(|own| weakly_equal(own, tag)));
+    let same_date = known.last_modified.map(|date| stored.last_modified == Some(date));
+    match (same_tag, same_date) {
+        _ if declared.is_some_and(|declared| declared != length) => HeadSays::Other,
+        (Some(false), _) | (_, Some(false)) => HeadSays::Other,
+        (Some(true), _) | (_, Some(true)) => HeadSays::Same,
+        (None, None) => HeadSays::Nothing,
+    }
+}
+
+/// Adds the strong entity-tags of the target's other variants to a validation (RFC 9111 §4.3.1):
+/// the origin may name one of them in its 304.
+pub fn offer<'a>(request: &mut HeaderMap, tags: impl Iterator<Item = &'a [u8]>) {
+    let own = request.get(header::IF_NONE_MATCH).map(|tag| tag.as_bytes().to_vec());
+    let mut all: Vec<&[u8]> = own.as_deref().into_iter().collect();
+    for tag in tags {
+        if !all.contains(&tag) {
+            all.push(tag);
+        }
+    }
+    if !all.is_empty() {
+        set(request, header::IF_NONE_MATCH, Some(&all.join(&b", "[..])));
+    }
 }
 
 /// Takes our own entity-tags out of the conditions of a request that is forwarded: out of

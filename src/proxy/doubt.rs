@@ -49,8 +49,8 @@ impl<'a> Doubt<'a> {
         let mut names: Vec<Name> = self.visit.group_names(&listed).collect();
         names.extend(self.invalidate(&self.visit.target));
         let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
-        let target = self.visit.target.as_str();
-        for target in invalidation::also_invalidated(scheme, authority, target, headers) {
+        let path = self.visit.target.as_str();
+        for target in invalidation::also_invalidated(scheme, authority, path, headers) {
             if let Ok(target) = PathAndQuery::try_from(target) {
                 names.extend(self.invalidate(&target));
             }

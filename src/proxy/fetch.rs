@@ -9,14 +9,15 @@ use crate::{
     cache_status::{Bypass, CacheStatus, Collapsed, Detail, Forwarded},
     collapse::Company,
     fields::{self, Upgrade},
+    key::Key,
     policy::{
-        self, Exchange, Fwd, Now, Received, Unstorable, asked, groups,
+        self, Decision, Exchange, Fwd, Now, Received, Unstorable, asked, groups, partial,
         rules::Authorization,
         storing::{self, Context, Validating},
         validation,
     },
     reply::Failure,
-    store::{Entry, Moment, Named, Place, Selecting, Turn},
+    store::{Entry, Moment, Named, Part, Place, Selecting, Turn},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -30,8 +31,12 @@ pub(super) struct Fetch {
     pub(super) place: Place,
     /// The stored response that it would validate.
     pub(super) stored: Option<Entry>,
+    /// The stored part of what it asks for, that begins or ends it.
+    pub(super) part: Option<Part>,
     /// Why it goes forward.
     pub(super) fwd: Fwd,
+    /// What of it the origin is told.
+    pub(super) asks: Asks,
     /// Whether others may follow it.
     pub(super) company: Company,
     /// Whether it has waited for another client's fetch.
@@ -40,6 +45,15 @@ pub(super) struct Fetch {
     pub(super) asked: Turn,
     /// The same, as far as invalidation by name is concerned: set before it is sent.
     pub(super) began: Moment,
+}
+
+/// Whether a fetch builds on what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// It validates, or asks for the rest.
+    WithWhatIsStored,
+    /// What is stored has proved of no use: it asks for all of it.
+    Afresh,
 }
 
 /// A response head from the origin, judged.
@@ -52,17 +66,31 @@ pub(super) struct Judged {
 
 impl Fetch {
     /// One that was not sent yet.
-    pub(super) fn new(visit: Visit, place: Place, stored: Option<Entry>, fwd: Fwd) -> Fetch {
+    pub(super) fn new(visit: Arc<Visit>, place: Place, stored: Option<Entry>, fwd: Fwd) -> Fetch {
         Fetch {
-            visit: Arc::new(visit),
+            visit,
             place,
             stored,
+            part: None,
             fwd,
+            asks: Asks::WithWhatIsStored,
             company: Company::Welcome,
             collapsed: Collapsed::No,
             asked: Turn::default(),
             began: Moment::default(),
         }
+    }
+
+    /// Builds on a stored part, if that begins or ends what is asked for, and is for this client.
+    pub(super) fn beside(mut self, part: Option<Part>, now: Now) -> Fetch {
+        self.part = part.filter(|part| is_of_use(&self.visit, part, now));
+        self
+    }
+
+    /// Forgets what is stored.
+    pub(super) fn ask_afresh(&mut self) {
+        self.asks = Asks::Afresh;
+        (self.stored, self.part) = (None, None);
     }
 
     /// What Cache-Status says of it so far.
@@ -74,14 +102,43 @@ impl Fetch {
     pub(super) fn request(&self) -> request::Parts {
         let mut head = self.visit.forwarded();
         head.method = Method::GET;
-        if self.company == Company::Alone && self.stored.is_none() {
+        if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.
             let _ = validation::forward_conditions(&Method::GET, &mut head.headers, None);
             return head;
         }
         let validators = self.stored.as_ref().map(|stored| stored.head.origin_validators());
         validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
+        match &self.part {
+            Some(part) => {
+                partial::ask_for_rest(&mut head.headers, &part.range, part.head.validators());
+            }
+            None => validation::offer(&mut head.headers, self.offered().map(|(tag, _)| tag)),
+        }
         head
+    }
+
+    /// Whether the origin is asked under the client's own conditions.
+    fn is_for_one(&self) -> bool {
+        self.company == Company::Alone && self.stored.is_none() && self.part.is_none()
+    }
+
+    /// The entity-tags of the target's variants that the origin may name in a 304, each with where
+    /// its response lies (RFC 9111 §4.3.1).
+    ///
+    /// None beside a date alone: they would be all that the origin looks at. None among codings:
+    /// nginx has one tag for the plain and the packed bytes, and would name the plain ones for all.
+    /// None among credentials: no mistake of an origin is to lead to another user's answer. None beside
+    /// the client's own conditions: a 304 is then the answer to those.
+    pub(super) fn offered(&self) -> impl Iterator<Item = (&[u8], Key)> {
+        let dated = |stored: &Entry| stored.head.origin_validators().etag.is_none();
+        let by_date = self.stored.as_ref().is_some_and(dated);
+        let afresh = self.asks == Asks::Afresh;
+        let alone = by_date || self.part.is_some() || afresh || self.is_for_one();
+        let vary = self.place.vary.iter().filter(move |_| !alone);
+        let apart = [header::ACCEPT_ENCODING, header::AUTHORIZATION, header::COOKIE];
+        vary.filter(move |it| !apart.iter().any(|name| it.names().contains(name)))
+            .flat_map(|it| it.tags())
     }
 
     /// What the origin's answer means.
@@ -93,7 +150,7 @@ impl Fetch {
     ) -> Received {
         let received = policy::receive(self.context(exchange), status, headers);
         let Received::Storable(_) = received else { return received };
-        match self.unsharable(headers) {
+        match unsharable(&self.visit, headers) {
             Some(reason) => Received::Unstorable(reason),
             None => received,
         }
@@ -118,19 +175,6 @@ impl Fetch {
         Selecting { names, request: &self.visit.head.headers, asked: self.asked }
     }
 
-    /// Why an answer that HTTP would share depends on what only this hop knows.
-    fn unsharable(&self, headers: &HeaderMap) -> Option<Unstorable> {
-        let names = match storing::vary(headers) {
-            Ok(names) => names,
-            Err(reason) => return Some(reason),
-        };
-        if names.iter().any(fields::is_set_by_us) {
-            return Some(Unstorable::VaryStar);
-        }
-        let trailers = headers.contains_key(header::TRAILER) && self.visit.wants_trailers();
-        trailers.then_some(Unstorable::Trailers)
-    }
-
     /// What invalidates the answer by name.
     pub(super) fn named(&self, headers: &HeaderMap) -> Named {
         Named::new(self.began, self.visit.group_names(&groups::groups(headers)))
@@ -143,7 +187,7 @@ impl Fetch {
         self.stored.clone().filter(|_| may)
     }
 
-    fn context(&self, exchange: Exchange) -> Context<'_> {
+    pub(super) fn context(&self, exchange: Exchange) -> Context<'_> {
         let validating = self.stored.as_ref().map(|stored| Validating {
             meta: &stored.head.meta,
             etag: stored.head.origin_validators().etag,
@@ -162,6 +206,30 @@ pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
         _ if visit.asked.content => Some(Bypass::Content),
         _ => Some(Bypass::Authorization),
     }
+}
+
+/// Whether a fetch may build on a stored part.
+fn is_of_use(visit: &Visit, part: &Part, now: Now) -> bool {
+    let (asked, rules) = (&visit.asked, &visit.route.cache.rules);
+    let whole = asked.method == asked::Method::Get && !asked.range && part.range.rest().is_some();
+    let permitted = match policy::decide(asked, rules, Ok(part.clone()), now) {
+        Decision::Serve(_) | Decision::ServeStale(_) | Decision::Validate(..) => true,
+        Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => false,
+    };
+    whole && permitted
+}
+
+/// Why an answer that HTTP would share depends on what only this hop knows.
+pub(super) fn unsharable(visit: &Visit, headers: &HeaderMap) -> Option<Unstorable> {
+    let names = match storing::vary(headers) {
+        Ok(names) => names,
+        Err(reason) => return Some(reason),
+    };
+    if names.iter().any(fields::is_set_by_us) {
+        return Some(Unstorable::VaryStar);
+    }
+    let trailers = headers.contains_key(header::TRAILER) && visit.wants_trailers();
+    trailers.then_some(Unstorable::Trailers)
 }
 
 /// Why the answer to a GET or HEAD that was passed was not stored.

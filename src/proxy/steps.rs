@@ -107,6 +107,7 @@ impl Proxy {
         let visit = fetch.visit.clone();
         let found = self.store.get(visit.primary, &visit.head.headers, now);
         fetch.place = found.place;
+        fetch.part = None;
         match policy::decide(&visit.asked, &visit.route.cache.rules, found.stored, now) {
             Decision::Serve(stored) => return Some(self.hit(&visit, &stored, None)),
             Decision::ServeStale(stored) | Decision::Validate(stored, _) => {
@@ -114,6 +115,7 @@ impl Proxy {
             }
             Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => {
                 fetch.stored = None;
+                *fetch = fetch.clone().beside(found.part, now);
             }
         }
         None
@@ -159,6 +161,7 @@ impl Proxy {
     ) -> Result<Room, Unstorable> {
         let limit = fetch.visit.route.cache.max_object_size;
         let declared = response.body().size_hint().exact();
+        let declared = declared.map(|declared| declared.saturating_add(fetch.at_hand()));
         if declared.is_some_and(|declared| declared > limit) {
             return Err(Unstorable::TooLarge);
         }
@@ -273,6 +276,7 @@ impl Proxy {
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
         self.keep(&duty.leader, &place, &entry);
+        self.freshen_others(fetch, &duty.leader, response, exchange);
         if !own.is_empty() {
             let now = self.clock.now();
             let told = fetch.told().stored(&entry.head.meta, now).with_status(fwd_status);
@@ -315,7 +319,7 @@ impl Proxy {
             | Decision::Validate(stored, _) => stored,
             Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => return None,
         };
-        let fetch = Fetch::new(visit, found.place, Some(stored), Fwd::Stale);
+        let fetch = Fetch::new(Arc::new(visit), found.place, Some(stored), Fwd::Stale);
         let answer = Box::pin(self.follow(fetch)).await;
         if answer.status.is_stale() {
             return None;
@@ -428,7 +432,11 @@ fn is_personal(fetch: &Fetch) -> bool {
 }
 
 /// The stored fields with those of a 304 taken over; no entity-tag of ours among them.
-fn freshened(stored: &Entry, response: &Response<ResponseBody>, visit: &Visit) -> HeaderMap {
+pub(super) fn freshened(
+    stored: &Entry,
+    response: &Response<ResponseBody>,
+    visit: &Visit,
+) -> HeaderMap {
     let mut kept = stored.head.fields.to_map();
     let ours = |tag: &HeaderValue| tag.as_bytes().starts_with(OWN_TAG.as_bytes());
     if kept.get(header::ETAG).is_some_and(ours) {
@@ -460,7 +468,7 @@ pub(super) fn withhold(headers: &mut HeaderMap, visit: &Visit) -> HeaderMap {
 }
 
 /// Takes out what is not stored, and repairs Date (RFC 9110 §6.6.1).
-fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
+pub(super) fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
     for name in [header::CONTENT_LENGTH, header::AGE, header::TRAILER] {
         headers.remove(name);
     }

@@ -55,6 +55,11 @@ pub struct BodyId([u8; 32]);
 pub struct BodyHasher(blake3::Hasher);
 
 impl Head {
+    /// The bytes that it keeps.
+    pub(super) fn size(&self) -> usize {
+        self.fields.size() + self.named.size()
+    }
+
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {

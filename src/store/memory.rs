@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderName, header};
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 
-use super::{Entry, MAX_VARIANTS, Turn, Vary};
+use super::{Entry, Head, MAX_VARIANTS, Part, Turn, Vary, variant::Variant};
 use crate::{
     key::{IdentityState, Key},
     policy::Now,
@@ -28,6 +28,8 @@ const SETTLE_AFTER: u64 = 32;
 pub(super) enum Slot {
     /// A response.
     Entry(Entry),
+    /// A part of one.
+    Part(Part),
     /// The list of a target's variants.
     Vary(Arc<Vary>),
 }
@@ -80,9 +82,10 @@ impl Memory {
         self.cache.get(key).map(|kept| kept.slot)
     }
 
-    pub(super) fn insert(&self, key: Key, entry: Entry, now: Now) {
-        let usable = u64::try_from(entry.head.meta.usable_for(now)).unwrap_or(0);
-        let (asked, slot) = (entry.asked, Slot::Entry(entry));
+    pub(super) fn insert(&self, key: Key, slot: Slot, now: Now) {
+        let usable = slot.head().map_or(0, |head| head.meta.usable_for(now));
+        let usable = u64::try_from(usable).unwrap_or(0);
+        let asked = slot.asked();
         let weight = u64::from(slot.weight());
         let kept = Kept { slot, usable: Some(Duration::from_millis(usable)) };
         self.cache.entry(key).and_compute_with(|known| match known {
@@ -116,7 +119,7 @@ impl Memory {
         let mut declared = fresh.clone();
         self.cache.entry(primary).and_compute_with(|kept| {
             let known = kept.map(|kept| kept.into_value().slot);
-            let entry = matches!(known, Some(Slot::Entry(_)));
+            let stored = matches!(known, Some(Slot::Entry(_) | Slot::Part(_)));
             let later = known.as_ref().is_some_and(|slot| slot.asked() > asked);
             let vary = known.and_then(Slot::into_vary).filter(|it| it.names == fresh.names);
             if let Some(vary) = vary {
@@ -124,7 +127,7 @@ impl Memory {
                 return Op::Nop;
             }
             // What is stored without Vary stays until this response is whole.
-            if later || entry {
+            if later || stored {
                 return Op::Nop;
             }
             Op::Put(Kept { slot: Slot::Vary(fresh.clone()), usable: None })
@@ -134,13 +137,15 @@ impl Memory {
 
     /// Adds a variant to its list; `false` where the list is gone, and what is there now is not
     /// older. The oldest leaves a full one.
-    pub(super) fn list(&self, primary: Key, own: &Vary, variant: Key) -> bool {
+    pub(super) fn list(&self, primary: Key, own: &Vary, variant: Variant) -> bool {
         let (mut listed, mut oldest) = (false, None);
         self.cache.entry(primary).and_compute_with(|kept| {
             let vary = match kept.map(|kept| kept.into_value().slot) {
                 Some(Slot::Vary(vary)) if vary.epoch == own.epoch => vary,
                 // It took the place of a response without Vary.
-                Some(Slot::Entry(entry)) if entry.asked <= own.asked => Arc::new(own.clone()),
+                Some(slot @ (Slot::Entry(_) | Slot::Part(_))) if slot.asked() <= own.asked => {
+                    Arc::new(own.clone())
+                }
                 Some(_) | None => return Op::Nop,
             };
             listed = true;
@@ -148,9 +153,9 @@ impl Memory {
             let isolated = vary.names.contains(&header::AUTHORIZATION);
             let mut variants = vary.variants.clone();
             if !isolated {
-                variants.retain(|it| *it != variant);
-                oldest = (variants.len() == MAX_VARIANTS).then(|| variants.remove(0));
-                variants.push(variant);
+                variants.retain(|it| it.key != variant.key);
+                oldest = (variants.len() == MAX_VARIANTS).then(|| variants.remove(0).key);
+                variants.push(variant.clone());
             }
             let vary = Arc::new(Vary { variants, names: vary.names.clone(), ..*vary });
             Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
@@ -175,10 +180,12 @@ impl Memory {
 impl Slot {
     fn weight(&self) -> u32 {
         let bytes = match self {
-            Slot::Entry(entry) => {
-                entry.body.len() + entry.head.fields.size() + entry.head.named.size()
+            Slot::Entry(entry) => entry.body.len() + entry.head.size(),
+            Slot::Part(part) => part.body.len() + part.head.size(),
+            Slot::Vary(vary) => {
+                let variants: usize = vary.variants.iter().map(Variant::size).sum();
+                variants + vary.names.len() * 64
             }
-            Slot::Vary(vary) => vary.variants.len() * size_of::<Key>() + vary.names.len() * 64,
         };
         u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
     }
@@ -187,21 +194,33 @@ impl Slot {
     fn asked(&self) -> Turn {
         match self {
             Slot::Entry(entry) => entry.asked,
+            Slot::Part(part) => part.asked,
             Slot::Vary(vary) => vary.asked,
         }
     }
 
-    pub(super) fn into_entry(self) -> Option<Entry> {
+    /// The head of what lies here.
+    pub(super) fn head(&self) -> Option<&Head> {
         match self {
-            Slot::Entry(entry) => Some(entry),
+            Slot::Entry(entry) => Some(&entry.head),
+            Slot::Part(part) => Some(&part.head),
             Slot::Vary(_) => None,
+        }
+    }
+
+    /// The response that lies here, or the part of one.
+    pub(super) fn into_stored(self) -> (Option<Entry>, Option<Part>) {
+        match self {
+            Slot::Entry(entry) => (Some(entry), None),
+            Slot::Part(part) => (None, Some(part)),
+            Slot::Vary(_) => (None, None),
         }
     }
 
     fn into_vary(self) -> Option<Arc<Vary>> {
         match self {
             Slot::Vary(vary) => Some(vary),
-            Slot::Entry(_) => None,
+            Slot::Entry(_) | Slot::Part(_) => None,
         }
     }
 }

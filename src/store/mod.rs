@@ -8,6 +8,8 @@ pub mod entry;
 pub mod generations;
 mod marks;
 mod memory;
+pub mod part;
+mod variant;
 
 use std::sync::{
     Arc,
@@ -20,6 +22,7 @@ pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use generations::{Moment, Name, Named};
 pub use marks::Crowd;
+pub use part::Part;
 
 use crate::{
     key::Key,
@@ -28,6 +31,7 @@ use crate::{
 use generations::Generations;
 use marks::Marks;
 use memory::{Memory, Slot};
+use variant::Variant;
 
 /// The variants that one list names at most; the oldest leaves first.
 pub const MAX_VARIANTS: usize = 32;
@@ -51,7 +55,7 @@ pub struct Vary {
     /// The selecting fields, as the newest response names them.
     names: Vec<HeaderName>,
     /// The oldest first.
-    variants: Vec<Key>,
+    variants: Vec<Variant>,
 }
 
 /// What a look into the store found.
@@ -61,6 +65,8 @@ pub struct Found {
     pub place: Place,
     /// It, or which kind of miss this is.
     pub stored: Result<Entry, Fwd>,
+    /// What there is of it, where that is not all.
+    pub part: Option<Part>,
 }
 
 /// What chooses among the responses for one target URI.
@@ -100,17 +106,23 @@ impl Store {
     /// Finds the response that a request's target and selecting fields choose.
     #[must_use]
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
-        let (vary, key, entry) = match self.memory.get(&primary) {
-            None => (None, primary, None),
-            Some(Slot::Entry(entry)) => (None, primary, self.usable(entry, now)),
+        let (vary, (entry, part)) = match self.memory.get(&primary) {
+            None => (None, (None, None)),
             Some(Slot::Vary(vary)) => {
-                let key = vary.key(primary, asked);
-                let entry = self.memory.get(&key).and_then(Slot::into_entry);
-                (Some(vary), key, entry.and_then(|entry| self.usable(entry, now)))
+                let slot = self.memory.get(&vary.key(primary, asked));
+                (Some(vary), slot.map_or((None, None), Slot::into_stored))
             }
+            Some(slot) => (None, slot.into_stored()),
         };
-        let miss = if vary.is_some() { Fwd::VaryMiss } else { Fwd::UriMiss };
-        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss) }
+        let entry = entry.filter(|entry| self.is_usable(&entry.head, now));
+        let part = part.filter(|part| self.is_usable(&part.head, now));
+        let miss = match (&part, &vary) {
+            (Some(_), _) => Fwd::Partial,
+            (None, Some(_)) => Fwd::VaryMiss,
+            (None, None) => Fwd::UriMiss,
+        };
+        let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
+        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss), part }
     }
 
     /// The next turn: taken when the origin is asked.
@@ -134,15 +146,37 @@ impl Store {
     /// Stores a response, unless one is stored that was asked for later. One whose variant list
     /// has been dropped since is dropped, too, and so is one that has been invalidated by name.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
-        if !self.is_current(&entry.head.named) {
-            return;
+        if self.is_current(&entry.head.named) && self.list(place, Some(&entry)) {
+            self.memory.insert(place.key, Slot::Entry(entry), now);
         }
-        if let Some(vary) = &place.vary
-            && !self.memory.list(place.primary, vary, place.key)
-        {
-            return;
+    }
+
+    /// Stores a part of a response, under the same conditions, unless the whole is there.
+    pub fn put_part(&self, place: &Place, part: Part, now: Now) {
+        let whole = self.entry(place.key, now).is_some();
+        if !whole && self.is_current(&part.head.named) && self.list(place, None) {
+            self.memory.insert(place.key, Slot::Part(part), now);
         }
-        self.memory.insert(place.key, entry, now);
+    }
+
+    /// Makes a variant known to its list; `false` where that is gone.
+    fn list(&self, place: &Place, entry: Option<&Entry>) -> bool {
+        let Some(vary) = &place.vary else { return true };
+        self.memory.list(place.primary, vary, Variant::of(place.key, entry))
+    }
+
+    /// The whole response that lies under its own key.
+    #[must_use]
+    pub fn entry(&self, key: Key, now: Now) -> Option<Entry> {
+        let (entry, _) = self.memory.get(&key)?.into_stored();
+        entry.filter(|entry| self.is_usable(&entry.head, now))
+    }
+
+    /// The part of a response that lies under its own key.
+    #[must_use]
+    pub fn part(&self, key: Key, now: Now) -> Option<Part> {
+        let (_, part) = self.memory.get(&key)?.into_stored();
+        part.filter(|part| self.is_usable(&part.head, now))
     }
 
     /// Drops one response.
@@ -154,17 +188,17 @@ impl Store {
     /// names that it bore, but for what had been invalidated before: that invalidates no more
     /// (RFC 9875 §2.2.1).
     pub fn invalidate(&self, primary: Key) -> Vec<Name> {
-        let entries = match self.memory.get(&primary) {
+        let slots = match self.memory.get(&primary) {
             None => Vec::new(),
-            Some(Slot::Entry(entry)) => vec![entry],
             Some(Slot::Vary(vary)) => {
-                let slots = vary.variants.iter().filter_map(|key| self.memory.get(key));
-                slots.filter_map(Slot::into_entry).collect()
+                vary.variants.iter().filter_map(|it| self.memory.get(&it.key)).collect()
             }
+            Some(slot) => vec![slot],
         };
         self.memory.remove(&primary);
-        let valid = entries.iter().filter(|entry| self.is_current(&entry.head.named));
-        valid.flat_map(|entry| entry.head.named.names()).copied().collect()
+        let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
+        let valid = named.filter(|named| self.is_current(named));
+        valid.flat_map(|named| named.names()).copied().collect()
     }
 
     /// Invalidates whatever bears one of these names, what is under way included.
@@ -202,9 +236,8 @@ impl Store {
         self.memory.weight()
     }
 
-    fn usable(&self, entry: Entry, now: Now) -> Option<Entry> {
-        let usable = entry.head.meta.usable_for(now) > 0 && self.is_current(&entry.head.named);
-        usable.then_some(entry)
+    fn is_usable(&self, head: &Head, now: Now) -> bool {
+        head.meta.usable_for(now) > 0 && self.is_current(&head.named)
     }
 }
 
@@ -213,6 +246,17 @@ impl Vary {
     #[must_use]
     pub fn key(&self, primary: Key, asked: &HeaderMap) -> Key {
         primary.variant(self.epoch, &self.names, asked)
+    }
+
+    /// The strong entity-tags of the target's variants, each with where it lies (RFC 9111 §4.3.1).
+    pub fn tags(&self) -> impl Iterator<Item = (&[u8], Key)> {
+        self.variants.iter().filter_map(|it| Some((it.tag.as_deref()?, it.key)))
+    }
+
+    /// The selecting fields.
+    #[must_use]
+    pub fn names(&self) -> &[HeaderName] {
+        &self.names
     }
 }
 

@@ -86,6 +86,19 @@ async fn location_and_content_location_of_the_same_origin_are_invalidated_too() 
 }
 
 #[tokio::test]
+async fn a_location_is_resolved_against_the_target_and_its_query() {
+    for (value, other) in [("?page=2", "/users?page=2"), ("/users", "/users")] {
+        let (_origin, proxy) = before(Reply::status(201).header("Content-Location", value)).await;
+        for path in [other, "/users?page=3"] {
+            get(&proxy, path).await;
+        }
+        send(&proxy, "POST", "/users?page=1").await;
+        assert!(!get(&proxy, other).await.is_hit(), "RFC 3986 §5.2: {value}");
+        assert!(get(&proxy, "/users?page=3").await.is_hit(), "{value}: nothing else");
+    }
+}
+
+#[tokio::test]
 async fn a_location_elsewhere_invalidates_nothing() {
     for value in ["http://other.test/users/7", "https://api.test/users/7", "//other.test/users/7"] {
         let (_origin, proxy) = before(Reply::status(201).header("Location", value)).await;

@@ -1,6 +1,6 @@
 //! Ranges of a stored body (RFC 9110 §14).
 
-use crate::support::{Answer, Origin, Proxy, Reply, date, get, send};
+use crate::support::{Answer, Gate, Origin, Proxy, Reply, date, get, send};
 
 const DIGITS: &str = "0123456789";
 
@@ -53,7 +53,9 @@ async fn a_range_past_the_end_is_416() {
 #[tokio::test]
 async fn what_is_not_one_good_range_gets_the_whole() {
     let (origin, proxy) = stored().await;
-    for asked in ["bytes=0-1,4-5", "bytes=3-1", "bytes=a-b", "lines=0-1", "bytes", "bytes=-"] {
+    for asked in
+        ["bytes=0-1,1-2", "bytes=0-1,x", "bytes=3-1", "bytes=a-b", "lines=0-1", "bytes", "bytes=-"]
+    {
         let answer = range(&proxy, asked).await;
         assert_eq!((answer.status, answer.text()), (200, DIGITS), "{asked}");
     }
@@ -90,24 +92,76 @@ async fn head_has_no_ranges() {
 }
 
 #[tokio::test]
-async fn a_range_on_a_miss_is_forwarded_and_its_part_not_stored() {
-    let origin = Origin::serve(|seen| match seen.header("range") {
-        Some(_) => Reply::status(206)
-            .header("Content-Range", "bytes 0-1/10")
-            .header("Cache-Control", "max-age=60")
-            .body("01"),
-        None => Reply::fresh(60, DIGITS),
-    })
-    .await;
+async fn several_ranges_are_answered_by_their_parts() {
+    let (origin, proxy) = stored().await;
+    let answer = range(&proxy, "bytes=6-7, 0-0,-1").await;
+    assert_eq!((answer.status, answer.is_hit()), (206, true));
+    let content_type = answer.header("content-type").unwrap();
+    let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").unwrap();
+    let part = |range, text| {
+        format!(
+            "\r\n--{boundary}\r\nContent-Type: text/plain\r\n\
+             Content-Range: bytes {range}/10\r\n\r\n{text}"
+        )
+    };
+    let parts = [part("6-7", "67"), part("0-0", "0"), part("9-9", "9")].concat();
+    assert_eq!(answer.text(), format!("{parts}\r\n--{boundary}--\r\n"), "RFC 9110 §14.6");
+    assert_eq!(answer.header("content-range"), None, "RFC 9110 §15.3.7.2: in the parts alone");
+    let length = answer.body.len().to_string();
+    assert_eq!(answer.headers("content-length"), [length.as_str()]);
+    assert_eq!(answer.header("etag"), Some("\"v1\""));
+    let again = range(&proxy, "bytes=6-7, 0-0,-1").await;
+    assert_ne!(again.header("content-type"), Some(content_type), "nobody can know the boundary");
+    assert_eq!(boundary.len(), 32);
+    assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn too_many_or_overlapping_ranges_get_the_whole() {
+    let (_origin, proxy) = stored().await;
+    let many = |n: usize| format!("bytes={}", vec!["0-0"; n].join(","));
+    for asked in [many(17), many(2), "bytes=0-5,5-6".into(), "bytes=0-,-1".into()] {
+        let answer = range(&proxy, &asked).await;
+        assert_eq!((answer.status, answer.text()), (200, DIGITS), "RFC 9110 §14.2: {asked}");
+    }
+    let one = range(&proxy, "bytes=2-3,99-").await;
+    assert_eq!((one.status, one.text()), (206, "23"), "one of them is satisfiable");
+    assert_eq!(range(&proxy, "bytes=10-,99-").await.status, 416, "none is (RFC 9110 §15.5.17)");
+}
+
+#[tokio::test]
+async fn several_ranges_of_a_large_body_arrive_whole() {
+    let body: String = (0..200_000).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
+    let origin = Origin::always(Reply::fresh(60, body.clone())).await;
     let proxy = Proxy::before(&origin).await;
-    let part = range(&proxy, "bytes=0-1").await;
-    assert_eq!((part.status, part.text()), (206, "01"));
-    assert_eq!(origin.last().header("range"), Some("bytes=0-1"), "as it is");
-    assert!(!part.cache_status().stored, "a part is not the whole");
-    let whole = get(&proxy, "/").await;
-    assert_eq!((whole.status, whole.text(), whole.is_hit()), (200, DIGITS, false));
-    assert!(range(&proxy, "bytes=0-1").await.is_hit(), "now it is stored");
-    assert_eq!(origin.requests(), 2);
+    get(&proxy, "/").await;
+    let answer = range(&proxy, "bytes=0-99999,100001-199999").await;
+    assert_eq!(answer.status, 206);
+    assert!(answer.text().contains(&body[..100_000]), "the first");
+    assert!(answer.text().contains(&body[100_001..]), "the second");
+    let none = Origin::always(Reply::status(404).body(DIGITS).header("Cache-Control", "max-age=9"));
+    let none = none.await;
+    let proxy = Proxy::before(&none).await;
+    get(&proxy, "/").await;
+    let answer = range(&proxy, "bytes=0-1,3-4").await;
+    assert_eq!((answer.status, answer.text()), (404, DIGITS), "RFC 9110 §14.2: only of a 200");
+}
+
+#[tokio::test]
+async fn a_range_of_what_is_still_arriving_gets_the_whole() {
+    let gate = Gate::new();
+    let reply = Reply::fresh(60, "01234").gate(&gate).body("56789");
+    let origin = Origin::always(reply).await;
+    let proxy = Proxy::before(&origin).await;
+    let mut whole = get(&proxy, "/").arriving().await;
+    whole.body(5).await;
+    // It goes its own way: to wait for the end would be worse.
+    let part = get(&proxy, "/").header("Range", "bytes=0-1").sent().await;
+    origin.until_heads(2).await;
+    gate.open();
+    let mut part = part;
+    assert_eq!(part.read().await.unwrap().text(), DIGITS, "as the origin says it");
+    assert_eq!(whole.end().await.unwrap().text(), DIGITS);
 }
 
 #[tokio::test]

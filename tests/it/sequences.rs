@@ -33,10 +33,13 @@ enum Fields {
     None,
     /// If-None-Match with the tag that this path and variant had last.
     LastTag,
-    Range,
+    Range(&'static str),
     Cookie,
     Authorization,
 }
+
+/// What is asked for of bodies of 23 bytes and more.
+const RANGES: [&str; 5] = ["bytes=0-8", "bytes=5-", "bytes=-6", "bytes=2-12", "bytes=0-1,5-6"];
 
 /// How the origin answers a GET.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +65,7 @@ fn act() -> impl Strategy<Value = Act> {
     let fields = prop_oneof![
         6 => Just(Fields::None),
         2 => Just(Fields::LastTag),
-        1 => Just(Fields::Range),
+        3 => prop::sample::select(&RANGES[..]).prop_map(Fields::Range),
         1 => Just(Fields::Cookie),
         1 => Just(Fields::Authorization),
     ];
@@ -107,10 +110,15 @@ impl Sent {
         if seen.method == "PUT" {
             return Reply::status(204);
         }
-        let conditional = seen.header("if-none-match").map(str::to_owned);
-        if let (Fate::Unchanged, Some(tag)) = (manner.fate, conditional) {
+        if let (Fate::Unchanged, Some(tag)) = (manner.fate, self.known(seen)) {
             let max_age = format!("max-age={}", manner.max_age);
             return Reply::status(304).header("ETag", tag).header("Cache-Control", max_age);
+        }
+        let unchanged = matches!(manner.fate, Fate::Unchanged);
+        if let Some((tag, body)) = self.current(seen).filter(|_| unchanged) {
+            let part = part_of(&body, seen.header("range").unwrap_or_default());
+            let reply = part.unwrap_or_else(|| Reply::ok(body)).header("ETag", tag);
+            return reply.header("Cache-Control", format!("max-age={}", manner.max_age));
         }
         let serial = self.serial.fetch_add(1, SeqCst);
         let body = self.body(serial, seen, manner);
@@ -118,7 +126,10 @@ impl Sent {
             Fate::Error => return Reply::status(500).body("error"),
             Fate::NoStore => Reply::ok(body.clone()).header("Cache-Control", "no-store"),
             Fate::Whole | Fate::Torn | Fate::Unchanged => {
-                Reply::fresh(manner.max_age, body.clone())
+                let asked = seen.header("range").filter(|_| seen.header("if-range").is_none());
+                let part = asked.and_then(|range| part_of(&body, range));
+                let reply = part.unwrap_or_else(|| Reply::ok(body.clone()));
+                reply.header("Cache-Control", format!("max-age={}", manner.max_age))
             }
         };
         let reply =
@@ -129,6 +140,30 @@ impl Sent {
             Fate::Torn => reply.torn_after(body.len() / 2),
             _ => reply,
         }
+    }
+
+    /// The tag in If-Range and its body, if this request's path and variant had it.
+    fn current(&self, seen: &Seen) -> Option<(String, String)> {
+        let tag = seen.header("if-range")?;
+        let accept = seen.header("accept").unwrap_or_default();
+        let serial = format!("serial={} ", tag.trim_matches('"'));
+        let bodies = self.bodies.lock();
+        let mut bodies = bodies.iter().filter(|(body, _)| body.starts_with(&serial));
+        let found = bodies.find(|(_, it)| it.0 == seen.target && (it.1 == "*" || it.1 == accept));
+        found.map(|(body, _)| (tag.to_owned(), body.clone()))
+    }
+
+    /// The first tag in If-None-Match that this request's path and variant had.
+    fn known(&self, seen: &Seen) -> Option<String> {
+        let accept = seen.header("accept").unwrap_or_default();
+        let bodies = self.bodies.lock();
+        let mut tags = seen.header("if-none-match")?.split(", ");
+        let known = tags.find(|tag| {
+            let serial = format!("serial={} ", tag.trim_matches('"'));
+            let mut made_for = bodies.iter().filter(|(body, _)| body.starts_with(&serial));
+            made_for.any(|(_, it)| it.0 == seen.target && (it.1 == "*" || it.1 == accept))
+        });
+        known.map(str::to_owned)
     }
 
     /// A body that says what it is for, and is remembered.
@@ -143,6 +178,20 @@ impl Sent {
         self.bodies.lock().insert(text.clone(), made_for);
         text
     }
+}
+
+/// 206 with the one range that is asked for; several are given whole.
+fn part_of(body: &str, range: &str) -> Option<Reply> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let end = body.len() - 1;
+    let (first, last) = match (first.parse::<usize>(), last) {
+        (Ok(first), "") => (first, end),
+        (Ok(first), last) => (first, last.parse().ok()?),
+        (Err(_), suffix) => (body.len() - suffix.parse::<usize>().ok()?, end),
+    };
+    let range = format!("bytes {first}-{last}/{}", body.len());
+    let part = body[first..=last].to_owned();
+    Some(Reply::status(206).header("Content-Range", range).body(part))
 }
 
 /// What a client has seen so far.
@@ -203,7 +252,7 @@ async fn get(
             Some(tag) => ask.header("If-None-Match", tag),
             None => ask,
         },
-        Fields::Range => ask.header("Range", "bytes=0-8"),
+        Fields::Range(range) => ask.header("Range", range),
         Fields::Cookie => ask.header("Cookie", "user=1"),
         Fields::Authorization => ask.header("Authorization", "Bearer 1"),
     };
@@ -214,7 +263,7 @@ async fn get(
     }
     match answer.status {
         200 => judge(&answer, (path, accept), sent, memory),
-        206 => assert_eq!(answer.body.len(), 9, "a part of the length that was asked for"),
+        206 => judge_part(&answer, (path, accept), sent, memory),
         304 => assert!(answer.body.is_empty()),
         500 | 502 => assert!(!answer.is_hit(), "no error was storable"),
         other => panic!("nobody made a {other}: {answer:?}"),
@@ -229,7 +278,8 @@ async fn get(
 fn judge(answer: &Answer, (path, accept): (usize, usize), sent: &Sent, memory: &Memory) {
     let bodies = sent.bodies.lock();
     let made_for = bodies.get(answer.text());
-    let (target, variant) = made_for.expect("a body that the origin sent, whole");
+    let made_for = made_for.unwrap_or_else(|| panic!("the origin sent no such body: {answer:?}"));
+    let (target, variant) = made_for;
     assert_eq!(*target, format!("/{path}"), "for this path");
     let own = format!("v{accept}");
     assert!(variant == "*" || *variant == own, "{variant} is not for {own}");
@@ -237,6 +287,25 @@ fn judge(answer: &Answer, (path, accept): (usize, usize), sent: &Sent, memory: &
         !memory.gone.iter().any(|gone| gone == answer.text()),
         "it was sent before the PUT that made it invalid"
     );
+}
+
+/// A part is of one body that might have been answered whole.
+fn judge_part(answer: &Answer, (path, accept): (usize, usize), sent: &Sent, memory: &Memory) {
+    // Several parts say in themselves what they are.
+    let Some(range) = answer.header("content-range") else { return };
+    let (span, total) = range.strip_prefix("bytes ").unwrap().split_once('/').unwrap();
+    let (first, last) = span.split_once('-').unwrap();
+    let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+    let own = format!("v{accept}");
+    let bodies = sent.bodies.lock();
+    let possible = bodies.iter().any(|(body, (target, variant))| {
+        body.len().to_string() == total
+            && body[first..=last] == *answer.text()
+            && *target == format!("/{path}")
+            && (variant == "*" || *variant == own)
+            && !memory.gone.contains(body)
+    });
+    assert!(possible, "{range} of no body that is for this path and variant: {answer:?}");
 }
 
 #[test]

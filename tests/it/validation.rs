@@ -178,6 +178,45 @@ async fn preconditions_that_only_the_origin_can_judge_reach_it() {
 }
 
 #[tokio::test]
+async fn conditions_are_judged_in_the_order_of_the_rfc() {
+    let reply = tagged("\"v1\"", "0123456789").header("Last-Modified", date(-3600));
+    let origin = Origin::always(reply).await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    let (old, new) = (date(-7200), date(-60));
+    let (tag, other) = ("\"v1\"", "\"v0\"");
+    type Row<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
+    let rows: [Row<'_>; 9] = [
+        (&[("If-None-Match", tag), ("If-Modified-Since", &old)], 304, "3: the tag alone"),
+        (&[("If-None-Match", other), ("If-Modified-Since", &new)], 200, "3: the tag alone"),
+        (&[("If-Modified-Since", &new)], 304, "4"),
+        (&[("If-Modified-Since", &old), ("Range", "bytes=0-1")], 206, "4, then 5"),
+        (&[("If-Modified-Since", &new), ("Range", "bytes=0-1")], 304, "4 before 5"),
+        (&[("If-None-Match", tag), ("Range", "bytes=0-1"), ("If-Range", other)], 304, "3 before 5"),
+        (&[("If-None-Match", other), ("Range", "bytes=0-1"), ("If-Range", tag)], 206, "3, then 5"),
+        (&[("If-None-Match", other), ("Range", "bytes=0-1"), ("If-Range", other)], 200, "5 fails"),
+        (&[("If-Range", other)], 200, "§13.1.5: If-Range without Range says nothing"),
+    ];
+    for (fields, status, step) in rows {
+        let ask =
+            fields.iter().fold(get(&proxy, "/"), |ask, (name, value)| ask.header(name, value));
+        let answer = ask.await;
+        assert_eq!((answer.status, answer.is_hit()), (status, true), "§13.2.2 {step}: {fields:?}");
+    }
+    assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn conditions_mean_nothing_for_what_is_no_success() {
+    let reply = Reply::status(404).header("ETag", "\"v1\"").header("Cache-Control", "max-age=60");
+    let origin = Origin::always(reply.body("none")).await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    let answer = on_condition(&proxy, "If-None-Match", "\"v1\"").await;
+    assert_eq!((answer.status, answer.is_hit()), (404, true), "RFC 9110 §13.2.1");
+}
+
+#[tokio::test]
 async fn a_head_is_answered_after_validation_too() {
     let (origin, proxy) = versioned("ETag", "\"v1\"".into()).await;
     get(&proxy, "/").await;

@@ -1,7 +1,7 @@
 use http::StatusCode;
 use proptest::proptest;
 
-use super::{also_invalidated, invalidates};
+use super::{also_invalidated, invalidates, is_located_at};
 use crate::policy::fixtures::{asked, headers};
 
 #[test]
@@ -139,4 +139,26 @@ proptest! {
             assert!(!dotted, "RFC 3986 §5.2.4: {reference}: {uri}");
         }
     }
+}
+
+#[test]
+fn content_location_may_be_the_target_itself() {
+    let rows: [(&[&str], bool, &str); 9] = [
+        (&["/a?b"], true, "the same"),
+        (&["http://h.test/a?b"], true, "absolute"),
+        (&["HTTP://H.test:80/a?b"], true, "RFC 9110 §4.2.3: normalised"),
+        (&["a?b"], true, "relative"),
+        (&[""], true, "the same document"),
+        (&["/a"], false, "without its query"),
+        (&["/a?c"], false, "another"),
+        (&["https://h.test/a?b"], false, "another origin"),
+        (&["/a?b", "/c"], false, "two of them"),
+    ];
+    for (values, expected, why) in rows {
+        let fields: Vec<_> = values.iter().map(|value| ("content-location", *value)).collect();
+        let found = is_located_at("http", "h.test", "/a?b", &headers(&fields));
+        assert_eq!(found, expected, "RFC 9110 §9.3.3, §8.7 {why}: {values:?}");
+    }
+    assert!(!is_located_at("http", "h.test", "/a?b", &headers(&[])), "none");
+    assert!(!is_located_at("http", "h.test", "/a?b", &headers(&[("location", "/a?b")])));
 }

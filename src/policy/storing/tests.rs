@@ -1,7 +1,9 @@
 use http::{HeaderMap, StatusCode};
 use proptest::{collection::vec, proptest, sample::select};
 
-use super::{Context, Received, Unstorable, Validating, may_stand_in, receive, vary};
+use super::{
+    Context, Received, Unstorable, Validating, may_stand_in, receive, receive_posted, vary,
+};
 use crate::policy::{
     Exchange, Meta, Rules,
     fixtures::{EPOCH_DATE, asked_by, at, cached, exchange, headers},
@@ -179,6 +181,44 @@ fn immutable_makes_nothing_fresh_and_nothing_stale_usable() {
     for rest in ["max-age=9", "max-age=0", "no-cache", "max-age=9, must-revalidate", ""] {
         let with = meta(&format!("{rest}, immutable"));
         assert_eq!(with, meta(rest), "RFC 8246 §2: it speaks of the time of freshness: {rest}");
+    }
+}
+
+#[test]
+fn every_final_status_is_stored_with_explicit_freshness_but_four() {
+    for status in 200..600 {
+        let judged =
+            judge(&Rules::default(), ("GET", &[]), None, (status, &cached("max-age=9", &[])));
+        let expected = match status {
+            206 => Some(Unstorable::Partial),
+            304 | 412 | 416 => Some(Unstorable::Status),
+            _ => None,
+        };
+        assert_eq!(reason(judged), expected, "RFC 9111 §3; RFC 9110 §15: {status}");
+    }
+}
+
+#[test]
+fn a_post_is_stored_by_explicit_freshness_alone() {
+    let ours = Rules { ttl: Some(60), ..Rules::default() };
+    let longer = Rules { override_ttl: Some(60), ..Rules::default() };
+    let rows = [
+        (Rules::default(), "max-age=9", None, "RFC 9110 §9.3.3"),
+        (Rules::default(), "s-maxage=9", None, "RFC 9110 §9.3.3"),
+        (Rules::default(), "", Some(Unstorable::NoFreshness), "none"),
+        (Rules::default(), "public", Some(Unstorable::NoFreshness), "none"),
+        (Rules::default(), "max-age=0", Some(Unstorable::NoFreshness), "over at once"),
+        (Rules::default(), "private, max-age=9", Some(Unstorable::Private), "RFC 9111 §3"),
+        (Rules::default(), "no-store, max-age=9", Some(Unstorable::NoStore), "RFC 9111 §3"),
+        (ours, "", Some(Unstorable::NoFreshness), "ours is not the origin's word"),
+        (longer, "max-age=9", Some(Unstorable::NoFreshness), "ours is not the origin's word"),
+    ];
+    for (rules, directives, expected, why) in rows {
+        let asked = asked_by(&rules, "GET", &[]);
+        let context =
+            Context { asked: &asked, rules: &rules, validating: None, exchange: exchange() };
+        let judged = receive_posted(context, &cached(directives, &[TAG]));
+        assert_eq!(judged.err(), expected, "{why}: {directives}");
     }
 }
 

@@ -21,7 +21,8 @@ pub enum Unstorable {
     VaryStar,
     /// More field names in Vary than are kept.
     VaryTooLong,
-    /// Partial content (206), or an answer to Range, is not stored.
+    /// A 206 that nobody asked for or that does not say which part it is, or another answer to
+    /// Range.
     Partial,
     /// The status is not final, or is not understood (§3).
     Status,

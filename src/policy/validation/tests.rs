@@ -3,8 +3,9 @@ use proptest::{collection::vec, proptest, sample::select};
 
 use super::{
     Condition::{self, Failed, Forward},
+    HeadSays,
     Precondition::{self, NotModified, Proceed},
-    Validators, forward_conditions, freshen, make_conditional, precondition,
+    Validators, forward_conditions, freshen, head_says, make_conditional, offer, precondition,
 };
 use crate::policy::fixtures::{EPOCH_DATE, headers};
 
@@ -360,3 +361,46 @@ const FIELDS: [(&str, &str); 9] = [
     ("content-length", "5"),
     ("content-type", "text/plain"),
 ];
+
+#[test]
+fn a_head_says_whether_the_stored_response_is_current() {
+    const LENGTH: (&str, &str) = ("content-length", "4");
+    const OTHER_LENGTH: (&str, &str) = ("content-length", "5");
+    let (tag, date) = (("etag", "\"a\""), ("last-modified", EPOCH_DATE));
+    let (other_tag, other_date) = (("etag", "\"b\""), ("last-modified", "yesterday"));
+    let rows: [(Fields<'_>, Fields<'_>, HeadSays, &str); 11] = [
+        (&[tag], &[tag, LENGTH], HeadSays::Same, "the same tag and length"),
+        (&[tag], &[tag], HeadSays::Same, "it need not say the length"),
+        (&[date], &[date, LENGTH], HeadSays::Same, "the same date"),
+        (&[tag, date], &[tag, date], HeadSays::Same, "both"),
+        (&[tag, date], &[tag, other_date], HeadSays::Other, "any received validator"),
+        (&[tag, date], &[other_tag, date], HeadSays::Other, "any received validator"),
+        (&[], &[tag], HeadSays::Other, "the stored one has none"),
+        (&[("etag", "\"larder-0\"")], &[tag], HeadSays::Other, "ours is none of the origin's"),
+        (&[tag], &[tag, OTHER_LENGTH], HeadSays::Other, "another length"),
+        (&[], &[OTHER_LENGTH], HeadSays::Other, "another length"),
+        (&[tag], &[LENGTH], HeadSays::Nothing, "a length is no validator"),
+    ];
+    for (stored, received, expected, why) in rows {
+        let (stored, received) = (headers(stored), headers(received));
+        let says = head_says(Validators::of(&stored), 4, &received);
+        assert_eq!(says, expected, "RFC 9111 §4.3.5: {why}: {stored:?} {received:?}");
+    }
+}
+
+#[test]
+fn all_tags_are_offered_once_the_own_one_first() {
+    let rows: [(Fields<'_>, &[&str], Option<&str>); 5] = [
+        (&[], &[], None),
+        (&[], &["\"a\"", "\"b\""], Some("\"a\", \"b\"")),
+        (&[("if-none-match", "\"b\"")], &["\"a\"", "\"b\""], Some("\"b\", \"a\"")),
+        (&[("if-none-match", "W/\"b\"")], &["\"a\""], Some("W/\"b\", \"a\"")),
+        (&[], &["\"a\"", "\"a\""], Some("\"a\"")),
+    ];
+    for (asked, tags, expected) in rows {
+        let mut request = headers(asked);
+        offer(&mut request, tags.iter().map(|tag| tag.as_bytes()));
+        let offered = request.get("if-none-match").map(|it| it.to_str().expect("text"));
+        assert_eq!(offered, expected, "RFC 9111 §4.3.1: {asked:?} {tags:?}");
+    }
+}

@@ -22,7 +22,7 @@ mod tls;
 mod wire;
 
 pub(crate) use answer::{Answer, Broken};
-pub(crate) use ask::{get, send};
+pub(crate) use ask::{Ask, get, send};
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use client::{Arriving, Client};
 pub(crate) use gate::Gate;

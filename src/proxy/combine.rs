@@ -1,0 +1,101 @@
+//! A stored part and the rest of it, put together (RFC 9111 §3.4).
+
+use http::{Response, StatusCode, header};
+use http_body::Body as _;
+
+use super::{Fetch, Proxy, steps};
+use crate::{
+    collapse::{
+        Leader,
+        fill::{Fill, Pushed},
+    },
+    policy::{Received, partial::ContentRange, validation},
+    store::Part,
+    upstream::ResponseBody,
+};
+
+impl Proxy {
+    /// Whether an answer that is the rest of a stored part can be taken in: it is of use together
+    /// with the part alone, and so cannot be relayed as it comes.
+    pub(super) fn can_complete(
+        &self,
+        fetch: &Fetch,
+        received: Received,
+        response: &Response<ResponseBody>,
+    ) -> bool {
+        let storable = || matches!(received, Received::Storable(_));
+        fetch.part.is_none() || (storable() && self.room_for(fetch, response).is_ok())
+    }
+}
+
+impl Fetch {
+    /// Takes the origin's answer to a request for the rest: as the whole, where it is the rest of
+    /// the same representation; as it is, where it is something else. `None`: of no use, and
+    /// the whole is to be asked for.
+    pub(super) fn combine(
+        &mut self,
+        response: Response<ResponseBody>,
+    ) -> Option<Response<ResponseBody>> {
+        let Some(part) = self.part.take() else { return Some(response) };
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if is_the_rest(&part, &response) => {
+                let combined = completed(&part, response);
+                self.part = Some(part);
+                Some(combined)
+            }
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => None,
+            StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED => None,
+            _ => Some(response),
+        }
+    }
+
+    /// What the origin answered with, where `status` is what became of it.
+    pub(super) fn answered(&self, status: StatusCode) -> StatusCode {
+        if self.part.is_some() { StatusCode::PARTIAL_CONTENT } else { status }
+    }
+
+    /// Bytes that are there already.
+    pub(super) fn at_hand(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.range.span.length())
+    }
+
+    /// Pours a response's body into a fill, and what is stored of it before or after; `false` if
+    /// it broke off, or nobody is left to go on for.
+    pub(super) async fn pour(&self, body: ResponseBody, fill: &mut Fill, leader: &Leader) -> bool {
+        let first = self.part.as_ref().map(|part| part.range.span.first);
+        if first == Some(0) && !self.push_part(fill).await {
+            return false;
+        }
+        if !steps::drain(body, fill, leader).await {
+            return false;
+        }
+        first.is_none_or(|first| first == 0) || self.push_part(fill).await
+    }
+
+    async fn push_part(&self, fill: &mut Fill) -> bool {
+        let Some(part) = &self.part else { return true };
+        fill.push(part.body.clone()).await != Pushed::Deserted
+    }
+}
+
+/// Whether a 206 is exactly what is missing, of the same representation.
+fn is_the_rest(part: &Part, response: &Response<ResponseBody>) -> bool {
+    let Some(range) = ContentRange::of(response.headers()) else { return false };
+    range.total == part.range.total
+        && Some(range.span) == part.range.rest()
+        && response.body().size_hint().exact() == Some(range.span.length())
+        && part.continues(response.headers())
+}
+
+/// The head of the whole (RFC 9111 §3.4): the new fields, and of the stored ones the rest.
+fn completed(part: &Part, response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let (mut head, body) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let mut kept = part.head.fields.to_map();
+    // Ours is added to what comes from the origin.
+    kept.remove(header::VIA);
+    head.headers = validation::freshen(&kept, &head.headers);
+    head.headers.remove(header::CONTENT_RANGE);
+    head.status = StatusCode::OK;
+    Response::from_parts(head, body)
+}

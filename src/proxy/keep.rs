@@ -1,0 +1,299 @@
+//! What is kept of the exchanges that are relayed: the parts that a Range brings (RFC 9111 §3.3),
+//! what a POST says of its own target (RFC 9110 §9.3.3), what a HEAD says of a stored GET
+//! (RFC 9111 §4.3.5).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body::Body as _;
+
+use super::{
+    Fetch, Proxy, fetch,
+    steps::{self, Room},
+    variants::renewed,
+};
+use crate::{
+    body::Body,
+    cache_status::{self, CacheStatus, Forwarded},
+    collapse::{Arrival, Company, Leader, fill::Fill},
+    fields::Upgrade,
+    policy::{
+        self, Asked, Decision, Exchange, Fwd, Meta,
+        asked::Method as Cacheable,
+        invalidation,
+        partial::{self, ContentRange},
+        rules::Authorization,
+        storing,
+        validation::{self, HeadSays},
+    },
+    reply::{self, Answer},
+    snapshot::Snapshot,
+    store::{Block, BodyHasher, Entry, Head, Part},
+    upstream::ResponseBody,
+    visit::Visit,
+};
+
+/// Watches a relayed request whose response the cache may learn from. It is known to the others
+/// from before it is sent: what they make invalid in the meantime, this one does not bring back.
+pub(super) struct Keeper {
+    fetch: Fetch,
+    leader: Leader,
+    learns: Learns,
+}
+
+/// What can be learnt from a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Learns {
+    /// A part, from the 206 to a GET.
+    Part,
+    /// The whole, from the 200 to a POST.
+    Posted,
+    /// What is current, from the 200 to a HEAD.
+    Head,
+}
+
+/// A relayed response that is stored as it goes by.
+pub(super) struct Kept {
+    fetch: Fetch,
+    leader: Leader,
+    meta: Meta,
+    room: Room,
+    /// Which part it is; `None`: the whole.
+    range: Option<ContentRange>,
+}
+
+/// A relayed response that is being stored.
+struct Learnt {
+    fetch: Fetch,
+    leader: Leader,
+    arrival: Arc<Arrival>,
+    range: Option<ContentRange>,
+}
+
+impl Proxy {
+    /// An answer from a stored part, where that is fresh and holds all that is asked for.
+    pub(super) fn part_hit(&self, visit: &Visit, part: &Part) -> Option<Answer> {
+        let (asked, rules, now) = (&visit.asked, &visit.route.cache.rules, visit.arrived);
+        if !asked.range || asked.method != Cacheable::Get {
+            return None;
+        }
+        let Decision::Serve(part) = policy::decide(asked, rules, Ok(part.clone()), now) else {
+            return None;
+        };
+        let ttl = cache_status::ttl(&part.head.meta, now);
+        reply::from_part(visit, &part, now, CacheStatus::Hit { ttl, detail: None })
+    }
+
+    /// Who watches a relayed request, where there is something to learn from its response.
+    pub(super) fn keeper(&self, visit: &Visit, snapshot: &Snapshot) -> Option<Keeper> {
+        if !visit.route.cache.on || visit.upgrade != Upgrade::No {
+            return None;
+        }
+        let learns = match visit.head.method {
+            Method::GET if visit.asked.range => Learns::Part,
+            Method::HEAD => Learns::Head,
+            Method::POST => Learns::Posted,
+            _ => return None,
+        };
+        let visit = match learns {
+            Learns::Posted => visit.as_stored_get(snapshot)?,
+            // If-Match and If-Unmodified-Since say nothing of what a success may be used for.
+            Learns::Head => {
+                Visit { asked: Asked { precondition: false, ..visit.asked }, ..visit.clone() }
+            }
+            Learns::Part => visit.clone(),
+        };
+        if !visit.route.cache.on {
+            return None;
+        }
+        let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;
+        let leader = self.alone(&place)?;
+        let mut fetch = Fetch::new(Arc::new(visit), place, None, Fwd::Method);
+        (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
+        Some(Keeper { fetch, leader, learns })
+    }
+
+    /// Relays a response to its client, and stores what goes by.
+    pub(super) fn relay_and_keep(
+        self: &Arc<Self>,
+        kept: Kept,
+        mut response: Response<ResponseBody>,
+        told: Forwarded,
+    ) -> Answer {
+        let Kept { mut fetch, mut leader, meta, room, range } = kept;
+        if !leader.is_current() {
+            // It was so until this response itself invalidated its target (RFC 9111 §4.4).
+            leader = self.alone(&fetch.place).unwrap_or(leader);
+            fetch.began = self.store.moment();
+        }
+        let mut head = Response::new(());
+        *head.status_mut() = response.status();
+        *head.version_mut() = response.version();
+        head.headers_mut().clone_from(response.headers());
+        // Its client gets them with all the rest.
+        let _ = steps::withhold(response.headers_mut(), &fetch.visit);
+        let (arrival, fill, body) = self.receive(&fetch, response, meta, room);
+        let told = told.stored(&arrival.head.meta, self.clock.now());
+        let reader = arrival.filling.reader();
+        let relayed = head.map(|()| reader.map_or(Body::Empty, Body::Arriving));
+        let learnt = Learnt { fetch, leader, arrival, range };
+        tokio::spawn(self.clone().learn(learnt, fill, body));
+        Answer::new(reply::passed_on(relayed), CacheStatus::Forwarded(told))
+    }
+
+    async fn learn(self: Arc<Self>, learnt: Learnt, mut fill: Fill, body: ResponseBody) {
+        if !steps::drain(body, &mut fill, &learnt.leader).await {
+            return;
+        }
+        let Learnt { fetch, leader, arrival, range } = &learnt;
+        match range {
+            Some(range) => {
+                if let Ok((body, _)) = fill.finish(None) {
+                    self.keep_part(&learnt, body, *range);
+                }
+            }
+            None => {
+                if let Ok(entry) = self.complete(fetch, arrival, fill) {
+                    self.keep(leader, &arrival.place, &entry);
+                }
+            }
+        }
+    }
+
+    /// Stores a part, together with what is stored of the same representation (RFC 9111 §3.4).
+    fn keep_part(&self, learnt: &Learnt, body: Bytes, range: ContentRange) {
+        let Learnt { fetch, leader, arrival, .. } = learnt;
+        let (place, now) = (&arrival.place, self.clock.now());
+        let fields = arrival.head.fields.to_map();
+        let older = self.store.part(place.key, now).filter(|older| older.continues(&fields));
+        // An answer to If-Range may leave out what its client knows (RFC 9110 §15.3.7).
+        if older.is_none() && fetch.visit.head.headers.contains_key(header::IF_RANGE) {
+            return;
+        }
+        let head = head_of_whole(fetch, &arrival.head, fields, older.as_ref());
+        let part = Part::new(head, body, range, fetch.asked);
+        let part = older.map_or(part.clone(), |older| older.joined(part));
+        if part.range.is_whole() {
+            return self.keep(leader, place, &whole(&part));
+        }
+        if leader.is_current() {
+            self.store.put_part(place, part, now);
+            if !leader.is_current() {
+                self.store.remove(place.key);
+            }
+        }
+    }
+
+    /// Updates the stored response by a 200 to HEAD, or drops it.
+    fn learn_from_head(
+        &self,
+        mut fetch: Fetch,
+        leader: &Leader,
+        response: &Response<ResponseBody>,
+        exchange: Exchange,
+    ) {
+        let Some(stored) = self.store.entry(fetch.place.key, exchange.response) else { return };
+        if stored.head.status != StatusCode::OK
+            || stored.head.meta.received > exchange.request.mono
+            || stored.asked > fetch.asked
+            || is_of_its_own(&fetch.visit, &stored.head.meta)
+        {
+            return;
+        }
+        let length = stored.body.len() as u64;
+        match validation::head_says(stored.head.validators(), length, response.headers()) {
+            HeadSays::Nothing => {}
+            HeadSays::Other => self.store.remove(fetch.place.key),
+            HeadSays::Same => {
+                fetch.stored = Some(stored.clone());
+                if let Some(entry) = renewed(&fetch, &stored, response, exchange) {
+                    self.keep(leader, &fetch.place, &entry);
+                }
+            }
+        }
+    }
+
+    fn alone(&self, place: &crate::store::Place) -> Option<Leader> {
+        self.in_flight.join(place.primary, place.key, Company::Alone).1
+    }
+}
+
+impl Keeper {
+    /// What of a response is to be stored as it goes by. A HEAD's is made use of at once.
+    pub(super) fn judge(
+        self,
+        proxy: &Proxy,
+        exchange: Exchange,
+        response: &Response<ResponseBody>,
+    ) -> Option<Kept> {
+        let Keeper { fetch, leader, learns } = self;
+        if !leader.is_current() {
+            return None;
+        }
+        let (meta, range) = match (learns, response.status()) {
+            (Learns::Part, StatusCode::PARTIAL_CONTENT) => part(&fetch, exchange, response)?,
+            (Learns::Posted, StatusCode::OK) => (posted(&fetch, exchange, response)?, None),
+            (Learns::Head, StatusCode::OK) => {
+                proxy.learn_from_head(fetch, &leader, response, exchange);
+                return None;
+            }
+            (Learns::Part | Learns::Posted | Learns::Head, _) => return None,
+        };
+        if fetch::unsharable(&fetch.visit, response.headers()).is_some() {
+            return None;
+        }
+        // Later it is out of date by what this response itself invalidates, too.
+        if !proxy.store.is_current(&fetch.named(response.headers())) {
+            return None;
+        }
+        let room = proxy.room_for(&fetch, response).ok()?;
+        Some(Kept { fetch, leader, meta, room, range })
+    }
+}
+
+fn part(
+    fetch: &Fetch,
+    exchange: Exchange,
+    response: &Response<ResponseBody>,
+) -> Option<(Meta, Option<ContentRange>)> {
+    let length = response.body().size_hint().exact();
+    let judged = partial::receive_part(fetch.context(exchange), response.headers(), length);
+    let (meta, range) = judged.ok()?;
+    let fits = range.total <= fetch.visit.route.cache.max_object_size;
+    fits.then_some((meta, Some(range)))
+}
+
+fn posted(fetch: &Fetch, exchange: Exchange, response: &Response<ResponseBody>) -> Option<Meta> {
+    let (visit, headers) = (&fetch.visit, response.headers());
+    let (scheme, target) = (visit.believed.scheme.as_str(), visit.target.as_str());
+    let located = invalidation::is_located_at(scheme, &visit.authority, target, headers);
+    let judged = storing::receive_posted(fetch.context(exchange), headers);
+    judged.ok().filter(|_| located)
+}
+
+/// Whether what a client's credentials bring may be another thing than what is stored for all.
+fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
+    let isolated = visit.route.cache.rules.authorization == Authorization::Isolate;
+    let personal = visit.asked.cookie || (visit.asked.authorization && !isolated);
+    visit.asked.directives.no_store || (personal && !stored.shared)
+}
+
+/// The head under which a part is stored: that of the whole, as far as is known.
+fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&Part>) -> Head {
+    let mut fields = match older {
+        Some(older) => validation::freshen(&older.head.fields.to_map(), &fields),
+        None => fields,
+    };
+    fields.remove(header::CONTENT_RANGE);
+    let named = fetch.named(&fields);
+    Head { meta: head.meta, status: StatusCode::OK, fields: Block::new(&fields), named }
+}
+
+/// A part that has become the whole.
+fn whole(part: &Part) -> Entry {
+    let mut hasher = BodyHasher::default();
+    hasher.update(&part.body);
+    let id = hasher.finish(part.head.fields.get(&header::CONTENT_ENCODING));
+    Entry::new(part.head.clone(), (part.body.clone(), id), part.asked)
+}

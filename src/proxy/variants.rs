@@ -1,0 +1,102 @@
+//! A target's variants, and what one 304 means to several of them (RFC 9111 §4.3.1, §4.3.4).
+
+use http::{HeaderMap, Response, StatusCode, header};
+
+use super::{Fetch, Proxy, steps};
+use crate::{
+    collapse::Leader,
+    policy::{
+        Exchange, Meta, Now, Received,
+        validation::{Validators, strong_tag},
+    },
+    store::{Entry, Place},
+    upstream::ResponseBody,
+};
+
+/// Whether a 304 says which stored response it speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// It does, and `fetch.stored` is the one; or there is nothing to choose.
+    Clear,
+    /// It does not, or that one is gone.
+    Unclear,
+}
+
+impl Proxy {
+    /// Takes the variant that a 304 names for the stored response: a strong entity-tag is one
+    /// representation's alone, whatever selected it. A 304 that names none means the only one that
+    /// it was offered, if there was only one.
+    pub(super) fn select(&self, fetch: &mut Fetch, headers: &HeaderMap, now: Now) -> Named {
+        let own = fetch.stored.as_ref().map(|stored| stored.head.origin_validators().etag);
+        if fetch.offered().all(|(tag, _)| own == Some(Some(tag))) {
+            return Named::Clear;
+        }
+        let named = Validators::of(headers).etag;
+        let of_own = own.flatten().zip(named);
+        if of_own.is_some_and(|(own, named)| own == named || named.strip_prefix(b"W/") == Some(own))
+        {
+            return Named::Clear;
+        }
+        let only = fetch.offered().next().map(|(tag, _)| tag).filter(|only| {
+            named.is_none() && own.flatten().is_none() && fetch.offered().all(|it| it.0 == *only)
+        });
+        let key = strong_tag(Validators::of(headers)).or(only).and_then(|named| {
+            let same = fetch.offered().filter(|(tag, _)| *tag == named);
+            same.last().map(|(_, key)| key)
+        });
+        let Some(entry) = key.and_then(|key| self.store.entry(key, now)) else {
+            return Named::Unclear;
+        };
+        fetch.stored = Some(entry);
+        Named::Clear
+    }
+
+    /// Freshens every other stored variant that has the strong validator of a 304.
+    pub(super) fn freshen_others(
+        &self,
+        fetch: &Fetch,
+        leader: &Leader,
+        response: &Response<ResponseBody>,
+        exchange: Exchange,
+    ) {
+        let Some(named) = strong_tag(Validators::of(response.headers())) else { return };
+        let Some(vary) = &fetch.place.vary else { return };
+        // What one user is told prolongs nobody else's answer.
+        let personal = [header::AUTHORIZATION, header::COOKIE];
+        if personal.iter().any(|name| vary.names().contains(name)) {
+            return;
+        }
+        for (_, key) in vary.tags().filter(|(tag, key)| *tag == named && *key != fetch.place.key) {
+            let Some(stored) = self.store.entry(key, exchange.response) else { continue };
+            let place = Place { key, ..fetch.place.clone() };
+            if let Some(entry) = renewed(fetch, &stored, response, exchange) {
+                self.keep(leader, &place, &entry);
+            }
+        }
+    }
+}
+
+/// A stored response under the fields of a 304 or of a 200 to HEAD; whose request brought it does
+/// not change. `None` where it may not be stored any more, or would be told apart by other fields.
+pub(super) fn renewed(
+    fetch: &Fetch,
+    stored: &Entry,
+    response: &Response<ResponseBody>,
+    exchange: Exchange,
+) -> Option<Entry> {
+    let mut fields = steps::freshened(stored, response, &fetch.visit);
+    let names = fetch.selecting(&fields).ok()?;
+    let told_apart_by = fetch.place.vary.as_ref().map_or(&[][..], |vary| vary.names());
+    if told_apart_by != names {
+        return None;
+    }
+    let Received::Storable(meta) = fetch.judge(exchange, StatusCode::OK, &fields) else {
+        return None;
+    };
+    let Meta { authorized, cookie, .. } = stored.head.meta;
+    // What is withheld is for the client that asked, who gets it with the response itself.
+    let _ = steps::withhold(&mut fields, &fetch.visit);
+    steps::make_storable(&mut fields, &fetch.visit, exchange.response);
+    let meta = Meta { authorized, cookie, ..meta };
+    Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
+}
