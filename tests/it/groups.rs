@@ -271,3 +271,23 @@ async fn a_validation_says_anew_which_groups_and_since_when() {
     );
     assert_eq!(get(&proxy, "/1").await.text(), "anew");
 }
+
+#[tokio::test]
+async fn a_stored_part_is_in_its_groups() {
+    let origin = Origin::serve(|seen| match seen.method.as_str() {
+        "GET" => Reply::status(206)
+            .header("Cache-Control", "max-age=60")
+            .header("Cache-Groups", "\"a\"")
+            .header("Content-Range", "bytes 0-1/10")
+            .header("ETag", "\"v\"")
+            .body("01"),
+        _ => invalidating("\"a\""),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").header("Range", "bytes=0-1").await;
+    assert!(get(&proxy, "/").header("Range", "bytes=0-1").await.is_hit());
+    send(&proxy, "POST", "/elsewhere").await;
+    let after = get(&proxy, "/").header("Range", "bytes=0-1").await;
+    assert!(!after.is_hit(), "RFC 9875 §3");
+}

@@ -1,12 +1,16 @@
 //! `private="…"` and `no-cache="…"` with field names (RFC 9111 §5.2.2.7, §5.2.2.4): those fields
 //! are for the client that asked, the rest is for everybody.
 
-use crate::support::{Gate, Origin, Proxy, Reply, get};
+use crate::support::{Gate, Origin, Proxy, Reply, get, send};
 
 const FIELDS: [&str; 2] = ["set-cookie", "x-user"];
 
 fn personal(directives: &str) -> Reply {
-    Reply::ok("x")
+    with_personal(Reply::ok("x"), directives)
+}
+
+fn with_personal(reply: Reply, directives: &str) -> Reply {
+    reply
         .header("Cache-Control", directives)
         .header("Set-Cookie", "a=1")
         .header("X-User", "ada")
@@ -133,4 +137,26 @@ async fn a_cookie_that_the_operator_strips_is_stripped_for_all() {
     let origin = Origin::always(personal("max-age=60, no-cache=\"set-cookie\"")).await;
     let proxy = Proxy::with(&origin, "[cache]\nset_cookie = \"strip\"").await;
     assert_eq!(get(&proxy, "/").await.header("set-cookie"), None, "`set_cookie = \"strip\"`");
+}
+
+#[tokio::test]
+async fn what_is_kept_in_passing_is_kept_without_them() {
+    for method in ["GET", "POST"] {
+        let directives = "max-age=60, private=\"set-cookie, x-user\"";
+        let reply = match method {
+            "GET" => with_personal(Reply::status(206).body("x"), directives)
+                .header("Content-Range", "bytes 0-0/2"),
+            _ => personal(directives).header("Content-Location", "/"),
+        };
+        let origin = Origin::always(reply).await;
+        let proxy = Proxy::before(&origin).await;
+        let first = send(&proxy, method, "/").header("Range", "bytes=0-0").await;
+        assert_eq!(first.headers("set-cookie"), ["a=1", "b=2"], "{method}");
+        assert_eq!(first.header("x-user"), Some("ada"), "{method}");
+        let second = get(&proxy, "/").header("Range", "bytes=0-0").await;
+        assert!(second.is_hit(), "{method}");
+        for field in FIELDS {
+            assert_eq!(second.header(field), None, "§5.2.2: {method}");
+        }
+    }
 }
