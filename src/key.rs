@@ -47,6 +47,14 @@ impl Key {
         Key(*hasher.finalize().as_bytes())
     }
 
+    /// The key of a path, for tests of what only needs keys.
+    #[cfg(test)]
+    pub(crate) fn of_path(path: &str) -> Key {
+        let (route, scheme, authority) = ("default", "http", "a");
+        let (forwarded, query, generation) = (None, None, 0);
+        Key::primary(Parts { route, scheme, authority, forwarded, path, query, generation })
+    }
+
     /// The key of the variant that a request's selecting fields choose (§4.1),
     /// in their normal form.
     ///

@@ -179,13 +179,8 @@ impl Proxy {
             };
             let next = match self.take_part(&fetch, shared, leads) {
                 Ok(answer) => return answer,
-                Err(next) => {
-                    if look < MAX_LOOKS {
-                        next
-                    } else {
-                        Company::Alone
-                    }
-                }
+                Err(next) if look < MAX_LOOKS => next,
+                Err(_) => Company::Alone,
             };
             if !leads {
                 fetch.collapsed = Collapsed::InVain;
@@ -281,12 +276,10 @@ impl Proxy {
 
     /// A refresh behind a stale answer: a fetch without a follower.
     fn refresh(self: &Arc<Self>, fetch: Fetch) {
-        let Place { primary, key, .. } = fetch.place;
-        let (follower, leader) = self.in_flight.join(primary, key, Company::Welcome);
-        let Some(leader) = leader else { return };
-        follower.keep();
-        let owner = oneshot::channel().0;
-        tokio::spawn(self.clone().fetch(fetch, Duty { leader, owner }));
+        let (follower, own) = self.start(fetch);
+        if own.is_some() {
+            follower.keep();
+        }
     }
 
     /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.

@@ -23,8 +23,6 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long an upload may pause.
-    pub body_idle: Duration,
     upstreams: HashMap<String, Arc<Upstream>>,
     /// The highest generation that a route ever had.
     generations: u64,
@@ -87,7 +85,7 @@ impl Snapshot {
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, body_idle, upstreams, generations })
+        Ok(Snapshot { routes, table, trusted_proxies, upstreams, generations })
     }
 
     /// The generation of a route that shares as `wanted` does.

@@ -1,22 +1,9 @@
 //! Who leads, who follows, and what becomes of both.
 
 use super::*;
-use crate::key::Parts;
-
-fn key(path: &str) -> Key {
-    Key::primary(Parts {
-        route: "default",
-        scheme: "http",
-        authority: "a",
-        forwarded: None,
-        path,
-        query: None,
-        generation: 0,
-    })
-}
 
 fn join(flights: &Arc<InFlight>) -> (Follower, Option<Leader>) {
-    flights.join(key("/"), key("/"), Company::Welcome)
+    flights.join(Key::of_path("/"), Key::of_path("/"), Company::Welcome)
 }
 
 fn failed() -> Outcome {
@@ -40,7 +27,7 @@ async fn a_hundred_requests_make_one_fetch() {
 async fn one_who_flies_alone_is_neither_joined_nor_joins() {
     let flights = Arc::new(InFlight::default());
     let (_first, lead) = join(&flights);
-    let (_alone, own) = flights.join(key("/"), key("/"), Company::Alone);
+    let (_alone, own) = flights.join(Key::of_path("/"), Key::of_path("/"), Company::Alone);
     let (_third, none) = join(&flights);
     assert!(lead.is_some() && own.is_some() && none.is_none());
     drop(lead);
@@ -83,7 +70,7 @@ async fn a_fetch_that_is_kept_is_not_given_up() {
 async fn a_disowned_fetch_neither_stores_nor_ends_its_successor() {
     let flights = Arc::new(InFlight::default());
     let (mut follower, old) = join(&flights);
-    flights.disown(key("/"));
+    flights.disown(Key::of_path("/"));
     let (_next, new) = join(&flights);
     let (old, new) = (old.unwrap(), new.expect("a purge makes room for another fetch"));
     assert!(!old.is_current());

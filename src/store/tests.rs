@@ -4,41 +4,12 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::*;
-use crate::{
-    key::Parts,
-    policy::{Meta, Mono, Wall},
-};
+use crate::policy::{Meta, Mono, Wall};
 
 const NOW: Now = Now { wall: Wall(0), mono: Mono(0) };
 
-fn primary(path: &str) -> Key {
-    Key::primary(Parts {
-        route: "default",
-        scheme: "http",
-        authority: "a",
-        forwarded: None,
-        path,
-        query: None,
-        generation: 0,
-    })
-}
-
 fn meta(lifetime: u32) -> Meta {
-    Meta {
-        received: Mono(0),
-        initial_age: 0,
-        lifetime,
-        stale_while_revalidate: 0,
-        stale_if_error: 0,
-        keep: 0,
-        no_cache: false,
-        must_revalidate: false,
-        ours: false,
-        shared: false,
-        validator: false,
-        authorized: false,
-        cookie: false,
-    }
+    Meta { lifetime, ..Meta::default() }
 }
 
 fn entry(body: impl Into<Bytes>) -> Entry {
@@ -77,7 +48,7 @@ fn body(found: Found) -> Result<Bytes, Fwd> {
 
 #[test]
 fn a_stored_response_is_found_while_it_can_be_of_use() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     put(&store, key, &[], &HeaderMap::new(), "one");
     assert_eq!(body(store.get(key, &HeaderMap::new(), NOW)), Ok(Bytes::from("one")));
     let late = Now { mono: Mono(60_000), ..NOW };
@@ -86,7 +57,7 @@ fn a_stored_response_is_found_while_it_can_be_of_use() {
 
 #[test]
 fn variants_are_told_apart_and_dropped_together() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     for (value, text) in [("a", "A"), ("b", "B")] {
         put(&store, key, &[header::ACCEPT], &accept(value), text);
     }
@@ -105,7 +76,7 @@ fn variants_are_told_apart_and_dropped_together() {
 
 #[test]
 fn the_newest_response_says_what_selects() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     put(&store, key, &[header::ACCEPT], &accept("a"), "by accept");
     put(&store, key, &[header::ACCEPT_LANGUAGE], &accept("a"), "by language");
     assert_eq!(body(store.get(key, &accept("z"), NOW)), Ok(Bytes::from("by language")));
@@ -115,7 +86,7 @@ fn the_newest_response_says_what_selects() {
 
 #[test]
 fn the_oldest_variant_leaves_a_full_list() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     let values: Vec<String> = (0..=MAX_VARIANTS).map(|n| n.to_string()).collect();
     let asked = |value: &str| {
         HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(value).unwrap())])
@@ -132,7 +103,7 @@ fn the_oldest_variant_leaves_a_full_list() {
 
 #[test]
 fn a_response_whose_list_was_dropped_is_not_stored() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     let place = place(&store, key, &[header::ACCEPT], &accept("a"));
     store.invalidate(key);
     store.put(&place, entry("late"), NOW);
@@ -144,7 +115,7 @@ fn the_store_stays_within_a_tenth_of_its_size() {
     let max = 8 << 20;
     let store = Store::new(max);
     for n in 0..200 {
-        let key = primary(&format!("/{n}"));
+        let key = Key::of_path(&format!("/{n}"));
         let place = place(&store, key, &[], &HeaderMap::new());
         store.put(&place, entry(vec![0; 256 << 10]), NOW);
         let unsettled = store.memory.unsettled();
@@ -156,7 +127,7 @@ fn the_store_stays_within_a_tenth_of_its_size() {
 
 #[test]
 fn a_mark_lasts_a_minute() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     let collapses = |millis, crowd| store.collapses(key, crowd, Now { mono: Mono(millis), ..NOW });
     assert!(collapses(0, Crowd::All));
     store.stop_collapsing(key, Crowd::All, NOW);
@@ -167,7 +138,7 @@ fn a_mark_lasts_a_minute() {
 
 #[test]
 fn a_mark_for_those_with_a_cookie_leaves_the_others_together() {
-    let (store, key) = (Store::new(1 << 20), primary("/a"));
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     store.stop_collapsing(key, Crowd::WithCookie, NOW);
     assert!(store.collapses(key, Crowd::All, NOW));
     assert!(!store.collapses(key, Crowd::WithCookie, NOW));
@@ -191,7 +162,7 @@ fn group(of: &str) -> Name {
 
 /// Stores a response in these groups, whose fetch begins now.
 fn put_in(store: &Store, path: &str, groups: &[&str]) -> Key {
-    let key = primary(path);
+    let key = Key::of_path(path);
     let named = self::named("x", Named::new(store.moment(), groups.iter().map(|it| group(it))));
     store.put(&place(store, key, &[], &HeaderMap::new()), named, NOW);
     key
