@@ -22,6 +22,11 @@ fn equal_configurations_have_equal_generations() {
     let text = format!("{ROUTE}[routes.cache]\nauthorization = \"isolate\"\n");
     let (one, other) = (snapshot(&text, None), snapshot(&text, None));
     assert_eq!(generation(&one, "r"), generation(&other, "r"), "nothing of a process is in it");
+    assert_eq!(
+        generation(&one, "r"),
+        Some(12_910_324_753_682_366_232),
+        "nor of a machine, nor of a build"
+    );
     let fresher = snapshot(&format!("{text}ttl = \"5s\"\n"), Some(&one));
     assert_eq!(generation(&fresher, "r"), generation(&one, "r"), "freshness is not sharing");
     assert_eq!(generation(&fresher, "default"), generation(&one, "default"));
