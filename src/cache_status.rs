@@ -241,11 +241,6 @@ mod tests {
     #[test]
     fn the_field_is_as_rfc_9211_says() {
         let miss = CacheStatus::forwarded(Fwd::UriMiss);
-        let variant = Some(Missed {
-            why: Miss::Variant,
-            field: Field::of(&HeaderName::from_static("accept-language")),
-        });
-        let other = CacheStatus::forwarded(Fwd::VaryMiss).missed(variant);
         let not_stored = Reason::NotStored(Unstorable::NoStore);
         let cases = [
             (CacheStatus::Hit { ttl: 29, detail: None }, "larder; hit; ttl=29"),
@@ -295,6 +290,25 @@ mod tests {
                 "larder; fwd=uri-miss",
             ),
             (
+                CacheStatus::Refused(Refused::Refusal(Refusal::DotSegment)),
+                "larder; detail=dot-segment",
+            ),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(status.value(StatusCode::OK), expected);
+        }
+    }
+
+    #[test]
+    fn the_reason_is_the_last_there_is() {
+        let variant = Some(Missed {
+            why: Miss::Variant,
+            field: Field::of(&HeaderName::from_static("accept-language")),
+        });
+        let other = CacheStatus::forwarded(Fwd::VaryMiss).missed(variant);
+        let not_stored = Reason::NotStored(Unstorable::NoStore);
+        let cases = [
+            (
                 CacheStatus::Forwarded(other),
                 "larder; fwd=vary-miss; detail=variant:accept-language",
             ),
@@ -307,10 +321,9 @@ mod tests {
                 "larder; fwd=request",
             ),
             (
-                CacheStatus::Refused(Refused::Refusal(Refusal::DotSegment)),
-                "larder; detail=dot-segment",
+                CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached)),
+                "larder; detail=only-if-cached",
             ),
-            (CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached)), "larder; detail=only-if-cached"),
         ];
         for (status, expected) in cases {
             assert_eq!(status.value(StatusCode::OK), expected);

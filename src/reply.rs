@@ -309,7 +309,9 @@ impl Failure {
         match &*self.0 {
             upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
             upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, Failed::Connect),
-            upstream::Error::ConnectTimeout(_) => (StatusCode::GATEWAY_TIMEOUT, Failed::ConnectTimeout),
+            upstream::Error::ConnectTimeout(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, Failed::ConnectTimeout)
+            }
             upstream::Error::FirstByteTimeout(_) => {
                 (StatusCode::GATEWAY_TIMEOUT, Failed::FirstByteTimeout)
             }

@@ -81,7 +81,8 @@ fn a_request_is_one_line_of_json() {
     manual.advance(Duration::from_millis(17));
     drop(first);
     let mut second = record(&log, "/\"");
-    (second.client, second.torn, second.reason) = (None, true, Some(Reason::NotStored(Unstorable::NoStore)));
+    (second.client, second.torn, second.reason) =
+        (None, true, Some(Reason::NotStored(Unstorable::NoStore)));
     drop((second, log));
     let expected = concat!(
         r#"{"time":"2026-11-21T12:00:00.000Z","client":"192.0.2.1","method":"GET","#,
