@@ -38,10 +38,10 @@ pub(crate) fn key(data: &[u8]) {
     let same = told(&one) == told(&other);
     assert_eq!(Key::primary(one) == Key::primary(other), same, "a key changes with every part");
     assert_ne!(Key::primary(one), Key::primary(Parts { scheme: "https", ..one }));
-    let rule = Query {
-        exclude: part(12).split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
-        sort: part(13) == "sort",
+    let names = |index: usize| {
+        part(index).split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect()
     };
+    let rule = Query { include: names(14), exclude: names(12), sort: part(13) == "sort" };
     query(&rule, part(4));
     variants(part(0), part(1));
 }
@@ -61,8 +61,21 @@ fn query(rule: &Query, asked: &str) {
         pairs.sort();
         pairs
     };
-    if rule.exclude.is_empty() {
+    if rule.include.is_empty() && rule.exclude.is_empty() {
         assert_eq!(pairs(&normal), pairs(asked), "sorting loses no parameter");
+    }
+    let kept = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        let is = |pattern: &String| match pattern.split_once('*') {
+            Some((prefix, "")) => name.get(..prefix.len()) == Some(prefix),
+            _ => name == pattern,
+        };
+        (rule.include.is_empty() || rule.include.iter().any(is)) && !rule.exclude.iter().any(is)
+    };
+    let left: Vec<&str> = asked.split('&').filter(kept).collect();
+    assert_eq!(pairs(&normal), pairs(&left.join("&")), "what the rule names, and no more");
+    if !rule.sort {
+        assert_eq!(normal, left.join("&"), "in the order in which it came");
     }
     assert!(normal.len() <= asked.len(), "nothing is added");
 }

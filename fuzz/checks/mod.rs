@@ -6,6 +6,7 @@
 
 mod cache_control;
 mod conditions;
+mod cookies;
 mod framing;
 mod keys;
 mod origin;
@@ -22,6 +23,7 @@ use larder::{clock::Clock, config, policy::freshness, snapshot::Snapshot};
 
 pub(crate) use cache_control::{request_cache_control, response_cache_control};
 pub(crate) use conditions::{conditions, range};
+pub(crate) use cookies::cookies;
 pub(crate) use framing::framing;
 pub(crate) use keys::{key, vary};
 pub(crate) use origin::{forwarded, host, location};
@@ -36,7 +38,7 @@ pub(crate) use tags::entity_tags;
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 20] = [
+pub(crate) const ALL: [(&str, Check); 21] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -57,6 +59,7 @@ pub(crate) const ALL: [(&str, Check); 20] = [
     ("framing", framing),
     ("request", request),
     ("response", response),
+    ("cookies", cookies),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).

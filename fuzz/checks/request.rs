@@ -21,7 +21,7 @@ static SNAPSHOT: LazyLock<Snapshot> =
     LazyLock::new(|| snapshot("trusted_proxies = [\"10.0.0.0/8\"]\n"));
 
 /// What no forwarded request carries (RFC 9110 §7.6.1), Connection and what it may name apart.
-const ONE_HOP: [&str; 7] = [
+const ONE_HOP: [&str; 8] = [
     "keep-alive",
     "proxy-connection",
     "proxy-authenticate",
@@ -29,6 +29,8 @@ const ONE_HOP: [&str; 7] = [
     "transfer-encoding",
     "http2-settings",
     "expect",
+    // Ours alone.
+    "larder-key-cookies",
 ];
 
 /// `t` (from a trusted peer) or anything else, and the version's digit; method and target between
