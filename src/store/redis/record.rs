@@ -122,7 +122,8 @@ impl Codec {
     /// Keyed with `secret`, where there is one: then nobody without it can make a record.
     #[must_use]
     pub fn new(secret: Option<&Secret>) -> Codec {
-        let derive = |it: &Secret| blake3::derive_key("larder redis records v1", it.reveal().as_bytes());
+        let derive =
+            |it: &Secret| blake3::derive_key("larder redis records v1", it.reveal().as_bytes());
         Codec { key: secret.map(derive) }
     }
 
