@@ -8,10 +8,11 @@ use std::{net::IpAddr, time::UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use larder::{
-    config::{self, Query},
+    config::{self, Query, redis::Secret},
     fields,
     key::{self, Key, Parts},
     policy::{
+        Mono, Now, Wall,
         cache_control::{RequestDirectives, ResponseDirectives},
         freshness, invalidation,
         ranges::{self, Selected},
@@ -19,6 +20,7 @@ use larder::{
         validation::{self, Condition, OWN_TAG, Precondition, Validators},
     },
     server::PeerAddr,
+    store::redis::{Codec, Label, Record, Unusable},
     target::{self, Scheme},
 };
 
@@ -26,7 +28,7 @@ use larder::{
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 11] = [
+pub(crate) const ALL: [(&str, Check); 12] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -38,6 +40,7 @@ pub(crate) const ALL: [(&str, Check); 11] = [
     ("key", key),
     ("location", location),
     ("config", config),
+    ("redis_record", redis_record),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).
@@ -453,6 +456,30 @@ pub(crate) fn config(data: &[u8]) {
             }
             let order = problems.windows(2).all(|two| two[0].line <= two[1].line);
             assert!(order, "in the order of lines: {problems:?}");
+        }
+    }
+}
+
+/// Records of the shared tier: whatever lies under a key. Only what was sealed for that key is
+/// used, and it means what its bytes say: written again, it is the same bytes.
+pub(crate) fn redis_record(data: &[u8]) {
+    let label = Label { key: Key::from_bytes([7; 32]), epoch: 9 };
+    let now = Now { wall: Wall(1_763_726_400_000), mono: Mono(1_000) };
+    let codec = Codec::new(None);
+    let seal = |content: &[u8]| [content, blake3::hash(content).as_bytes()].concat();
+    let head = [&b"LRDR\x01h"[..], &[0; 8], &now.wall.0.to_be_bytes()].concat();
+    let head = [&head[..], &label.epoch.to_be_bytes(), label.key.as_bytes()].concat();
+    for record in [data.to_vec(), seal(data), seal(&[&head[..], data].concat())] {
+        match codec.open(label, &record, now) {
+            Ok(Record::Head(found)) => {
+                assert_eq!(codec.head(label, &found, now), Some(record.clone()));
+                assert!(codec.open(Label { epoch: 8, ..label }, &record, now).is_err());
+                let secret = Codec::new(Some(&Secret::new("0123456789abcdef")));
+                assert!(secret.open(label, &record, now).is_err(), "no forgery");
+            }
+            Ok(Record::Vary(vary)) => assert!(!vary.names().is_empty()),
+            Ok(Record::Tombstone) => assert!(record.starts_with(b"LRDR\x01t")),
+            Err(Unusable) => {}
         }
     }
 }

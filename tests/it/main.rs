@@ -31,6 +31,7 @@ mod ranges;
 mod real;
 mod reviewed;
 mod sequences;
+mod shared;
 mod stale;
 mod streaming;
 mod support_works;

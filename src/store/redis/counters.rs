@@ -31,6 +31,8 @@ pub struct Counters {
     pub dropped: Counter,
     /// How often the link came up.
     pub ups: Counter,
+    /// Tries to make it that came to nothing.
+    pub unmade: Counter,
     /// How often it was given up.
     pub downs: Counter,
     /// Entries of the log that were read.

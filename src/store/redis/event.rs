@@ -28,7 +28,7 @@ pub(super) enum Said {
     /// A node has come; or nothing that this version knows.
     Nothing,
     Purged(Seq, Vec<Member>),
-    Changed(Key),
+    Changed(Key, u64),
     Invalidated(Key),
     Acknowledged(Seq),
     Released(Key),
@@ -79,8 +79,10 @@ fn said<'a>(get: &impl Fn(&[u8]) -> Option<&'a [u8]>) -> Option<Said> {
     let seq = || std::str::from_utf8(get(b"s")?).ok()?.parse().ok().map(Seq);
     Some(match get(b"t")? {
         b"p" => Said::Purged(seq()?, members(get(b"m")?)?),
-        b"k" if get(b"v").is_some() => Said::Changed(key()?),
-        b"k" => Said::Invalidated(key()?),
+        b"k" => match get(b"v") {
+            Some(version) => Said::Changed(key()?, u64::from_be_bytes(version.try_into().ok()?)),
+            None => Said::Invalidated(key()?),
+        },
         b"a" => Said::Acknowledged(seq()?),
         b"l" => Said::Released(key()?),
         _ => Said::Nothing,

@@ -118,7 +118,7 @@ impl Desk {
         };
         let commands = batch.iter().flat_map(|question| {
             let (head, body) = (self.names.head(question.key), self.names.body(question.key));
-            [part(head, MAX_RECORD), part(body, self.max_object_size)]
+            [part(head, MAX_RECORD), part(body, self.max_object_size.saturating_sub(1))]
         });
         let answers = self.link.read(on, &pipeline(commands), self.timeout).await;
         let mut answers = answers.unwrap_or_default().into_iter();

@@ -76,8 +76,13 @@ pub enum Event {
         /// What it names.
         members: Vec<Member>,
     },
-    /// Another node stored something newer under this key.
-    Changed(Key),
+    /// Another node stored something newer under a key.
+    Changed {
+        /// Which key.
+        key: Key,
+        /// The version of what lies there now: a head's, or a variant list's number.
+        version: u64,
+    },
     /// Another node invalidated what lies under this key.
     Invalidated(Key),
 }

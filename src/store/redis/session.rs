@@ -40,7 +40,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 enum Over {
     /// Redis is not as it should be.
     Fault(String),
-    /// Entries of the log may have been missed: everything is read anew, at once.
+    /// Entries of the log may have been missed: everything is read anew.
     Gap,
 }
 
@@ -54,17 +54,23 @@ impl From<String> for Over {
 pub(super) async fn run(inner: Arc<Inner>) {
     let mut attempt = 0;
     loop {
-        let over = match connect(&inner).await {
+        let over = match Box::pin(connect(&inner)).await {
             Ok((on, log)) => {
                 attempt = 0;
                 let over = live(&inner, &on, log).await;
                 close(&inner);
                 over
             }
-            Err(over) => over,
+            Err(over) => {
+                inner.link.counters.unmade.one();
+                over
+            }
         };
         match over {
-            Over::Gap => inner.lose(),
+            Over::Gap => {
+                inner.lose();
+                inner.link.clock.sleep(wait(0, fastrand::f64())).await;
+            }
             Over::Fault(why) => {
                 if attempt == 0 {
                     tracing::warn!("Redis at {} is not used: {why}", inner.place);
@@ -234,9 +240,9 @@ fn hear(inner: &Inner, entries: Vec<Entry>) -> Result<Option<Seq>, Over> {
                 inner.apply_to(seq);
                 newest = Some(seq);
             }
-            Said::Changed(key) => {
+            Said::Changed(key, version) => {
                 if !own {
-                    (inner.handler)(Event::Changed(key));
+                    (inner.handler)(Event::Changed { key, version });
                 }
                 inner.waiters.wake(key);
             }
