@@ -95,7 +95,7 @@ async fn a_variant_list_is_shared_with_its_number() {
 }
 
 #[tokio::test]
-async fn what_is_newer_stays_and_what_is_dated_in_the_future_does_not_keep_others_out() {
+async fn what_is_newer_stays() {
     let redis = RedisServer::start().await;
     let node = Node::at(&redis).await;
     let dated = |body: &'static str, by: i64| {
