@@ -287,7 +287,7 @@ fn read_vary(mut reader: Reader<'_>, epoch: u64) -> Option<Vary> {
         let key = reader.key()?;
         let length = usize::from(reader.u8()?);
         let tag = reader.raw(length)?;
-        Some(Variant { key, tag: (!tag.is_empty()).then(|| tag.into()) })
+        Some(Variant { key, tag: (!tag.is_empty()).then(|| tag.into()), said: None })
     };
     let variants = (0..count).map(|_| variant(&mut reader)).collect::<Option<Vec<_>>>()?;
     reader.end()?;

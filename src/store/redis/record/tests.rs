@@ -59,8 +59,8 @@ fn shared() -> Shared {
 fn vary() -> Vary {
     let tag: &[u8] = b"\"a\"";
     let variants = vec![
-        Variant { key: Key::of_path("/1"), tag: Some(tag.into()) },
-        Variant { key: Key::of_path("/2"), tag: None },
+        Variant { key: Key::of_path("/1"), tag: Some(tag.into()), said: None },
+        Variant { key: Key::of_path("/2"), tag: None, said: None },
     ];
     let names = vec![header::ACCEPT, HeaderName::from_static("x-mine")];
     Vary { epoch: 3, asked: Turn::default(), names, variants }
