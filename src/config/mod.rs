@@ -11,6 +11,7 @@ mod file;
 mod pattern;
 pub mod problem;
 mod reader;
+pub mod redis;
 pub mod routes;
 mod schema;
 mod suggest;
@@ -34,6 +35,7 @@ use ipnet::IpNet;
 pub use advice::{Machine, advice};
 pub use problem::Problem;
 pub use reader::Key;
+pub use redis::Redis;
 pub use schema::keys;
 
 use crate::policy::Rules;
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: Log,
     /// The memory tier.
     pub memory: Memory,
+    /// The tier that nodes share; none where `cache.redis.url` is not written.
+    pub redis: Option<Redis>,
 }
 
 /// One address to listen at.

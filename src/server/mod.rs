@@ -103,6 +103,7 @@ impl Server {
         let fixed = [
             ("listen", config.listen != self.config.listen),
             ("cache.memory", config.memory != self.config.memory),
+            ("cache.redis", config.redis != self.config.redis),
             ("log.access", config.log != self.config.log),
         ];
         let changed = fixed.into_iter().filter(|(_, changed)| *changed);

@@ -39,6 +39,30 @@ impl Block {
         Block { bytes: bytes.freeze(), count }
     }
 
+    /// The fields as another tier keeps them, in memory of their own; `None` where these bytes are
+    /// not what [`as_bytes`](Self::as_bytes) gives.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Block> {
+        let block = Block { bytes: Bytes::copy_from_slice(bytes), count: 0 };
+        let (mut count, mut length) = (0, 0);
+        for (name, value) in block.raw() {
+            let known = HeaderName::from_bytes(name).ok()?;
+            HeaderValue::from_bytes(value).ok()?;
+            if known.as_str().as_bytes() != name {
+                return None;
+            }
+            count += 1;
+            length += PREFIX + name.len() + value.len();
+        }
+        (length == bytes.len()).then_some(Block { count, ..block })
+    }
+
+    /// The fields for another tier: each one's lengths, its name and its value.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How many fields there are.
     #[must_use]
     pub fn len(&self) -> usize {

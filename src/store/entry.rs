@@ -119,6 +119,18 @@ impl AsRef<Meta> for Entry {
 }
 
 impl BodyId {
+    /// The name that these bytes are, where another tier gives it back.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> BodyId {
+        BodyId(bytes)
+    }
+
+    /// Its bytes, for another tier.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The strong entity-tag of a body that has none of the origin's (RFC 9110 §8.8.3).
     #[must_use]
     pub fn entity_tag(&self) -> HeaderValue {

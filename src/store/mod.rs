@@ -1,6 +1,6 @@
 //! The store: what the origin said, found by key.
 //!
-//! One tier today, memory. It decides nothing about freshness: it gives what
+//! Memory, and in [`redis`] what nodes share. It decides nothing about freshness: it gives what
 //! is there and can still be of use, and the policy judges.
 
 pub mod block;
@@ -10,6 +10,7 @@ mod gone;
 mod marks;
 mod memory;
 pub mod part;
+pub mod redis;
 mod variant;
 
 use std::sync::{

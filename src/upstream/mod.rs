@@ -18,7 +18,7 @@ mod pool;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 mod upload;
 mod wire;
 

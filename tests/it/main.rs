@@ -35,6 +35,7 @@ mod real;
 mod reasons;
 mod reviewed;
 mod sequences;
+mod shared;
 mod stale;
 mod streaming;
 mod support_works;

@@ -3,10 +3,11 @@
 use super::{
     conditions::{bypass_when, no_store_when},
     key::key,
+    redis,
 };
 use crate::{
     config::{
-        Cache, Memory,
+        Cache, Memory, Redis,
         reader::Section,
         units::{PERCENT, SECONDS, size},
         value::Item,
@@ -14,10 +15,11 @@ use crate::{
     policy::rules::{Authorization, Cookies, RequestCacheControl, Rules, SetCookie},
 };
 
-/// `[cache]` as a whole: the defaults of every route, and the memory tier.
-pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory) {
+/// `[cache]` as a whole: the defaults of every route, and the tiers.
+pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory, Option<Redis>) {
     let memory = memory(section.table("memory"));
-    (read(section, &Cache::default(), memory), memory)
+    let redis = redis::read(section.table("redis"));
+    (read(section, &Cache::default(), memory), memory, redis)
 }
 
 fn memory(mut section: Section<'_>) -> Memory {
@@ -33,7 +35,7 @@ fn memory(mut section: Section<'_>) -> Memory {
 
 /// The `cache` of a route: what it does not say is `inherited`.
 pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
-    section.refuse(&["memory"]);
+    section.refuse(&["memory", "redis"]);
     read(section, inherited, memory)
 }
 
