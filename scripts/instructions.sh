@@ -57,6 +57,10 @@ if [ "${1:-}" = --save ]; then
     exit 0
 fi
 
+if [ ! -f "$figures" ]; then
+    echo "There is nothing to compare with yet. Please run: scripts/instructions.sh --save" >&2
+    exit 1
+fi
 own=$((hit - bare_hit))
 was=$(($(sed -n 's/^hit //p' "$figures") - $(sed -n 's/^bare-hit //p' "$figures")))
 echo "A hit's own, beyond bare hyper's: $own; committed: $was."

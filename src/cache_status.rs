@@ -182,7 +182,7 @@ impl CacheStatus {
     /// The member that this cache adds to the field.
     #[must_use]
     pub fn value(&self, answer: StatusCode) -> HeaderValue {
-        let mut text = String::with_capacity(64);
+        let mut text = Line::new();
         text.push_str("larder");
         match self {
             CacheStatus::Hit { ttl, .. } => {
@@ -196,8 +196,7 @@ impl CacheStatus {
             text.push_str("; detail=");
             text.push_str(self.reason());
         }
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
-            .expect("tokens and numbers are a field value")
+        text.value()
     }
 }
 
@@ -226,7 +225,7 @@ impl Forwarded {
         Forwarded { detail: Some(detail), ..self }
     }
 
-    fn write(&self, text: &mut String, answer: StatusCode) {
+    fn write(&self, text: &mut Line, answer: StatusCode) {
         text.push_str("; fwd=");
         text.push_str(self.fwd.token());
         if let Some(status) = self.fwd_status.filter(|it| *it != answer) {
@@ -253,13 +252,13 @@ pub fn ttl(meta: &Meta, now: Now) -> i64 {
     meta.fresh_for(now).div_euclid(1000)
 }
 
-fn push_ttl(text: &mut String, ttl: i64) {
+fn push_ttl(text: &mut Line, ttl: i64) {
     text.push_str("; ttl=");
     push_number(text, ttl);
 }
 
 /// Writes a number without the formatting machinery: this stands on the hit path.
-fn push_number(text: &mut String, number: i64) {
+fn push_number(text: &mut Line, number: i64) {
     let mut digits = [0; 20];
     let mut rest = number.unsigned_abs();
     let mut start = digits.len();
@@ -272,9 +271,46 @@ fn push_number(text: &mut String, number: i64) {
         }
     }
     if number < 0 {
-        text.push('-');
+        text.push(b"-");
     }
-    text.extend(digits[start..].iter().map(|digit| char::from(*digit)));
+    text.push(&digits[start..]);
+}
+
+/// A number as a field's value.
+#[must_use]
+pub fn number(number: i64) -> HeaderValue {
+    let mut text = Line::new();
+    push_number(&mut text, number);
+    text.value()
+}
+
+/// A value that is put together on the stack, so that one exact allocation is enough for it.
+struct Line {
+    /// There is room for the longest: every part at its longest is less than this.
+    bytes: [u8; 160],
+    length: usize,
+}
+
+impl Line {
+    fn new() -> Line {
+        Line { bytes: [0; 160], length: 0 }
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.push(text.as_bytes());
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(self.length..self.length + text.len()) {
+            room.copy_from_slice(text);
+            self.length += text.len();
+        }
+    }
+
+    fn value(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.bytes[..self.length])
+            .expect("tokens and numbers are a field value")
+    }
 }
 
 #[cfg(test)]
@@ -344,11 +380,23 @@ mod tests {
     }
 
     #[test]
+    fn there_is_room_for_the_longest() {
+        let longest = CacheStatus::Forwarded(Forwarded {
+            fwd: Fwd::VaryMiss,
+            fwd_status: Some(StatusCode::OK),
+            stored: true,
+            collapsed: Collapsed::InVain,
+            ttl: Some(i64::MIN),
+            detail: Some(Detail::StaleWhileRevalidate),
+        });
+        let value = longest.value(StatusCode::ACCEPTED);
+        assert!(value.as_bytes().ends_with(b"; detail=stale-while-revalidate"), "{value:?}");
+    }
+
+    #[test]
     fn numbers_are_written_as_they_are() {
         for number in [0, 7, 10, -1, 1_234_567_890, i64::MAX, i64::MIN] {
-            let mut text = String::new();
-            push_number(&mut text, number);
-            assert_eq!(text, number.to_string());
+            assert_eq!(super::number(number), number.to_string());
         }
     }
 }

@@ -11,8 +11,7 @@ mod rig;
 
 use rig::{Rig, Work};
 
-/// What hyper and the client of the test need for the same head and body, and what Larder needs
-/// beside that: see the assertions.
+/// How many are counted at once.
 const HITS: u64 = 100;
 
 /// Allocations a request, all on this thread: client, server, and origin.
@@ -32,6 +31,11 @@ fn allocations(work: Work) -> u64 {
 #[test]
 fn a_hit_allocates_little_beside_its_head() {
     let (hit, bare) = (allocations(Work::Hit), allocations(Work::BareHit));
-    eprintln!("a hit: {hit} allocations; bare hyper: {bare}");
-    assert_eq!(hit - bare, 0, "a hit: {hit} allocations; bare hyper: {bare}");
+    assert_eq!(bare, 2, "hyper itself asks for nothing, and a cloned head is two allocations");
+    assert!(
+        hit - bare <= 7,
+        "{} besides the head's two: the authority, the values of Age and Cache-Status, the name of \
+         each field that HTTP does not know, and what the look-up takes",
+        hit - bare
+    );
 }
