@@ -7,8 +7,8 @@
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::{
-    policy::{Fwd, Meta, Now, Unstorable},
-    target::Refusal,
+    policy::{Fwd, Meta, Now},
+    reason::{Field, Miss, Missed, Reason, Refused},
 };
 
 /// The field's name.
@@ -22,25 +22,12 @@ pub enum CacheStatus {
         /// Whole seconds of freshness left; negative for a stale answer (§2.4).
         ttl: i64,
         /// Why, where there is more to say.
-        detail: Option<Detail>,
+        detail: Option<Reason>,
     },
     /// Went forward (§2.2).
     Forwarded(Forwarded),
     /// Never came as far as the cache: refused, or not to be had without going forward.
     Refused(Refused),
-}
-
-/// Why a request was answered here, without the cache's part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It was not let in.
-    Refusal(Refusal),
-    /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
-    OnlyIfCached,
-    /// Its precondition is known to fail (RFC 9110 §13.2.2).
-    Precondition,
-    /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
-    MaxForwards,
 }
 
 /// Whether a request was joined with another client's (§2.6).
@@ -53,19 +40,6 @@ pub enum Collapsed {
     Yes,
     /// It waited for another client's fetch, which brought nothing for it.
     InVain,
-}
-
-/// Which rule lets the cache have no part in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bypass {
-    /// `cache.mode` is off.
-    Off,
-    /// It asks for another protocol.
-    Upgrade,
-    /// It has content, whose meaning a cache cannot know.
-    Content,
-    /// It carries Authorization, and the operator keeps those out.
-    Authorization,
 }
 
 /// What became of a request that went forward.
@@ -81,62 +55,10 @@ pub struct Forwarded {
     pub collapsed: Collapsed,
     /// Whole seconds of freshness left of what is stored; negative where it is stale (§2.4).
     pub ttl: Option<i64>,
-    /// Why, where there is more to say (§2.8).
-    pub detail: Option<Detail>,
-}
-
-/// A reason that has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Stale, and being refreshed (RFC 5861 §3).
-    StaleWhileRevalidate,
-    /// Stale, as the origin failed or was too slow (RFC 5861 §4).
-    StaleIfError,
-    /// Not stored, and why.
-    NotStored(Unstorable),
-    /// The cache has no part in it, and why.
-    Bypassed(Bypass),
-    /// Answered here, and why.
-    Refused(Refused),
-    /// The upstream gave no answer, and why.
-    Failed(&'static str),
-}
-
-impl Detail {
-    /// Its token, here as in the log.
-    #[must_use]
-    pub fn token(self) -> &'static str {
-        match self {
-            Detail::StaleWhileRevalidate => "stale-while-revalidate",
-            Detail::StaleIfError => "stale-if-error",
-            Detail::NotStored(reason) => reason.token(),
-            Detail::Bypassed(rule) => rule.token(),
-            Detail::Refused(reason) => reason.token(),
-            Detail::Failed(token) => token,
-        }
-    }
-}
-
-impl Bypass {
-    fn token(self) -> &'static str {
-        match self {
-            Bypass::Off => "cache-off",
-            Bypass::Upgrade => "upgrade",
-            Bypass::Content => "content",
-            Bypass::Authorization => "authorization-bypass",
-        }
-    }
-}
-
-impl Refused {
-    fn token(self) -> &'static str {
-        match self {
-            Refused::Refusal(refusal) => refusal.token(),
-            Refused::OnlyIfCached => "only-if-cached",
-            Refused::Precondition => "precondition",
-            Refused::MaxForwards => "max-forwards",
-        }
-    }
+    /// Why nothing stored could answer, where that is why it went forward.
+    pub missed: Option<Missed>,
+    /// What there is to say besides (§2.8), before why nothing stored could answer.
+    pub detail: Option<Reason>,
 }
 
 impl CacheStatus {
@@ -144,18 +66,14 @@ impl CacheStatus {
     #[must_use]
     pub fn forwarded(fwd: Fwd) -> Forwarded {
         let collapsed = Collapsed::No;
-        Forwarded { fwd, fwd_status: None, stored: false, collapsed, ttl: None, detail: None }
+        let (ttl, missed, detail) = (None, None, None);
+        Forwarded { fwd, fwd_status: None, stored: false, collapsed, ttl, missed, detail }
     }
 
     /// Whether a stale response was sent.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        let detail = match self {
-            CacheStatus::Hit { detail, .. } => *detail,
-            CacheStatus::Forwarded(forwarded) => forwarded.detail,
-            CacheStatus::Refused(_) => None,
-        };
-        matches!(detail, Some(Detail::StaleWhileRevalidate | Detail::StaleIfError))
+        matches!(self.reason(), Some(Reason::Stale(_)))
     }
 
     /// `hit`, `refused`, or the token of `fwd`.
@@ -168,21 +86,48 @@ impl CacheStatus {
         }
     }
 
-    /// The reason's token, or nothing.
+    /// Why; of two decisions the later one's reason: that an answer is not stored comes after that
+    /// there was none.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
-        let detail = match self {
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
             CacheStatus::Hit { detail, .. } => *detail,
-            CacheStatus::Forwarded(forwarded) => forwarded.detail,
-            CacheStatus::Refused(reason) => Some(Detail::Refused(*reason)),
-        };
-        detail.map_or("", Detail::token)
+            CacheStatus::Forwarded(told) => {
+                told.detail.or(told.missed.map(|missed| Reason::Missed(missed.why)))
+            }
+            CacheStatus::Refused(refused) => Some(Reason::Refused(*refused)),
+        }
+    }
+
+    /// Why nothing stored could answer, where that is why it went forward.
+    #[must_use]
+    pub fn missed(&self) -> Option<Missed> {
+        match self {
+            CacheStatus::Forwarded(told) => told.missed,
+            CacheStatus::Hit { .. } | CacheStatus::Refused(_) => None,
+        }
+    }
+
+    /// The field to tell beside the reason.
+    fn field(&self) -> Option<Field> {
+        let of_variant = self.reason() == Some(Reason::Missed(Miss::Variant));
+        self.missed().filter(|_| of_variant)?.field
+    }
+
+    /// How long its member is; exact for a plain hit, so that one allocation is enough for it.
+    fn room(&self) -> usize {
+        match self {
+            CacheStatus::Hit { ttl, detail: None } => {
+                "larder; hit; ttl=".len() + digits(*ttl, &mut [0; 20]).len()
+            }
+            CacheStatus::Hit { .. } | CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => 64,
+        }
     }
 
     /// The member that this cache adds to the field.
     #[must_use]
     pub fn value(&self, answer: StatusCode) -> HeaderValue {
-        let mut text = Line::new();
+        let mut text = String::with_capacity(self.room());
         text.push_str("larder");
         match self {
             CacheStatus::Hit { ttl, .. } => {
@@ -192,11 +137,17 @@ impl CacheStatus {
             CacheStatus::Forwarded(forwarded) => forwarded.write(&mut text, answer),
             CacheStatus::Refused(_) => {}
         }
-        if !self.reason().is_empty() {
+        if let Some(reason) = self.reason() {
             text.push_str("; detail=");
-            text.push_str(self.reason());
+            text.push_str(reason.token());
         }
-        text.value()
+        // A token of RFC 9651 §3.3.4 may have a colon, a field name has none.
+        if let Some(field) = self.field() {
+            text.push(':');
+            text.push_str(field.as_str());
+        }
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
+            .expect("tokens and numbers are a field value")
     }
 }
 
@@ -219,13 +170,23 @@ impl Forwarded {
         Forwarded { fwd_status, ..self }
     }
 
-    /// Why.
+    /// Why nothing stored could answer, where `fwd` says so.
     #[must_use]
-    pub fn detail(self, detail: Detail) -> Forwarded {
-        Forwarded { detail: Some(detail), ..self }
+    pub fn missed(self, missed: Option<Missed>) -> Forwarded {
+        let is_miss = match self.fwd {
+            Fwd::UriMiss | Fwd::VaryMiss | Fwd::Partial => true,
+            Fwd::Bypass | Fwd::Method | Fwd::Request | Fwd::Stale => false,
+        };
+        Forwarded { missed: missed.filter(|_| is_miss), ..self }
     }
 
-    fn write(&self, text: &mut Line, answer: StatusCode) {
+    /// Why.
+    #[must_use]
+    pub fn detail(self, reason: Reason) -> Forwarded {
+        Forwarded { detail: Some(reason), ..self }
+    }
+
+    fn write(&self, text: &mut String, answer: StatusCode) {
         text.push_str("; fwd=");
         text.push_str(self.fwd.token());
         if let Some(status) = self.fwd_status.filter(|it| *it != answer) {
@@ -252,79 +213,61 @@ pub fn ttl(meta: &Meta, now: Now) -> i64 {
     meta.fresh_for(now).div_euclid(1000)
 }
 
-fn push_ttl(text: &mut Line, ttl: i64) {
+fn push_ttl(text: &mut String, ttl: i64) {
     text.push_str("; ttl=");
     push_number(text, ttl);
 }
 
+fn push_number(text: &mut String, number: i64) {
+    let mut buffer = [0; 20];
+    text.extend(digits(number, &mut buffer).iter().map(|digit| char::from(*digit)));
+}
+
+/// A number as a field's value, in one allocation.
+#[must_use]
+pub fn number(number: i64) -> HeaderValue {
+    HeaderValue::from_bytes(digits(number, &mut [0; 20])).expect("digits are a field value")
+}
+
 /// Writes a number without the formatting machinery: this stands on the hit path.
-fn push_number(text: &mut Line, number: i64) {
-    let mut digits = [0; 20];
+fn digits(number: i64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut rest = number.unsigned_abs();
-    let mut start = digits.len();
+    let mut start = buffer.len();
     loop {
         start -= 1;
-        digits[start] = b"0123456789"[usize::try_from(rest % 10).unwrap_or_default()];
+        buffer[start] = b"0123456789"[usize::try_from(rest % 10).unwrap_or_default()];
         rest /= 10;
         if rest == 0 {
             break;
         }
     }
+    // The longest has 19 digits.
     if number < 0 {
-        text.push(b"-");
+        start -= 1;
+        buffer[start] = b'-';
     }
-    text.push(&digits[start..]);
-}
-
-/// A number as a field's value.
-#[must_use]
-pub fn number(number: i64) -> HeaderValue {
-    let mut text = Line::new();
-    push_number(&mut text, number);
-    text.value()
-}
-
-/// A value that is put together on the stack, so that one exact allocation is enough for it.
-struct Line {
-    /// There is room for the longest: every part at its longest is less than this.
-    bytes: [u8; 160],
-    length: usize,
-}
-
-impl Line {
-    fn new() -> Line {
-        Line { bytes: [0; 160], length: 0 }
-    }
-
-    fn push_str(&mut self, text: &str) {
-        self.push(text.as_bytes());
-    }
-
-    fn push(&mut self, text: &[u8]) {
-        if let Some(room) = self.bytes.get_mut(self.length..self.length + text.len()) {
-            room.copy_from_slice(text);
-            self.length += text.len();
-        }
-    }
-
-    fn value(&self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.bytes[..self.length])
-            .expect("tokens and numbers are a field value")
-    }
+    &buffer[start..]
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
+    use crate::{
+        policy::Unstorable,
+        reason::{Bypass, Ended, Stale},
+        target::Refusal,
+    };
 
     #[test]
     fn the_field_is_as_rfc_9211_says() {
         let miss = CacheStatus::forwarded(Fwd::UriMiss);
-        let not_stored = Detail::NotStored(Unstorable::NoStore);
+        let not_stored = Reason::NotStored(Unstorable::NoStore);
         let cases = [
             (CacheStatus::Hit { ttl: 29, detail: None }, "larder; hit; ttl=29"),
             (
-                CacheStatus::Hit { ttl: -5, detail: Some(Detail::StaleWhileRevalidate) },
+                CacheStatus::Hit { ttl: -5, detail: Some(Reason::Stale(Stale::WhileRevalidate)) },
                 "larder; hit; ttl=-5; detail=stale-while-revalidate",
             ),
             (
@@ -346,7 +289,7 @@ mod tests {
             ),
             (
                 CacheStatus::Forwarded(Forwarded {
-                    detail: Some(Detail::Bypassed(Bypass::Off)),
+                    detail: Some(Reason::Bypassed(Bypass::Off)),
                     ..CacheStatus::forwarded(Fwd::Bypass)
                 }),
                 "larder; fwd=bypass; detail=cache-off",
@@ -372,7 +315,6 @@ mod tests {
                 CacheStatus::Refused(Refused::Refusal(Refusal::DotSegment)),
                 "larder; detail=dot-segment",
             ),
-            (CacheStatus::Refused(Refused::OnlyIfCached), "larder; detail=only-if-cached"),
         ];
         for (status, expected) in cases {
             assert_eq!(status.value(StatusCode::OK), expected);
@@ -380,23 +322,43 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_the_longest() {
-        let longest = CacheStatus::Forwarded(Forwarded {
-            fwd: Fwd::VaryMiss,
-            fwd_status: Some(StatusCode::OK),
-            stored: true,
-            collapsed: Collapsed::InVain,
-            ttl: Some(i64::MIN),
-            detail: Some(Detail::StaleWhileRevalidate),
+    fn the_reason_is_the_last_there_is() {
+        let variant = Some(Missed {
+            why: Miss::Variant,
+            field: Field::of(&HeaderName::from_static("accept-language")),
         });
-        let value = longest.value(StatusCode::ACCEPTED);
-        assert!(value.as_bytes().ends_with(b"; detail=stale-while-revalidate"), "{value:?}");
+        let other = CacheStatus::forwarded(Fwd::VaryMiss).missed(variant);
+        let not_stored = Reason::NotStored(Unstorable::NoStore);
+        let cases = [
+            (
+                CacheStatus::Forwarded(other),
+                "larder; fwd=vary-miss; detail=variant:accept-language",
+            ),
+            (
+                CacheStatus::Forwarded(other.detail(not_stored)),
+                "larder; fwd=vary-miss; detail=no-store",
+            ),
+            (
+                CacheStatus::Forwarded(CacheStatus::forwarded(Fwd::Request).missed(variant)),
+                "larder; fwd=request",
+            ),
+            (
+                CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached)),
+                "larder; detail=only-if-cached",
+            ),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(status.value(StatusCode::OK), expected);
+        }
     }
 
     #[test]
     fn numbers_are_written_as_they_are() {
         for number in [0, 7, 10, -1, 1_234_567_890, i64::MAX, i64::MIN] {
-            assert_eq!(super::number(number), number.to_string());
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string());
+            assert_eq!(super::number(number), text);
         }
     }
 }
