@@ -14,7 +14,7 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Forwarded},
+    cache_status::{self, CacheStatus, Forwarded},
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
@@ -99,8 +99,12 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// Whether the client has it already; conditions mean nothing for what is no success
 /// (RFC 9110 §13.2.1).
 fn is_unchanged(visit: &Visit, head: &Head) -> bool {
-    let judge = || validation::precondition(&visit.head.headers, head.validators());
-    head.status.is_success() && judge() == Precondition::NotModified
+    let asked = &visit.head.headers;
+    let judge = || validation::precondition(asked, head.validators());
+    // The validators must be looked for, and most requests have no condition.
+    validation::is_conditional(asked)
+        && head.status.is_success()
+        && judge() == Precondition::NotModified
 }
 
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
@@ -217,7 +221,7 @@ fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) 
     };
     // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
     if seconds > 0 || from_store {
-        headers.insert(header::AGE, HeaderValue::from(seconds.max(0)));
+        headers.insert(header::AGE, cache_status::number(seconds.max(0)));
     }
 }
 
