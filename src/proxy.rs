@@ -168,7 +168,7 @@ impl Proxy {
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
     async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
-        fetch.company = self.company(&fetch);
+        (fetch.company, fetch.joined) = (self.company(&fetch), self.store.moment());
         for look in 1.. {
             let (follower, own) = self.start(fetch.clone());
             let leads = own.is_some();
@@ -227,8 +227,8 @@ impl Proxy {
     /// Answers with what a shared fetch brought, if it is for this request; else says how to look
     /// again.
     fn take_part(&self, fetch: &Fetch, progress: Progress, leads: bool) -> Result<Answer, Company> {
-        // Who leads asked before it was invalidated by name; who follows may have asked after.
-        if !leads && progress.head().is_some_and(|head| !self.store.is_current(&head.named)) {
+        // Who leads asked before it was purged; who follows may have asked after.
+        if !leads && progress.head().is_some_and(|head| self.is_outdated(fetch, head)) {
             return Err(Company::Welcome);
         }
         let (visit, now) = (&fetch.visit, self.clock.now());

@@ -151,6 +151,8 @@ pub struct Cache {
     pub rules: Rules,
     /// What of the query is part of the key.
     pub query: Query,
+    /// Tags of everything that is stored, for purges.
+    pub tags: Vec<String>,
 }
 
 /// What of the query is part of the key. The same query is forwarded.
@@ -217,6 +219,7 @@ impl Default for Cache {
             collapse: true,
             rules: Rules::default(),
             query: Query::default(),
+            tags: Vec::new(),
         }
     }
 }

@@ -101,6 +101,12 @@ impl Proxy {
         if alone { Company::Alone } else { Company::Welcome }
     }
 
+    /// Whether what another client's fetch brings was purged before this client asked. What began
+    /// after that is for it, whatever was purged since.
+    pub(super) fn is_outdated(&self, fetch: &Fetch, head: &Head) -> bool {
+        head.named.began().local < fetch.joined.local && !self.store.is_current(&head.named)
+    }
+
     /// Looks into the store again; answers if there is a fresh response by now.
     pub(super) fn look_again(&self, fetch: &mut Fetch) -> Option<Answer> {
         let now = self.clock.now();

@@ -8,6 +8,7 @@ pub mod entry;
 pub mod generations;
 mod marks;
 mod memory;
+pub mod name;
 pub mod part;
 mod variant;
 
@@ -20,8 +21,9 @@ use http::{HeaderMap, HeaderName};
 
 pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
-pub use generations::{Moment, Name, Named};
+pub use generations::{Manner, Moment, Scope, Standing};
 pub use marks::Crowd;
+pub use name::{Name, Named, Origin};
 pub use part::Part;
 
 use crate::{
@@ -114,8 +116,12 @@ impl Store {
             }
             Some(slot) => (None, slot.into_stored()),
         };
-        let entry = entry.filter(|entry| self.is_usable(&entry.head, now));
-        let part = part.filter(|part| self.is_usable(&part.head, now));
+        let entry = entry.and_then(|entry| self.usable(entry, now));
+        let part = part.and_then(|part| self.usable_part(part, now));
+        let vary = match entry {
+            Some(_) => vary,
+            None => vary.map(|vary| self.without_purged(vary, now)),
+        };
         let miss = match (&part, &vary) {
             (Some(_), _) => Fwd::Partial,
             (None, Some(_)) => Fwd::VaryMiss,
@@ -144,9 +150,10 @@ impl Store {
     }
 
     /// Stores a response, unless one is stored that was asked for later. One whose variant list
-    /// has been dropped since is dropped, too, and so is one that has been invalidated by name.
+    /// has been dropped since is dropped, too, and so is one that has been purged; one that was
+    /// purged softly is stale already.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
-        if self.is_current(&entry.head.named) && self.list(place, Some(&entry)) {
+        if !self.is_gone(&entry.head.named) && self.list(place, Some(&entry)) {
             self.memory.insert(place.key, Slot::Entry(entry), now);
         }
     }
@@ -154,7 +161,7 @@ impl Store {
     /// Stores a part of a response, under the same conditions, unless the whole is there.
     pub fn put_part(&self, place: &Place, part: Part, now: Now) {
         let whole = self.entry(place.key, now).is_some();
-        if !whole && self.is_current(&part.head.named) && self.list(place, None) {
+        if !whole && !self.is_gone(&part.head.named) && self.list(place, None) {
             self.memory.insert(place.key, Slot::Part(part), now);
         }
     }
@@ -169,14 +176,14 @@ impl Store {
     #[must_use]
     pub fn entry(&self, key: Key, now: Now) -> Option<Entry> {
         let (entry, _) = self.memory.get(&key)?.into_stored();
-        entry.filter(|entry| self.is_usable(&entry.head, now))
+        entry.and_then(|entry| self.usable(entry, now))
     }
 
     /// The part of a response that lies under its own key.
     #[must_use]
     pub fn part(&self, key: Key, now: Now) -> Option<Part> {
         let (_, part) = self.memory.get(&key)?.into_stored();
-        part.filter(|part| self.is_usable(&part.head, now))
+        part.and_then(|part| self.usable_part(part, now))
     }
 
     /// Drops one response.
@@ -185,7 +192,7 @@ impl Store {
     }
 
     /// Drops everything that is stored for a target URI (§4.4), all variants at once. Gives the
-    /// names that it bore, but for what had been invalidated before: that invalidates no more
+    /// groups that it was in, but for what had been purged before: that invalidates no more
     /// (RFC 9875 §2.2.1).
     pub fn invalidate(&self, primary: Key) -> Vec<Name> {
         let slots = match self.memory.get(&primary) {
@@ -197,13 +204,13 @@ impl Store {
         };
         self.memory.remove(&primary);
         let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
-        let valid = named.filter(|named| self.is_current(named));
-        valid.flat_map(|named| named.names()).copied().collect()
+        let valid = named.filter(|named| !self.is_gone(named));
+        valid.flat_map(|named| named.groups()).copied().collect()
     }
 
-    /// Invalidates whatever bears one of these names, what is under way included.
-    pub fn invalidate_named(&self, names: &[Name]) {
-        self.generations.invalidate(names);
+    /// Purges what is meant, what is under way included; when that was, in the order of purges.
+    pub fn purge(&self, scope: &Scope, manner: Manner, now: Now) -> Moment {
+        self.generations.purge(scope, manner, now.mono, None)
     }
 
     /// The moment that a fetch which begins now is known by; to be taken before it is sent.
@@ -212,10 +219,10 @@ impl Store {
         self.generations.now()
     }
 
-    /// Whether a response has not been invalidated by name since its fetch began.
+    /// Whether a response has not been purged since its fetch began, not even softly.
     #[must_use]
     pub fn is_current(&self, named: &Named) -> bool {
-        self.generations.is_current(named)
+        self.generations.standing(named) == Standing::Current
     }
 
     /// Lets a crowd's requests for `key` go alone for a while: what came last was one client's
@@ -236,8 +243,38 @@ impl Store {
         self.memory.weight()
     }
 
-    fn is_usable(&self, head: &Head, now: Now) -> bool {
-        head.meta.usable_for(now) > 0 && self.is_current(&head.named)
+    fn is_gone(&self, named: &Named) -> bool {
+        self.generations.standing(named) == Standing::Gone
+    }
+
+    /// What of a response the purges since it began have left.
+    fn usable(&self, entry: Entry, now: Now) -> Option<Entry> {
+        let entry = match self.generations.standing(&entry.head.named) {
+            Standing::Current => entry,
+            Standing::Stale(since) => entry.stale_since(since),
+            Standing::Gone => return None,
+        };
+        (entry.head.meta.usable_for(now) > 0).then_some(entry)
+    }
+
+    /// The same of a part.
+    fn usable_part(&self, part: Part, now: Now) -> Option<Part> {
+        let part = match self.generations.standing(&part.head.named) {
+            Standing::Current => part,
+            Standing::Stale(since) => part.stale_since(since),
+            Standing::Gone => return None,
+        };
+        (part.head.meta.usable_for(now) > 0).then_some(part)
+    }
+
+    /// A list without the variants that were purged: the origin is not offered their tags.
+    fn without_purged(&self, vary: Arc<Vary>, now: Now) -> Arc<Vary> {
+        let is_there = |it: &Variant| it.tag.is_none() || self.entry(it.key, now).is_some();
+        if self.generations.is_empty() || vary.variants.iter().all(is_there) {
+            return vary;
+        }
+        let variants = vary.variants.iter().filter(|it| is_there(it)).cloned().collect();
+        Arc::new(Vary { variants, names: vary.names.clone(), ..*vary })
     }
 }
 

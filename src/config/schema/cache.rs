@@ -10,6 +10,9 @@ use crate::{
     policy::rules::{Authorization, Cookies, RequestCacheControl, Rules, SetCookie},
 };
 
+/// Tags that a route gives to everything; the origin's own come on top.
+const MAX_TAGS: usize = 16;
+
 /// `[cache]` as a whole: the defaults of every route, and the memory tier.
 pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory) {
     let memory = memory(section.table("memory"));
@@ -39,6 +42,7 @@ fn read(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
         max_object_size: max_object_size(&mut section, inherited.max_object_size, memory),
         collapse: section.word("collapse", &[("node", true), ("off", false)], inherited.collapse),
         rules: rules(&mut section, &inherited.rules),
+        tags: tags(&mut section, &inherited.tags),
         query: query(section.table("key"), &inherited.query),
     };
     section.finish();
@@ -139,6 +143,26 @@ fn query(mut section: Section<'_>, inherited: &Query) -> Query {
     let sort = query.flag("sort", inherited.sort);
     query.finish();
     Query { exclude: exclude.unwrap_or_else(|| inherited.exclude.clone()), sort }
+}
+
+fn tags(section: &mut Section<'_>, inherited: &[String]) -> Vec<String> {
+    let takes = "an array of tags such as [\"users\"]";
+    let Some(texts) = section.texts("tags", takes, Some("[]")) else { return inherited.to_vec() };
+    if texts.len() > MAX_TAGS {
+        section.report("tags", format!("has too many of them: write at most {MAX_TAGS}"));
+    }
+    texts.iter().filter_map(|text| text.read(tag)).collect()
+}
+
+/// A tag, as one may stand in Surrogate-Key and in Cache-Tag.
+fn tag(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(allowed) {
+        return Err(
+            "is no tag: write 1 to 128 visible ASCII characters, no comma among them".into()
+        );
+    }
+    Ok(text.to_owned())
 }
 
 /// The name of a query parameter, as it stands in the request.

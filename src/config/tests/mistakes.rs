@@ -85,7 +85,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         "[cache.redis]\nurl = 'redis://x'",
         &["p:3: cache.redis: unknown key: [cache] knows memory, mode, max_object_size, collapse, \
                ttl, override_ttl, max_ttl, stale_while_revalidate, stale_if_error, status_ttl, \
-               heuristic, keep, authorization, cookies, set_cookie, request_cache_control, key"],
+               heuristic, keep, authorization, cookies, set_cookie, request_cache_control, tags, key"],
     ),
     (
         "[limits]\nmax_field = 1",

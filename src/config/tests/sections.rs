@@ -167,11 +167,11 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     let config = with(
         "[cache]\nttl = '1m'\nstale_if_error = '1h'\nheuristic = '10%'\ncollapse = 'off'\n\
          status_ttl = { 404 = '10s', 301 = '1h' }\ncookies = 'ignore'\nmax_object_size = '1MiB'\n\
-         key.query = { exclude = ['utm_*'], sort = true }\n\
+         key.query = { exclude = ['utm_*'], sort = true }\ntags = ['all', 'v1']\n\
          [[routes]]\nmatch.path = '/a'\n\
          cache = { ttl = '5s', heuristic = 'off', status_ttl = {}, key.query.exclude = ['x'] }\n\
          [[routes]]\nmatch.path = '/b'\n[routes.cache]\nmode = 'off'\nauthorization = 'isolate'\n\
-         set_cookie = 'strip'\nrequest_cache_control = 'honor'\nkeep = '0s'\n",
+         set_cookie = 'strip'\nrequest_cache_control = 'honor'\nkeep = '0s'\ntags = 'b'\n",
     );
     let config = config.unwrap();
     let [a, b, default] = &config.routes[..] else { panic!("{:?}", config.routes) };
@@ -184,7 +184,8 @@ fn a_route_inherits_from_the_cache_key_by_key() {
         ..Rules::default()
     };
     let query = Query { exclude: vec!["utm_*".to_owned()], sort: true };
-    let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query };
+    let tags = vec!["all".to_owned(), "v1".to_owned()];
+    let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query, tags };
     assert_eq!(default.cache, whole);
     let mut expected = whole.clone();
     expected.rules.ttl = Some(5);
@@ -198,8 +199,9 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     expected.rules.set_cookie = SetCookie::Strip;
     expected.rules.request_cache_control = RequestCacheControl::Honor;
     expected.rules.keep = 0;
+    expected.tags = vec!["b".to_owned()];
     assert_eq!(b.cache, expected);
-    assert_eq!((a.line, b.line, default.line), (12, 15, 0));
+    assert_eq!((a.line, b.line, default.line), (13, 16, 0));
 }
 
 const UNCACHEABLE: &[(&str, &[&str])] = &[
@@ -242,6 +244,15 @@ const UNCACHEABLE: &[(&str, &[&str])] = &[
             "p:5: cache.cookies: \"no\" is not a value that it has: write \"rfc\" or \"ignore\"",
             "p:6: cache.authorization: \"RFC\" is not a value that it has: write \"rfc\" or \
                  \"isolate\" or \"bypass\"",
+        ],
+    ),
+    (
+        "[cache]\ntags = ['a b', '']",
+        &[
+            "p:4: cache.tags: \"a b\" is no tag: write 1 to 128 visible ASCII characters, no comma \
+                 among them",
+            "p:4: cache.tags: \"\" is no tag: write 1 to 128 visible ASCII characters, no comma \
+                 among them",
         ],
     ),
     (
