@@ -39,6 +39,8 @@ pub enum Refused {
     OnlyIfCached,
     /// Its precondition is known to fail (RFC 9110 §13.2.2).
     Precondition,
+    /// It purged.
+    Purge,
     /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
     MaxForwards,
 }
@@ -134,6 +136,7 @@ impl Refused {
             Refused::Refusal(refusal) => refusal.token(),
             Refused::OnlyIfCached => "only-if-cached",
             Refused::Precondition => "precondition",
+            Refused::Purge => "purge",
             Refused::MaxForwards => "max-forwards",
         }
     }

@@ -12,10 +12,12 @@
 //! | [`reply`], [`body`], [`cache_status`] | what clients see |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
+//! | [`admin`] | purges, health and metrics, on a listener of their own |
 //! | [`log`], [`counters`] | what operators see |
 //! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
 
+pub mod admin;
 pub mod body;
 pub mod cache_status;
 pub mod clock;

@@ -9,10 +9,12 @@ mod combine;
 mod doubt;
 mod fetch;
 mod keep;
+pub mod purge;
 mod steps;
 mod variants;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -36,7 +38,7 @@ use crate::{
     server::Peer,
     snapshot::Snapshot,
     store::{Entry, Found, Place, Store},
-    upstream::{RequestBody, ResponseBody},
+    upstream::{RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
 };
 use doubt::Doubt;
@@ -62,6 +64,8 @@ pub struct Proxy {
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
+    /// This node, among those of a cluster.
+    node: String,
 }
 
 /// The duty to bring what many wait for, and the way to the one client who gets what they may not
@@ -98,6 +102,7 @@ impl Proxy {
             in_flight: Arc::default(),
             budget: Budget::new(config.memory.max_in_flight),
             log,
+            node: format!("{:016x}", fastrand::u64(..)),
         }))
     }
 
@@ -111,6 +116,14 @@ impl Proxy {
         Ok(())
     }
 
+    /// The upstreams by name, and what is known of their health.
+    #[must_use]
+    pub fn upstream_states(&self) -> BTreeMap<String, &'static str> {
+        let snapshot = self.snapshot.load();
+        let state = |it: &Upstream| (it.config().name.clone(), it.health().state());
+        snapshot.upstreams().map(state).collect()
+    }
+
     /// Act one: a request arrives, and is answered.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let at = self.clock.now();
@@ -121,6 +134,10 @@ impl Proxy {
         let snapshot = self.snapshot.load_full();
         let mut record = self.record(&head, &peer, at);
         let addr = peer.addr;
+        if head.method.as_str() == purge::PURGE {
+            let answer = self.purge_requested(&head, addr, &snapshot);
+            return self.send(answer, version, record);
+        }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
             Err(refusal) => reply::refused(refusal),
             Ok(visit) => {

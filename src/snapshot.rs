@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers that may purge by method.
+    pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
     /// The highest generation that a route ever had.
     generations: u64,
@@ -85,7 +87,13 @@ impl Snapshot {
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, upstreams, generations })
+        let purge_from = config.admin.purge_from.clone();
+        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, generations })
+    }
+
+    /// Every upstream.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.upstreams.values().map(AsRef::as_ref)
     }
 
     /// The generation of a route that shares as `wanted` does.

@@ -13,6 +13,7 @@ pub mod problem;
 mod reader;
 pub mod routes;
 mod schema;
+mod secret;
 mod suggest;
 mod text;
 mod units;
@@ -35,6 +36,7 @@ pub use advice::{Machine, advice};
 pub use problem::Problem;
 pub use reader::Key;
 pub use schema::keys;
+pub use secret::Secret;
 
 use crate::policy::Rules;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: Log,
     /// The memory tier.
     pub memory: Memory,
+    /// The admin listener, and who may purge.
+    pub admin: Admin,
 }
 
 /// One address to listen at.
@@ -200,6 +204,21 @@ pub enum Log {
     Stderr,
     /// Lines appended to a file.
     File(PathBuf),
+}
+
+/// The admin listener, and who may purge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens; `None`: nowhere.
+    pub listen: Option<Listen>,
+    /// What `/v1/` asks for; without it, only a unix socket serves that.
+    pub token: Option<Secret>,
+    /// Hosts that it may be asked by, besides addresses and localhost.
+    pub hosts: Vec<String>,
+    /// Peers that may purge by method on the public port.
+    pub purge_from: Vec<IpNet>,
+    /// What webhooks are signed with; without it, there are none.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// The memory tier.

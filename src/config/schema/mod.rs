@@ -1,5 +1,6 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
+mod admin;
 mod cache;
 mod routes;
 mod upstreams;
@@ -73,6 +74,7 @@ fn top(mut top: Section<'_>) -> Config {
     let limits = limits(top.table("limits"));
     let timeouts = timeouts(top.table("timeouts"));
     let log = log(top.table("log"));
+    let admin = admin::read(top.table("admin"), &listen);
     let (cache, memory) = cache::whole(top.table("cache"));
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
@@ -89,7 +91,7 @@ fn top(mut top: Section<'_>) -> Config {
     let routes = routes::all(sections.unwrap_or_default(), &defaults, &mut upstreams);
     top.finish();
     let upstreams = upstreams.list;
-    Config { listen, trusted_proxies, upstreams, routes, limits, timeouts, log, memory }
+    Config { listen, trusted_proxies, upstreams, routes, limits, timeouts, log, memory, admin }
 }
 
 fn listen(top: &mut Section<'_>) -> Vec<Listen> {

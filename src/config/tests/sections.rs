@@ -26,6 +26,7 @@ fn two_lines_are_enough() {
         timeouts: Timeouts::default(),
         log: Log::Off,
         memory: Memory::default(),
+        admin: Admin::default(),
     };
     assert_eq!(config, expected);
 }
