@@ -13,7 +13,7 @@
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`admin`] | purges, health and metrics, on a listener of their own |
-//! | [`log`], [`counters`] | what operators see |
+//! | [`log`], [`counters`], [`metrics`] | what operators see |
 //! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
 
@@ -28,6 +28,7 @@ pub mod demo;
 pub mod fields;
 pub mod key;
 pub mod log;
+pub mod metrics;
 pub mod policy;
 pub mod proxy;
 pub mod reply;

@@ -33,10 +33,11 @@ use crate::{
     counters::Counters,
     fields::Upgrade,
     log::AccessLog,
+    metrics::{self, Metrics},
     policy::{self, Decision, Exchange, Fwd, Meta, Received, Unstorable, validation::Condition},
     reply::{self, Answer, Failure},
     server::Peer,
-    snapshot::Snapshot,
+    snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store},
     upstream::{RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
@@ -64,6 +65,9 @@ pub struct Proxy {
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
+    /// What is counted of requests that find no route.
+    unrouted: Arc<Metrics>,
+    counters: Arc<Counters>,
     /// This node, among those of a cluster.
     node: String,
 }
@@ -93,7 +97,7 @@ impl Proxy {
         clock: Clock,
         counters: Arc<Counters>,
     ) -> Result<Arc<Proxy>, String> {
-        let log = AccessLog::open(&config.log, clock.clone(), counters)
+        let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
             .map_err(|error| format!("cannot open the access log: {error}"))?;
         Ok(Arc::new(Proxy {
             snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
@@ -102,6 +106,8 @@ impl Proxy {
             in_flight: Arc::default(),
             budget: Budget::new(config.memory.max_in_flight),
             log,
+            unrouted: Arc::default(),
+            counters,
             node: format!("{:016x}", fastrand::u64(..)),
         }))
     }
@@ -124,6 +130,19 @@ impl Proxy {
         snapshot.upstreams().map(state).collect()
     }
 
+    /// What was counted so far, as Prometheus reads it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let snapshot = self.snapshot.load();
+        let routed = snapshot.routes.iter().map(|it| (it.name.as_str(), &*it.metrics));
+        metrics::render(&metrics::Scrape {
+            routes: routed.chain([("", &*self.unrouted)]).collect(),
+            upstreams: snapshot.upstreams().collect(),
+            counters: &self.counters,
+            memory: self.store.stats(),
+        })
+    }
+
     /// Act one: a request arrives, and is answered.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let at = self.clock.now();
@@ -136,21 +155,23 @@ impl Proxy {
         let addr = peer.addr;
         if head.method.as_str() == purge::PURGE {
             let answer = self.purge_requested(&head, addr, &snapshot);
-            return self.send(answer, version, record);
+            return self.send(self.counted(answer, &self.unrouted, at), version, record);
         }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
-            Err(refusal) => reply::refused(refusal),
+            Err(refusal) => self.counted(reply::refused(refusal), &self.unrouted, at),
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                self.answer(visit, Once { body, upgrade, peer, snapshot }).await
+                let route = visit.route.clone();
+                let once = Once { body, upgrade, peer, snapshot };
+                let answer = self.answer(visit, &route, once).await;
+                self.counted(answer, &route.metrics, at)
             }
         };
         self.send(answer, version, record)
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.
-    async fn answer(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
-        let route = visit.route.clone();
+    async fn answer(self: &Arc<Self>, visit: Visit, route: &Route, once: Once) -> Answer {
         if visit.ends_here() {
             return reply::options();
         }

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
+    metrics::Metrics,
     upstream::Upstream,
 };
 
@@ -44,6 +45,8 @@ pub struct Route {
     pub cache: config::Cache,
     /// How long an upload may pause.
     pub body_idle: Duration,
+    /// What is counted of its requests; lives across reloads with its name.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Snapshot {
@@ -82,6 +85,7 @@ impl Snapshot {
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
                 body_idle,
+                metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));
         }
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
@@ -94,6 +98,10 @@ impl Snapshot {
     /// Every upstream.
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         self.upstreams.values().map(AsRef::as_ref)
+    }
+
+    fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {
+        self.routes.iter().find(|it| it.name == route).map(|it| it.metrics.clone())
     }
 
     /// The generation of a route that shares as `wanted` does.

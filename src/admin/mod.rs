@@ -92,6 +92,7 @@ impl Admin {
             |asked: &Asked| problem::allow(&asked.head.method, &[Method::GET, Method::HEAD]);
         match asked.head.uri.path() {
             "/health" => reads(&asked).map(|()| json(StatusCode::OK, r#"{"status":"alive"}"#)),
+            "/metrics" => reads(&asked).map(|()| self.metrics()),
             "/ready" => reads(&asked).map(|()| self.ready()),
             "/v1/webhook/purge" if config.webhook_secret.is_some() => {
                 self.purge_by_webhook(asked, &config).await
@@ -116,6 +117,13 @@ impl Admin {
         let upstreams = self.proxy.upstream_states();
         let told = serde_json::json!({ "status": phase, "upstreams": upstreams });
         json(status, told.to_string())
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        let mut response = json(StatusCode::OK, self.proxy.metrics());
+        let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        response
     }
 
     async fn purge(&self, asked: Asked) -> Result<Response<Body>, Problem> {

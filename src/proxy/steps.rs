@@ -21,6 +21,7 @@ use crate::{
     },
     fields,
     log::Record,
+    metrics::Metrics,
     policy::{
         self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, Wall, cache_control,
         freshness,
@@ -376,6 +377,14 @@ impl Proxy {
             torn: false,
             head_ms: 0,
         })
+    }
+
+    /// Counts an answer to a request that came at `at`.
+    pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
+        let Answer { response, status } = answer;
+        let millis = self.clock.mono().since(at.mono);
+        metrics.answered(response.status(), &status, millis);
+        Answer { response: response.map(|body| body.counted(metrics)), status }
     }
 
     /// Puts the last hand to an answer: Cache-Status, and the log's record.

@@ -47,6 +47,19 @@ pub struct Store {
     turns: AtomicU64,
 }
 
+/// What there is to tell of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes, as they are counted against the limit.
+    pub bytes: u64,
+    /// Answers, parts of them, and lists of variants.
+    pub entries: u64,
+    /// How many of these have left for lack of room.
+    pub evictions: u64,
+    /// Purges, and invalidations by name.
+    pub purges: u64,
+}
+
 /// The variants of one target URI (RFC 9111 §4.1).
 #[derive(Clone, Debug)]
 pub struct Vary {
@@ -241,6 +254,14 @@ impl Store {
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.memory.weight()
+    }
+
+    /// What there is to tell of it.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let bytes = self.weight();
+        let (entries, evictions) = self.memory.entries_and_evictions();
+        Stats { bytes, entries, evictions, purges: self.moment().local }
     }
 
     fn is_gone(&self, named: &Named) -> bool {

@@ -42,7 +42,7 @@ fn problem(answer: &Answer) -> String {
 #[tokio::test]
 async fn health_readiness_and_metrics_need_no_token() {
     let (_origin, proxy) = with_token().await;
-    for (path, word) in [("/health", "alive"), ("/ready", "ready")] {
+    for (path, word) in [("/health", "alive"), ("/ready", "ready"), ("/metrics", "# TYPE")] {
         let answer = ask(&proxy, "GET", path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.text().contains(word), "{path}: {}", answer.text());
@@ -249,4 +249,142 @@ async fn the_public_port_has_nothing_of_it() {
     }
     assert_eq!(origin.requests(), 2);
     let _: Place = proxy.admin();
+}
+
+/// The value of one series.
+fn value(page: &str, series: &str) -> f64 {
+    let line = page.lines().find(|line| line.rsplit_once(' ').is_some_and(|it| it.0 == series));
+    let line = line.unwrap_or_else(|| panic!("no {series} in\n{page}"));
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+#[tokio::test]
+async fn metrics_say_what_was_asked() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match seen.target.as_str() {
+        "/held" => Reply::fresh(600, "held").held(&held),
+        "/stale" if seen.number > 1 => Reply::status(503),
+        "/stale" => Reply::ok("s").header("Cache-Control", "max-age=1, stale-if-error=60"),
+        _ => Reply::fresh(600, "12345"),
+    })
+    .await;
+    let config = "[admin]\nlisten = \"127.0.0.1:0\"\n\
+        [[routes]]\nname = \"a \\\"b\\\\\"\nmatch.path = \"/a/**\"\n\
+        [[routes]]\nname = \"dead\"\nmatch.path = \"/dead\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let proxy = Proxy::with(&origin, config).await;
+    get(&proxy, "/stale").await;
+    for _ in 0..3 {
+        get(&proxy, "/a/1").await;
+    }
+    send(&proxy, "POST", "/a/1").await;
+    assert_eq!(get(&proxy, "/dead").await.status, 502);
+    assert_eq!(get(&proxy, "/../x").await.status, 400);
+    let mut crowd = [get(&proxy, "/held").sent().await, get(&proxy, "/held").sent().await];
+    gate.until_arrived(1).await;
+    proxy.settle().await;
+    proxy.advance(2);
+    gate.open();
+    for client in &mut crowd {
+        client.read().await.unwrap();
+    }
+    assert_eq!(get(&proxy, "/stale").await.text(), "s");
+    let answer = ask(&proxy, "GET", "/metrics").await;
+    let kind = answer.header("content-type");
+    assert_eq!(kind, Some("text/plain; version=0.0.4; charset=utf-8"));
+    let page = answer.text();
+    let route = r#"route="a \"b\\""#;
+    for (series, expected) in [
+        (format!("larder_requests_total{{{route},status=\"2xx\",outcome=\"hit\"}}"), 2.0),
+        (format!("larder_requests_total{{{route},status=\"2xx\",outcome=\"uri-miss\"}}"), 1.0),
+        (format!("larder_requests_total{{{route},status=\"2xx\",outcome=\"method\"}}"), 1.0),
+        (r#"larder_requests_total{route="dead",status="5xx",outcome="uri-miss"}"#.into(), 1.0),
+        // One of them is ours, two are those by which the test waits.
+        (r#"larder_requests_total{route="",status="4xx",outcome="refused"}"#.into(), 3.0),
+        (format!("larder_request_duration_seconds_count{{{route}}}"), 4.0),
+        (r#"larder_request_duration_seconds_bucket{route="default",le="0.001"}"#.into(), 2.0),
+        (r#"larder_request_duration_seconds_bucket{route="default",le="1"}"#.into(), 2.0),
+        (r#"larder_request_duration_seconds_bucket{route="default",le="2.5"}"#.into(), 4.0),
+        (r#"larder_request_duration_seconds_sum{route="default"}"#.into(), 4.0),
+        (format!("larder_response_body_bytes_total{{{route}}}"), 20.0),
+        (r#"larder_collapsed_requests_total{route="default"}"#.into(), 1.0),
+        (r#"larder_stale_responses_total{route="default",reason="stale-if-error"}"#.into(), 1.0),
+        (r#"larder_store_entries{tier="l1"}"#.into(), 2.0),
+        (r#"larder_store_hits_total{tier="l1"}"#.into(), 2.0),
+        (r#"larder_store_misses_total{tier="l1"}"#.into(), 5.0),
+        (r#"larder_store_evictions_total{tier="l1"}"#.into(), 0.0),
+        (
+            r#"larder_upstream_errors_total{upstream="http://127.0.0.1:1",error="connect-failed"}"#
+                .into(),
+            1.0,
+        ),
+        ("larder_connections_total".to_owned(), 12.0),
+    ] {
+        assert_eq!(value(page, &series), expected, "{series} in\n{page}");
+    }
+    assert!(value(page, r#"larder_store_bytes{tier="l1"}"#) > 500.0);
+    promtool(page).await;
+}
+
+/// Asks Prometheus's own checker.
+async fn promtool(page: &str) {
+    use tokio::{io::AsyncWriteExt, process::Command};
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).kill_on_drop(true);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| {
+        panic!("promtool: {error}: apt-get install prometheus, or run scripts/test.sh")
+    });
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(page.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = within("promtool", child.wait_with_output()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.is_empty(), "promtool says: {said}\n{page}");
+}
+
+#[tokio::test]
+async fn the_command_line_purges_by_address_and_by_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin.sock");
+    let tcp = format!("listen = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n");
+    let unix = format!("listen = \"unix:{}\"\n", path.display());
+    for admin in [tcp, unix] {
+        let (_origin, proxy) = before(&admin).await;
+        let listen = match proxy.admin() {
+            Place::Tcp(address) => format!("listen = \"{address}\"\ntoken = \"{TOKEN}\"\n"),
+            Place::Unix(_) => admin,
+        };
+        let file = directory.path().join("proxy.toml");
+        let text = format!("listen = \"127.0.0.1:1\"\nupstream = \"http://a\"\n[admin]\n{listen}");
+        std::fs::write(&file, text).unwrap();
+        let larder = async |arguments: &[&str]| {
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_larder"));
+            command.arg("purge").args(arguments).arg("--config").arg(&file);
+            within("larder purge", command.kill_on_drop(true).output()).await.unwrap()
+        };
+        for arguments in
+            [&["--url", "http://api.test/"][..], &["--prefix", "api.test"], &["--all", "--soft"]]
+        {
+            get(&proxy, "/").await;
+            let output = larder(arguments).await;
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!((output.status.code(), &*said), (Some(0), "purged on 1 node\n"));
+            assert!(!get(&proxy, "/").await.is_hit(), "{arguments:?}");
+        }
+        let output = larder(&["--url", "ftp://x/"]).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("400") && said.contains("another scheme"), "{said}");
+        assert_eq!(
+            larder(&["--tag", "a", "--tag", "b", "--host", "x"]).await.status.code(),
+            Some(0)
+        );
+        drop(proxy);
+        let output = larder(&["--all"]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("is it running?") && !said.contains(TOKEN), "{said}");
+    }
 }
