@@ -2,6 +2,9 @@
 
 mod admin;
 mod cache;
+mod conditions;
+mod key;
+mod list;
 mod routes;
 mod upstreams;
 
