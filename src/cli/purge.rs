@@ -58,7 +58,7 @@ pub(crate) struct Purge {
     #[command(flatten)]
     what: What,
     /// With --tag: only the tags of this host, not those of all.
-    #[arg(long, value_name = "HOST", requires = "tag")]
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["url", "prefix", "all"])]
     host: Option<String>,
     /// Make it stale instead of forgetting it.
     #[arg(long)]

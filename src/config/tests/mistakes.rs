@@ -58,12 +58,12 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[compression]\nencodings = ['gzip']",
         &["p:3: compression: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, cache, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
     ),
     (
         "[throttle]",
         &["p:3: throttle: unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, cache, upstreams, routes"],
+                          trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
@@ -121,7 +121,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, cache, upstreams, routes"],
+                          trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
     ),
 ];
 
