@@ -450,3 +450,45 @@ fn listeners_are_one_or_many_and_none_twice() {
         assert_eq!(listen(text).unwrap_err(), [expected], "{text}");
     }
 }
+
+#[test]
+fn the_admin_listener_keeps_its_secrets() {
+    let config = with(
+        "[admin]\nlisten = '127.0.0.1:9901'\ntoken = '0123456789abcdef'\nhosts = ['Larder.internal']\n\
+         purge_from = ['10.1.2.3/8']\n",
+    );
+    let admin = config.unwrap().admin;
+    assert_eq!(admin.token.as_ref().map(Secret::expose), Some("0123456789abcdef"));
+    assert!(!format!("{admin:?}").contains("0123456789"), "{admin:?}");
+    assert_eq!(admin.hosts, ["larder.internal"]);
+    assert_eq!(admin.purge_from[0].to_string(), "10.0.0.0/8");
+    let weak = |line: usize, key: &str| {
+        format!(
+            "p:{line}: admin.{key}: is no secret: write 16 to 256 visible ASCII characters, as \
+             `openssl rand -hex 32` makes them"
+        )
+    };
+    problems(&[
+        ("[admin]\nlisten = '127.0.0.1:1'\ntoken = 'hunter2'", &[&weak(5, "token")]),
+        (
+            "[admin]\nlisten = '127.0.0.1:1'\nwebhook_secret = 'with spaces in it 123'",
+            &[&weak(5, "webhook_secret")],
+        ),
+        (
+            "[admin]\ntoken = '0123456789abcdef'",
+            &["p:4: admin.token: does nothing without admin.listen: write an address there"],
+        ),
+        (
+            "[admin]\nlisten = '127.0.0.1:80'",
+            &[
+                "p:4: admin.listen: \"127.0.0.1:80\" is where clients connect: choose another, which \
+               they cannot reach",
+            ],
+        ),
+        (
+            "[admin]\npurge_from = ['all']",
+            &["p:4: admin.purge_from: \"all\" is not an address or a range: write one as in \
+               \"10.1.2.3\" or \"10.0.0.0/8\""],
+        ),
+    ]);
+}
