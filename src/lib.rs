@@ -9,13 +9,16 @@
 //! | [`store`], [`key`] | what the origin said, found by key |
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
-//! | [`reply`], [`body`], [`cache_status`] | what clients see |
+//! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`admin`] | purges, health and metrics, on a listener of their own |
 //! | [`log`], [`counters`], [`metrics`] | what operators see |
 //! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
+
+#[macro_use]
+mod tokens;
 
 pub mod admin;
 pub mod body;
@@ -31,6 +34,7 @@ pub mod log;
 pub mod metrics;
 pub mod policy;
 pub mod proxy;
+pub mod reason;
 pub mod reply;
 pub mod server;
 pub mod snapshot;

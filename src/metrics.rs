@@ -13,8 +13,9 @@ use std::{
 use http::StatusCode;
 
 use crate::{
-    cache_status::{CacheStatus, Collapsed, Detail},
+    cache_status::{CacheStatus, Collapsed},
     policy::Fwd,
+    reason::{Reason, Stale},
 };
 
 pub use text::{Scrape, render};
@@ -113,8 +114,8 @@ impl Metrics {
             CacheStatus::Refused(_) => None,
         };
         match detail {
-            Some(Detail::StaleWhileRevalidate) => add(&shard.stale[0], 1),
-            Some(Detail::StaleIfError) => add(&shard.stale[1], 1),
+            Some(Reason::Stale(Stale::WhileRevalidate)) => add(&shard.stale[0], 1),
+            Some(Reason::Stale(Stale::IfError)) => add(&shard.stale[1], 1),
             _ => {}
         }
     }

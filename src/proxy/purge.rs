@@ -5,8 +5,9 @@ use http::{request, uri::PathAndQuery};
 use super::Proxy;
 use crate::{
     admin,
-    cache_status::{CacheStatus, Refused},
+    cache_status::CacheStatus,
     key,
+    reason::{Ended, Refused},
     reply::{self, Answer},
     server::PeerAddr,
     snapshot::Snapshot,
@@ -171,7 +172,7 @@ impl Proxy {
             (Ok(authority), Some(path)) => {
                 let what = What::Url(Target { authority, path: path.clone() });
                 let purged = self.purge(&Order { what, manner: Manner::Hard });
-                Answer::new(admin::done(purged), CacheStatus::Refused(Refused::Purge))
+                Answer::new(admin::done(purged), CacheStatus::Refused(Refused::Ended(Ended::Purge)))
             }
         }
     }

@@ -6,6 +6,7 @@
 pub mod block;
 pub mod entry;
 pub mod generations;
+mod gone;
 mod marks;
 mod memory;
 pub mod name;
@@ -17,7 +18,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
@@ -29,11 +30,13 @@ pub use part::Part;
 use crate::{
     key::Key,
     policy::{Fwd, Now},
+    reason::{Field, Miss, Missed},
 };
 use generations::Generations;
+use gone::Gone;
 use marks::Marks;
 use memory::{Memory, Slot};
-use variant::Variant;
+use variant::{Said, Variant};
 
 /// The variants that one list names at most; the oldest leaves first.
 pub const MAX_VARIANTS: usize = 32;
@@ -43,6 +46,7 @@ pub const MAX_VARIANTS: usize = 32;
 pub struct Store {
     memory: Memory,
     marks: Marks,
+    gone: Gone,
     generations: Generations,
     turns: AtomicU64,
 }
@@ -82,6 +86,8 @@ pub struct Found {
     pub stored: Result<Entry, Fwd>,
     /// What there is of it, where that is not all.
     pub part: Option<Part>,
+    /// Why there is nothing; none on a hit.
+    pub missed: Option<Missed>,
 }
 
 /// What chooses among the responses for one target URI.
@@ -104,6 +110,8 @@ pub struct Place {
     pub vary: Option<Arc<Vary>>,
     /// Its own key: the variant's, or else the primary.
     pub key: Key,
+    /// What the request says in the selecting fields, where a response is to be stored by it.
+    said: Option<Said>,
 }
 
 impl Store {
@@ -113,6 +121,7 @@ impl Store {
         Store {
             memory: Memory::new(max_size),
             marks: Marks::new(),
+            gone: Gone::new(),
             generations: Generations::new(),
             turns: AtomicU64::new(0),
         }
@@ -121,27 +130,72 @@ impl Store {
     /// Finds the response that a request's target and selecting fields choose.
     #[must_use]
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
-        let (vary, (entry, part)) = match self.memory.get(&primary) {
-            None => (None, (None, None)),
+        let (vary, key, slot) = match self.memory.get(&primary) {
             Some(Slot::Vary(vary)) => {
-                let slot = self.memory.get(&vary.key(primary, asked));
-                (Some(vary), slot.map_or((None, None), Slot::into_stored))
+                let key = vary.key(primary, asked);
+                let slot = self.memory.get(&key);
+                (Some(vary), key, slot)
             }
-            Some(slot) => (None, slot.into_stored()),
+            slot => (None, primary, slot),
         };
-        let entry = entry.and_then(|entry| self.usable(entry, now));
-        let part = part.and_then(|part| self.usable_part(part, now));
-        let vary = match entry {
-            Some(_) => vary,
-            None => vary.map(|vary| self.without_purged(vary, now)),
+        let place = Place { primary, vary, key, said: None };
+        let (entry, part) = slot.map_or((None, None), Slot::into_stored);
+        let useless = match entry.map(|entry| self.usable(entry, now)) {
+            Some(Ok(entry)) => {
+                return Found { place, stored: Ok(entry), part: None, missed: None };
+            }
+            Some(Err(why)) => Some(why),
+            None => None,
         };
-        let miss = match (&part, &vary) {
+        match part.map(|part| self.usable_part(part, now)) {
+            Some(Ok(part)) => self.miss(place, Ok(part), asked, now),
+            Some(Err(why)) => self.miss(place, Err(Some(why)), asked, now),
+            None => self.miss(place, Err(useless), asked, now),
+        }
+    }
+
+    /// What there is instead of a response: a part, or nothing, and why what lies there is of no
+    /// use.
+    fn miss(
+        &self,
+        mut place: Place,
+        part: Result<Part, Option<Miss>>,
+        asked: &HeaderMap,
+        now: Now,
+    ) -> Found {
+        place.vary = place.vary.map(|vary| self.without_purged(vary, now));
+        let missed = match &part {
+            Ok(_) => Missed { why: Miss::Part, field: None },
+            Err(Some(why)) => Missed { why: *why, field: None },
+            Err(None) => self.absent(&place, asked),
+        };
+        let part = part.ok();
+        let fwd = match (&part, &place.vary) {
             (Some(_), _) => Fwd::Partial,
             (None, Some(_)) => Fwd::VaryMiss,
             (None, None) => Fwd::UriMiss,
         };
-        let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
-        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss), part }
+        Found { place, stored: Err(fwd), part, missed: Some(missed) }
+    }
+
+    /// Why nothing at all lies there.
+    fn absent(&self, place: &Place, asked: &HeaderMap) -> Missed {
+        let Some(vary) = &place.vary else {
+            let why = self.gone.why(place.primary).unwrap_or(Miss::Cold);
+            return Missed { why, field: None };
+        };
+        if vary.is_isolated() {
+            return Missed { why: Miss::Variant, field: Field::of(&header::AUTHORIZATION) };
+        }
+        let mut others = vary.variants.iter().filter(|it| self.memory.contains(&it.key)).peekable();
+        match others.peek() {
+            None => Missed { why: Miss::Cold, field: None },
+            Some(_) => {
+                let said = others.filter_map(|it| it.said.as_ref());
+                let field = variant::differing(&vary.names, asked, said);
+                Missed { why: Miss::Variant, field }
+            }
+        }
     }
 
     /// The next turn: taken when the origin is asked.
@@ -156,10 +210,11 @@ impl Store {
     pub fn place(&self, primary: Key, selecting: Selecting<'_>) -> Place {
         let Selecting { names, request, asked } = selecting;
         if names.is_empty() {
-            return Place { primary, vary: None, key: primary };
+            return Place { primary, vary: None, key: primary, said: None };
         }
         let vary = self.memory.declare(primary, names, asked);
-        Place { primary, key: vary.key(primary, request), vary: Some(vary) }
+        let (key, said) = (vary.key(primary, request), Said::of(&vary.names, request));
+        Place { primary, key, vary: Some(vary), said: Some(said) }
     }
 
     /// Stores a response, unless one is stored that was asked for later. One whose variant list
@@ -168,6 +223,7 @@ impl Store {
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
         if !self.is_gone(&entry.head.named) && self.list(place, Some(&entry)) {
             self.memory.insert(place.key, Slot::Entry(entry), now);
+            self.gone.forget(place.primary);
         }
     }
 
@@ -182,21 +238,22 @@ impl Store {
     /// Makes a variant known to its list; `false` where that is gone.
     fn list(&self, place: &Place, entry: Option<&Entry>) -> bool {
         let Some(vary) = &place.vary else { return true };
-        self.memory.list(place.primary, vary, Variant::of(place.key, entry))
+        let variant = Variant::of(place.key, place.said.clone(), entry);
+        self.memory.list(place.primary, vary, variant)
     }
 
     /// The whole response that lies under its own key.
     #[must_use]
     pub fn entry(&self, key: Key, now: Now) -> Option<Entry> {
         let (entry, _) = self.memory.get(&key)?.into_stored();
-        entry.and_then(|entry| self.usable(entry, now))
+        self.usable(entry?, now).ok()
     }
 
     /// The part of a response that lies under its own key.
     #[must_use]
     pub fn part(&self, key: Key, now: Now) -> Option<Part> {
         let (_, part) = self.memory.get(&key)?.into_stored();
-        part.and_then(|part| self.usable_part(part, now))
+        self.usable_part(part?, now).ok()
     }
 
     /// Drops one response.
@@ -216,6 +273,9 @@ impl Store {
             Some(slot) => vec![slot],
         };
         self.memory.remove(&primary);
+        if !slots.is_empty() {
+            self.gone.remember(primary, Miss::Invalidated);
+        }
         let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
         let valid = named.filter(|named| !self.is_gone(named));
         valid.flat_map(|named| named.groups()).copied().collect()
@@ -268,24 +328,26 @@ impl Store {
         self.generations.standing(named) == Standing::Gone
     }
 
-    /// What of a response the purges since it began have left.
-    fn usable(&self, entry: Entry, now: Now) -> Option<Entry> {
-        let entry = match self.generations.standing(&entry.head.named) {
+    /// What of a response the purges since it began have left; else why that is nothing.
+    fn usable(&self, entry: Entry, now: Now) -> Result<Entry, Miss> {
+        let standing = self.generations.standing(&entry.head.named);
+        let entry = match standing {
             Standing::Current => entry,
             Standing::Stale(since) => entry.stale_since(since),
-            Standing::Gone => return None,
+            Standing::Gone => return Err(Miss::Invalidated),
         };
-        (entry.head.meta.usable_for(now) > 0).then_some(entry)
+        judged(&entry.head, standing, now).map(|()| entry)
     }
 
     /// The same of a part.
-    fn usable_part(&self, part: Part, now: Now) -> Option<Part> {
-        let part = match self.generations.standing(&part.head.named) {
+    fn usable_part(&self, part: Part, now: Now) -> Result<Part, Miss> {
+        let standing = self.generations.standing(&part.head.named);
+        let part = match standing {
             Standing::Current => part,
             Standing::Stale(since) => part.stale_since(since),
-            Standing::Gone => return None,
+            Standing::Gone => return Err(Miss::Invalidated),
         };
-        (part.head.meta.usable_for(now) > 0).then_some(part)
+        judged(&part.head, standing, now).map(|()| part)
     }
 
     /// A list without the variants that were purged: the origin is not offered their tags.
@@ -296,6 +358,15 @@ impl Store {
         }
         let variants = vary.variants.iter().filter(|it| is_there(it)).cloned().collect();
         Arc::new(Vary { variants, names: vary.names.clone(), ..*vary })
+    }
+}
+
+/// Whether it can still be of use, and else by what that ended.
+fn judged(head: &Head, standing: Standing, now: Now) -> Result<(), Miss> {
+    match (head.meta.usable_for(now) > 0, standing) {
+        (true, _) => Ok(()),
+        (false, Standing::Current) => Err(Miss::Expired),
+        (false, Standing::Stale(_) | Standing::Gone) => Err(Miss::Invalidated),
     }
 }
 
@@ -311,6 +382,12 @@ impl Vary {
         self.variants.iter().filter_map(|it| Some((it.tag.as_deref()?, it.key)))
     }
 
+    /// Whether each credential has variants of its own, which are not listed: memory alone bounds
+    /// their number.
+    fn is_isolated(&self) -> bool {
+        self.names.contains(&header::AUTHORIZATION)
+    }
+
     /// The selecting fields.
     #[must_use]
     pub fn names(&self) -> &[HeaderName] {
@@ -319,6 +396,12 @@ impl Vary {
 }
 
 impl Place {
+    /// Where another variant of the same list lies.
+    #[must_use]
+    pub fn beside(&self, key: Key) -> Place {
+        Place { key, said: None, ..self.clone() }
+    }
+
     /// Whether a request chooses the same variant.
     #[must_use]
     pub fn is_for(&self, asked: &HeaderMap) -> bool {

@@ -34,6 +34,7 @@ mod purges;
 mod purity;
 mod ranges;
 mod real;
+mod reasons;
 mod reviewed;
 mod sequences;
 mod stale;
