@@ -81,6 +81,17 @@ impl Body {
         }
     }
 
+    /// What reads a shared fetch along, where that is what it is.
+    fn reader(&self) -> Option<&Reader> {
+        match self {
+            Body::Arriving(reader) => Some(reader),
+            Body::Counted(counted) => counted.body.reader(),
+            Body::Empty | Body::Full(_) | Body::Pieces(_) | Body::Relayed(_) | Body::Logged(_) => {
+                None
+            }
+        }
+    }
+
     /// The same body, with its end told to the access log.
     #[must_use]
     pub fn logged(self, record: log::Record) -> Body {
@@ -182,7 +193,7 @@ impl Drop for Logged {
     fn drop(&mut self) {
         self.record.torn = !self.ended;
         // The head had promised to store it.
-        if let Body::Arriving(reader) = &self.body
+        if let Some(reader) = self.body.reader()
             && let Some(reason) = reader.not_stored()
         {
             self.record.reason = Some(Reason::NotStored(reason));
