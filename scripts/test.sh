@@ -18,6 +18,7 @@ curl curl
 nginx nginx-light
 node nodejs
 npm npm
+promtool prometheus
 python3 python3
 redis-server redis-server
 LIST

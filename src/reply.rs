@@ -20,12 +20,11 @@ use crate::{
     policy::{
         Now,
         asked::Method,
-        cache_control::LARDER_CACHE_CONTROL,
         ranges,
         validation::{self, Precondition},
     },
     reason::{Ended, Failed, Reason, Refused, Stale},
-    store::{Entry, Head},
+    store::{Entry, Head, block::USED_UP},
     target::Refusal,
     upstream::{self, ClientFault, ResponseBody},
     visit::Visit,
@@ -160,7 +159,7 @@ pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
 pub fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
-    head.headers.remove(LARDER_CACHE_CONTROL);
+    USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
     Response::from_parts(head, body)
@@ -203,7 +202,6 @@ fn not_modified(head: &Head, now: Now, status: CacheStatus) -> Answer {
 fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(head.fields.len() + 3);
     head.fields.append_to(&mut headers);
-    headers.remove(LARDER_CACHE_CONTROL);
     add_age(&mut headers, head, now, status);
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = head.status;

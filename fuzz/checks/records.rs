@@ -1,7 +1,7 @@
 //! Records of the shared tier (`docs/redis.md`).
 
 use larder::{
-    config::redis::Secret,
+    config::Secret,
     key::Key,
     policy::{Mono, Now, Wall},
     store::redis::{Codec, Label, Record, Unusable},

@@ -24,7 +24,8 @@ fn uncommented() -> String {
 
 fn compile(text: &str) -> Config {
     let problems = |problems: Vec<_>| problems.iter().map(|p| format!("{p}\n")).collect::<String>();
-    parse("proxy.toml", text, &|_| None).map_err(problems).unwrap()
+    let env = |_: &str| Some("0123456789abcdef".to_owned());
+    parse("proxy.toml", text, &env).map_err(problems).unwrap()
 }
 
 /// What the example says of each key: the value as text, and the line.

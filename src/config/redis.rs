@@ -4,7 +4,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use super::address;
+use super::{Secret, address};
 
 /// Redis's own port.
 const PORT: u16 = 6379;
@@ -65,10 +65,6 @@ pub enum Place {
     Unix(PathBuf),
 }
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
 impl Redis {
     /// The Redis at `url`, with every default.
     #[must_use]
@@ -82,26 +78,6 @@ impl Redis {
             max_object_size: 1 << 20,
             max_blind: Duration::from_secs(60),
         }
-    }
-}
-
-impl Secret {
-    /// Hides a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// The text itself: for the wire and for digests alone.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
     }
 }
 
@@ -156,7 +132,7 @@ fn network(rest: &str) -> Result<(String, u16, Url), String> {
                 "has a name before @ and no password: write user:password@, or :password@ for \
                  the default user",
             )?;
-            (Some(decoded(user)?), Some(Secret(decoded(password)?)))
+            (Some(decoded(user)?), Some(Secret::new(decoded(password)?)))
         }
     };
     let user = user.filter(|user| !user.is_empty());
@@ -173,7 +149,7 @@ fn unix(rest: &str) -> Result<Url, String> {
         match pair.split_once('=') {
             Some(("db", number)) => url.database = database(number)?,
             Some(("user", user)) => url.user = Some(decoded(user)?),
-            Some(("pass", password)) => url.password = Some(Secret(decoded(password)?)),
+            Some(("pass", password)) => url.password = Some(Secret::new(decoded(password)?)),
             _ => return Err("has a parameter that is not known: db, user and pass are".to_owned()),
         }
     }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Block, Named};
 use crate::policy::{
-    Meta,
+    Meta, Mono,
     validation::{OWN_TAG, Validators},
 };
 
@@ -60,6 +60,11 @@ impl Head {
         self.fields.size() + self.named.size()
     }
 
+    /// The same head, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Head {
+        Head { meta: self.meta.stale_since(since), ..self.clone() }
+    }
+
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {
@@ -101,6 +106,14 @@ impl Entry {
     ) -> Entry {
         let head = Head { meta, status: self.head.status, fields: Block::new(fields), named };
         Entry::new(head, (self.body.clone(), self.id), asked)
+    }
+}
+
+impl Entry {
+    /// The same response, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Entry {
+        let head = self.head.stale_since(since);
+        Entry(Arc::new(Stored { head, body: self.body.clone(), id: self.id, asked: self.asked }))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod admin;
 mod authorization;
 mod cache_status;
 mod caching;
@@ -29,6 +30,7 @@ mod partial;
 mod paths;
 mod posted;
 mod program;
+mod purges;
 mod purity;
 mod ranges;
 mod real;

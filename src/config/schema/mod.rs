@@ -1,5 +1,6 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
+mod admin;
 mod cache;
 mod conditions;
 mod key;
@@ -77,6 +78,7 @@ fn top(mut top: Section<'_>) -> Config {
     let limits = limits(top.table("limits"));
     let timeouts = timeouts(top.table("timeouts"));
     let log = log(top.table("log"));
+    let admin = admin::read(top.table("admin"), &listen);
     let (cache, memory, redis) = cache::whole(top.table("cache"));
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
@@ -93,7 +95,18 @@ fn top(mut top: Section<'_>) -> Config {
     let routes = routes::all(sections.unwrap_or_default(), &defaults, &mut upstreams);
     top.finish();
     let upstreams = upstreams.list;
-    Config { listen, trusted_proxies, upstreams, routes, limits, timeouts, log, memory, redis }
+    Config {
+        listen,
+        trusted_proxies,
+        upstreams,
+        routes,
+        limits,
+        timeouts,
+        log,
+        memory,
+        redis,
+        admin,
+    }
 }
 
 fn listen(top: &mut Section<'_>) -> Vec<Listen> {

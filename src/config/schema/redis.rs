@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::config::{
-    Redis,
+    Redis, Secret,
     reader::Section,
-    redis::{Place, Secret, Url},
+    redis::{Place, Url},
     units::{TIMEOUT, buffer},
 };
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::redis::{Place, Secret, Url};
+use crate::config::{
+    Secret,
+    redis::{Place, Url},
+};
 
 fn redis(text: &str) -> Redis {
     with(&format!("[cache.redis]\n{text}")).unwrap().redis.expect("a url is written")

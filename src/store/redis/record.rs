@@ -10,11 +10,11 @@ use http::{HeaderName, StatusCode, header};
 
 use super::bytes::{Reader, Writer};
 use crate::{
-    config::redis::Secret,
+    config::Secret,
     key::Key,
     policy::{Meta, Mono, Now},
     store::{
-        Block, BodyHasher, BodyId, Entry, MAX_VARIANTS, Turn, Vary, generations::MAX_NAMES_OF_ONE,
+        Block, BodyHasher, BodyId, Entry, MAX_VARIANTS, Turn, Vary, name::MAX_NAMES_OF_ONE,
         variant::Variant,
     },
 };
@@ -261,7 +261,7 @@ fn read_head(mut reader: Reader<'_>, version: u64, received: Mono) -> Option<Sha
     let id = BodyId::from_bytes(reader.array()?);
     let length = reader.u64()?;
     let count = usize::from(reader.u16()?);
-    if count > MAX_NAMES_OF_ONE + 1 {
+    if count > MAX_NAMES_OF_ONE {
         return None;
     }
     let names = (0..count).map(|_| reader.u64()).collect::<Option<Box<[u64]>>>()?;

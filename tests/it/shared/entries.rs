@@ -1,7 +1,7 @@
 //! What is stored, found, replaced and refused.
 
 use larder::{
-    config::redis::Secret,
+    config::Secret,
     store::{self, Selecting, Turn},
 };
 
