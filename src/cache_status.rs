@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use crate::{
     policy::{Fwd, Meta, Now, Unstorable},
     target::Refusal,
+    throttle,
+    validate::Invalid,
 };
 
 /// The field's name.
@@ -41,6 +43,10 @@ pub enum Refused {
     Precondition,
     /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
     MaxForwards,
+    /// Its route does not take it.
+    Invalid(Invalid),
+    /// It is past a limit.
+    Throttled(throttle::Reason),
 }
 
 /// Whether a request was joined with another client's (§2.6).
@@ -135,6 +141,9 @@ impl Refused {
             Refused::OnlyIfCached => "only-if-cached",
             Refused::Precondition => "precondition",
             Refused::MaxForwards => "max-forwards",
+            Refused::Invalid(invalid) => invalid.token(),
+            Refused::Throttled(throttle::Reason::Throttled) => "throttled",
+            Refused::Throttled(throttle::Reason::QueueFull) => "queue-full",
         }
     }
 }

@@ -10,6 +10,7 @@ mod doubt;
 mod fetch;
 mod keep;
 mod steps;
+mod toll;
 mod variants;
 
 use std::{
@@ -27,16 +28,17 @@ use crate::{
     cache_status::{CacheStatus, Collapsed, Detail, Forwarded},
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
-    config::Config,
+    config::{Config, throttle::Count},
     counters::Counters,
     fields::Upgrade,
+    key::Key,
     log::AccessLog,
     policy::{self, Decision, Exchange, Fwd, Meta, Received, Unstorable, validation::Condition},
     reply::{self, Answer, Failure},
     server::Peer,
     snapshot::Snapshot,
     store::{Entry, Found, Place, Store},
-    upstream::{RequestBody, ResponseBody},
+    upstream::{Errand, RequestBody, ResponseBody},
     visit::{Arrived, Visit},
 };
 use doubt::Doubt;
@@ -62,6 +64,7 @@ pub struct Proxy {
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
+    counters: Arc<Counters>,
 }
 
 /// The duty to bring what many wait for, and the way to the one client who gets what they may not
@@ -89,7 +92,7 @@ impl Proxy {
         clock: Clock,
         counters: Arc<Counters>,
     ) -> Result<Arc<Proxy>, String> {
-        let log = AccessLog::open(&config.log, clock.clone(), counters)
+        let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
             .map_err(|error| format!("cannot open the access log: {error}"))?;
         Ok(Arc::new(Proxy {
             snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
@@ -98,6 +101,7 @@ impl Proxy {
             in_flight: Arc::default(),
             budget: Budget::new(config.memory.max_in_flight),
             log,
+            counters,
         }))
     }
 
@@ -122,13 +126,28 @@ impl Proxy {
         let mut record = self.record(&head, &peer, at);
         let addr = peer.addr;
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
-            Err(refusal) => reply::refused(refusal),
+            Err(rejected) => reply::refused(rejected.refusal, &rejected.fields),
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                self.answer(visit, Once { body, upgrade, peer, snapshot }).await
+                self.admit(visit, Once { body, upgrade, peer, snapshot }).await
             }
         };
         self.send(answer, version, record)
+    }
+
+    /// Lets in what its route takes, and as often as it does.
+    async fn admit(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
+        if let Some(answer) = toll::refuse(&visit, &once.body) {
+            return answer;
+        }
+        if visit.route.throttle.is_free(Count::All) {
+            return self.answer(visit, once).await;
+        }
+        let told = match self.charge(&visit, Count::All).await {
+            Ok(toll) => toll.spend(),
+            Err(answer) => return answer,
+        };
+        self.answer(visit, once).await.telling(told)
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.
@@ -138,7 +157,7 @@ impl Proxy {
             return reply::options();
         }
         if !route.cache.on || visit.upgrade != Upgrade::No {
-            return Box::pin(self.pass(visit, once, Fwd::Bypass)).await;
+            return Box::pin(self.pass_for_toll(visit, once, Fwd::Bypass)).await;
         }
         let Found { place, stored, part } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
@@ -160,24 +179,32 @@ impl Proxy {
                 Box::pin(self.follow(fetch(visit, Some(stored), fwd))).await
             }
             Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
-            Decision::Pass(fwd) => Box::pin(self.pass(visit, once, fwd)).await,
-            Decision::Unsatisfiable => reply::only_if_cached(),
+            Decision::Pass(fwd) => Box::pin(self.pass_for_toll(visit, once, fwd)).await,
+            Decision::Unsatisfiable => reply::only_if_cached(&visit.head.headers),
         }
     }
 
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
     async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
-        fetch.company = self.company(&fetch);
+        let answer = self.bring(&mut fetch).await;
+        answer.telling(fetch.tells)
+    }
+
+    async fn bring(self: &Arc<Self>, fetch: &mut Fetch) -> Answer {
+        fetch.company = self.company(fetch);
         for look in 1.. {
-            let (follower, own) = self.start(fetch.clone());
+            let (follower, own) = match self.set_out(fetch).await {
+                Ok(started) => started,
+                Err(answer) => return answer,
+            };
             let leads = own.is_some();
-            let shared = match self.wait(&fetch, follower, own).await {
+            let shared = match self.wait(fetch, follower, own).await {
                 Waited::Own(answer) => return answer,
                 Waited::Shared(progress) => progress,
-                Waited::Enough(stored) => return self.stand_in(&fetch, &stored, None),
+                Waited::Enough(stored) => return self.stand_in(fetch, &stored, None),
             };
-            let next = match self.take_part(&fetch, shared, leads) {
+            let next = match self.take_part(fetch, shared, leads) {
                 Ok(answer) => return answer,
                 Err(next) if look < MAX_LOOKS => next,
                 Err(_) => Company::Alone,
@@ -185,7 +212,7 @@ impl Proxy {
             if !leads {
                 fetch.collapsed = Collapsed::InVain;
             }
-            if let Some(answer) = self.look_again(&mut fetch) {
+            if let Some(answer) = self.look_again(fetch) {
                 return answer;
             }
             if fetch.company == Company::Alone {
@@ -193,7 +220,7 @@ impl Proxy {
             }
             fetch.company = next;
         }
-        reply::lost(fetch.told())
+        reply::lost(fetch.told(), &fetch.visit.head.headers)
     }
 
     /// Waits for the client's own answer or for what all may have; a client that could have a
@@ -264,7 +291,7 @@ impl Proxy {
     /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
     fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<oneshot::Receiver<Answer>>) {
         let Place { primary, key, .. } = fetch.place;
-        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
+        self.disown_outdated(primary);
         let (follower, leader) = self.in_flight.join(primary, key, fetch.company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
@@ -272,6 +299,10 @@ impl Proxy {
             own
         });
         (follower, own)
+    }
+
+    fn disown_outdated(&self, primary: Key) {
+        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
     }
 
     /// A refresh behind a stale answer: a fetch without a follower.
@@ -316,9 +347,14 @@ impl Proxy {
             (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
             let head = fetch.request();
             let upstream = &fetch.visit.route.upstream;
+            let errand = Errand {
+                client: fetch.visit.believed.client,
+                stale: fetch.may_stand_in(request).is_some(),
+                sent: leader.sent(),
+            };
             let response = tokio::select! {
                 biased;
-                response = upstream.send(head, RequestBody::empty(), leader.sent()) => response,
+                response = upstream.send(head, RequestBody::empty(), errand) => response,
                 () = self.abandoned(leader) => return None,
             };
             let exchange = Exchange { request, response: self.clock.now() };
@@ -361,7 +397,8 @@ impl Proxy {
             Ok(room) => room,
             Err(reason) => return self.give(fetch, owner, response, reason),
         };
-        let own = steps::withhold(response.headers_mut(), &fetch.visit);
+        let status = response.status();
+        let own = steps::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());
@@ -412,12 +449,13 @@ impl Proxy {
         let mut head = visit.forwarded();
         let condition = self.settle_conditions(&visit, &once.snapshot, &mut head).await;
         if condition == Condition::Failed {
-            return reply::precondition_failed();
+            return reply::precondition_failed(&visit.head.headers);
         }
         let body = match visit.content {
             true => {
                 let idle = visit.route.body_idle;
-                RequestBody::streamed(once.body, self.clock.clone(), idle)
+                let body = RequestBody::streamed(once.body, self.clock.clone(), idle);
+                body.at_most(visit.route.validation.max_body())
             }
             false => RequestBody::empty(),
         };
@@ -426,12 +464,13 @@ impl Proxy {
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
         let told = CacheStatus::forwarded(fwd);
-        let response = match visit.route.upstream.send(head, body, &sent).await {
+        let errand = Errand { client: visit.believed.client, stale: false, sent: &sent };
+        let response = match visit.route.upstream.send(head, body, errand).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
                 let status = CacheStatus::Forwarded(told.detail(Detail::Failed(failure.token())));
-                return Answer::new(reply::failed(&failure), status);
+                return Answer::new(reply::failed(&failure, &visit.head.headers), status);
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };

@@ -2,7 +2,8 @@
 //!
 //! A request takes the snapshot once and keeps it, so that a reload is a swap.
 //! What has state lives on across reloads: an upstream whose configuration is
-//! the same keeps its pool.
+//! the same keeps its pool, and a limit whose key, rate and burst are the same
+//! what it knows of clients.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,7 +12,9 @@ use ipnet::IpNet;
 use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
+    throttle::{Limiters, Throttle},
     upstream::Upstream,
+    validate::Validation,
 };
 
 /// One configuration, ready for requests.
@@ -24,6 +27,7 @@ pub struct Snapshot {
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
+    limiters: Limiters,
     /// The highest generation that a route ever had.
     generations: u64,
 }
@@ -40,6 +44,10 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
     pub cache: config::Cache,
+    /// How often each client may ask.
+    pub throttle: Throttle,
+    /// What may be asked.
+    pub validation: Validation,
     /// How long an upload may pause.
     pub body_idle: Duration,
 }
@@ -66,6 +74,8 @@ impl Snapshot {
         }
         let body_idle = config.timeouts.body_idle;
         let mut generations = previous.map_or(0, |it| it.generations);
+        let known = previous.map(|previous| &previous.limiters);
+        let mut limiters = Limiters::new(clock, known);
         let mut routes = Vec::new();
         for wanted in &config.routes {
             let upstream = upstreams.get(&wanted.upstream);
@@ -79,13 +89,15 @@ impl Snapshot {
                 generation,
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
+                throttle: limiters.throttle(&wanted.throttle, known)?,
+                validation: Validation::new(&wanted.validate),
                 body_idle,
             }));
         }
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, upstreams, generations })
+        Ok(Snapshot { routes, table, trusted_proxies, upstreams, limiters, generations })
     }
 
     /// The generation of a route that shares as `wanted` does.

@@ -15,6 +15,7 @@ pub mod routes;
 mod schema;
 mod suggest;
 mod text;
+pub mod throttle;
 mod units;
 mod value;
 
@@ -88,6 +89,8 @@ pub struct Upstream {
     pub between_bytes: Duration,
     /// Requests at the same time; default 512.
     pub max_concurrent: usize,
+    /// How often it may be asked; default as often as need be.
+    pub quota: Option<throttle::Quota>,
 }
 
 /// Where an upstream is.
@@ -134,6 +137,10 @@ pub struct Route {
     pub upstream: String,
     /// What is cached there, and how.
     pub cache: Cache,
+    /// How often each client may ask.
+    pub throttle: Vec<throttle::Limit>,
+    /// What may be asked.
+    pub validate: throttle::Validate,
     /// Its line in the file; 0 for the top-level upstream's.
     pub line: usize,
 }

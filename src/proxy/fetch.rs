@@ -18,6 +18,7 @@ use crate::{
     },
     reply::Failure,
     store::{Entry, Moment, Named, Part, Place, Selecting, Turn},
+    throttle::Told,
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -41,6 +42,10 @@ pub(super) struct Fetch {
     pub(super) company: Company,
     /// Whether it has waited for another client's fetch.
     pub(super) collapsed: Collapsed,
+    /// Whether its client was charged for it.
+    pub(super) paid: bool,
+    /// What its client is told of the limits that charged it.
+    pub(super) tells: Option<Told>,
     /// When the origin was asked.
     pub(super) asked: Turn,
     /// The same, as far as invalidation by name is concerned: set before it is sent.
@@ -76,6 +81,8 @@ impl Fetch {
             asks: Asks::WithWhatIsStored,
             company: Company::Welcome,
             collapsed: Collapsed::No,
+            paid: false,
+            tells: None,
             asked: Turn::default(),
             began: Moment::default(),
         }

@@ -58,12 +58,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[compression]\nencodings = ['gzip']",
         &["p:3: compression: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, cache, upstreams, routes"],
-    ),
-    (
-        "[throttle]",
-        &["p:3: throttle: unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, cache, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, cache, throttle, upstreams, routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
