@@ -12,7 +12,7 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Detail},
+    cache_status::CacheStatus,
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
@@ -22,6 +22,7 @@ use crate::{
         ranges,
         validation::{self, Precondition},
     },
+    reason::{Reason, Stale},
     store::{Entry, Head},
     throttle,
     upstream::ResponseBody,
@@ -209,7 +210,7 @@ fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) 
     let seconds = head.meta.age(now) / 1000;
     let from_store = match status {
         CacheStatus::Hit { .. } => true,
-        CacheStatus::Forwarded(told) => told.detail == Some(Detail::StaleIfError),
+        CacheStatus::Forwarded(told) => told.detail == Some(Reason::Stale(Stale::IfError)),
         CacheStatus::Refused(_) => false,
     };
     // A field of 0 would say that the origin had no part in it (RFC 9111 §4).

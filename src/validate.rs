@@ -25,18 +25,6 @@ pub enum Invalid {
     MediaType,
 }
 
-impl Invalid {
-    /// Its name in Cache-Status and in the log.
-    #[must_use]
-    pub fn token(self) -> &'static str {
-        match self {
-            Invalid::Method => "method-refused",
-            Invalid::TooLarge => "body-too-large",
-            Invalid::MediaType => "media-type",
-        }
-    }
-}
-
 impl Validation {
     /// By these rules.
     #[must_use]

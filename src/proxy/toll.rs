@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{Fetch, Once, Proxy};
 use crate::{
+    cache_status::Forwarded,
     collapse::{Company, Follower},
     config::throttle::Count,
-    policy::Fwd,
     reply::{self, Answer},
     throttle::Toll,
     visit::Visit,
@@ -22,6 +22,21 @@ use crate::{
 type Started = (Follower, Option<oneshot::Receiver<Answer>>);
 
 impl Proxy {
+    /// Lets in what its route takes, and as often as it does.
+    pub(super) async fn let_in(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
+        if let Some(answer) = refuse(&visit, &once.body) {
+            return answer;
+        }
+        if visit.route.throttle.is_free(Count::All) {
+            return self.answer(visit, once).await;
+        }
+        let told = match self.charge(&visit, Count::All).await {
+            Ok(toll) => toll.spend(),
+            Err(answer) => return answer,
+        };
+        self.answer(visit, once).await.telling(told)
+    }
+
     /// Charges a request, when its turn has come.
     ///
     /// # Errors
@@ -40,13 +55,13 @@ impl Proxy {
         self: &Arc<Self>,
         visit: Visit,
         once: Once,
-        fwd: Fwd,
+        told: Forwarded,
     ) -> Answer {
-        let told = match self.charge(&visit, Count::Misses).await {
+        let limits = match self.charge(&visit, Count::Misses).await {
             Ok(toll) => toll.spend(),
             Err(answer) => return answer,
         };
-        self.pass(visit, once, fwd).await.telling(told)
+        self.pass(visit, once, told).await.telling(limits)
     }
 
     /// Follows a fetch, or leads one and pays for it, once.

@@ -13,8 +13,9 @@ use http::{
 use super::Answer;
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Detail, Forwarded, Refused},
+    cache_status::{CacheStatus, Forwarded},
     fields,
+    reason::{Ended, Failed, Reason, Refused},
     target::Refusal,
     throttle,
     upstream::{self, ClientFault},
@@ -63,26 +64,33 @@ pub fn options() -> Answer {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::ALLOW, ALLOWED);
-    Answer::new(response, CacheStatus::Refused(Refused::MaxForwards))
+    Answer::new(response, CacheStatus::Refused(Refused::Ended(Ended::MaxForwards)))
 }
 
 /// A request that its route does not take.
 #[must_use]
 pub fn invalid(invalid: Invalid, by: &Validation, asked: &HeaderMap) -> Answer {
-    let (status, why, field) = match invalid {
-        Invalid::Method => {
-            let why = "this method is not served here";
-            (StatusCode::METHOD_NOT_ALLOWED, why, by.allow().map(|it| (header::ALLOW, it)))
+    let (status, why, field, ended) = match invalid {
+        Invalid::Method => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this method is not served here",
+            by.allow().map(|it| (header::ALLOW, it)),
+            Ended::Method,
+        ),
+        Invalid::TooLarge => {
+            let why = "the request body is too large";
+            (StatusCode::PAYLOAD_TOO_LARGE, why, None, Ended::TooLarge)
         }
-        Invalid::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large", None),
-        Invalid::MediaType => {
-            let why = "this media type is not taken here";
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, why, by.accept().map(|it| (header::ACCEPT, it)))
-        }
+        Invalid::MediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this media type is not taken here",
+            by.accept().map(|it| (header::ACCEPT, it)),
+            Ended::MediaType,
+        ),
     };
     let mut trouble = Trouble::new(status, why);
     trouble.fields.extend(field.map(|(name, value)| (name, value.clone())));
-    here(trouble, Refused::Invalid(invalid), asked)
+    here(trouble, Refused::Ended(ended), asked)
 }
 
 /// A request past a limit.
@@ -95,27 +103,31 @@ pub fn throttled(refused: throttle::Refused, asked: &HeaderMap) -> Answer {
             .with(throttle::RATE_LIMIT, told.limit)
             .with(throttle::RATE_LIMIT_POLICY, told.policy);
     }
-    here(trouble, Refused::Throttled(refused.reason), asked)
+    here(trouble, Refused::Ended(refused.reason), asked)
 }
 
 /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
 #[must_use]
 pub fn only_if_cached(asked: &HeaderMap) -> Answer {
     let trouble = Trouble::new(StatusCode::GATEWAY_TIMEOUT, "not in the cache");
-    here(trouble, Refused::OnlyIfCached, asked)
+    here(trouble, Refused::Ended(Ended::OnlyIfCached), asked)
 }
 
 /// If-Match names nothing that is known to be current.
 #[must_use]
 pub fn precondition_failed(asked: &HeaderMap) -> Answer {
     let why = "no current entity-tag matches";
-    here(Trouble::new(StatusCode::PRECONDITION_FAILED, why), Refused::Precondition, asked)
+    here(
+        Trouble::new(StatusCode::PRECONDITION_FAILED, why),
+        Refused::Ended(Ended::Precondition),
+        asked,
+    )
 }
 
 /// A fetch ended without an answer for the one who led it: it must not wait for ever.
 #[must_use]
 pub fn lost(told: Forwarded, asked: &HeaderMap) -> Answer {
-    let told = told.detail(Detail::Failed("fetch-lost"));
+    let told = told.detail(Reason::Failed(Failed::FetchLost));
     let trouble = Trouble::new(StatusCode::BAD_GATEWAY, "fetch lost");
     Answer::new(trouble.told(asked), CacheStatus::Forwarded(told))
 }
@@ -130,8 +142,8 @@ pub fn refused_upgrade(status: CacheStatus) -> Answer {
 /// An upstream gave no answer.
 #[must_use]
 pub fn failed(failure: &Failure, asked: &HeaderMap) -> Response<Body> {
-    let (status, token) = failure.told();
-    let mut trouble = Trouble::new(status, token.replace('-', " "));
+    let (status, why) = failure.told();
+    let mut trouble = Trouble::new(status, why.token().replace('-', " "));
     match &*failure.0 {
         upstream::Error::Busy => trouble = trouble.retry_after(Duration::from_secs(1)),
         upstream::Error::Paused(rest) => trouble = trouble.retry_after(*rest),
@@ -147,32 +159,34 @@ impl Failure {
         self.told().0
     }
 
-    /// Its name in Cache-Status and in the log.
+    /// Its name.
     #[must_use]
-    pub fn token(&self) -> &'static str {
+    pub fn reason(&self) -> Failed {
         self.told().1
     }
 
-    fn told(&self) -> (StatusCode, &'static str) {
+    fn told(&self) -> (StatusCode, Failed) {
         match &*self.0 {
-            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "upstream-busy"),
-            upstream::Error::Paused(_) => (StatusCode::SERVICE_UNAVAILABLE, "upstream-paused"),
-            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, "connect-failed"),
-            upstream::Error::ConnectTimeout(_) => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
+            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
+            upstream::Error::Paused(_) => (StatusCode::SERVICE_UNAVAILABLE, Failed::Paused),
+            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, Failed::Connect),
+            upstream::Error::ConnectTimeout(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, Failed::ConnectTimeout)
+            }
             upstream::Error::FirstByteTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, "first-byte-timeout")
+                (StatusCode::GATEWAY_TIMEOUT, Failed::FirstByteTimeout)
             }
             upstream::Error::Http(_) | upstream::Error::Framing(_) => {
-                (StatusCode::BAD_GATEWAY, "bad-response")
+                (StatusCode::BAD_GATEWAY, Failed::BadResponse)
             }
             upstream::Error::Client(ClientFault::Idle) => {
-                (StatusCode::REQUEST_TIMEOUT, "request-body-timeout")
+                (StatusCode::REQUEST_TIMEOUT, Failed::RequestBodyTimeout)
             }
             upstream::Error::Client(ClientFault::Broken) => {
-                (StatusCode::BAD_REQUEST, "request-body-broken")
+                (StatusCode::BAD_REQUEST, Failed::RequestBodyBroken)
             }
             upstream::Error::Client(ClientFault::TooLarge) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "request-body-too-large")
+                (StatusCode::PAYLOAD_TOO_LARGE, Failed::RequestBodyTooLarge)
             }
         }
     }

@@ -29,6 +29,7 @@ use crate::{
     clock::Clock,
     config::throttle::{self as config, Count, Headers, Mode},
     counters::Counters,
+    reason::Ended,
 };
 use client::Client;
 use limiter::{Identity, Limiter};
@@ -72,21 +73,12 @@ pub struct Toll<'a> {
 /// A request past a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
-    pub reason: Reason,
+    /// Why: throttled, or the queue is full.
+    pub reason: Ended,
     /// When to come again.
     pub after: Duration,
     /// What to tell of the limits.
     pub told: Option<Told>,
-}
-
-/// Why a request was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Its client asks too often.
-    Throttled,
-    /// Too many wait already.
-    QueueFull,
 }
 
 impl Limiters {
@@ -193,8 +185,8 @@ impl Limit {
             && address.is_some_and(|address| allow.iter().any(|net| net.contains(&address)))
     }
 
-    fn check(&self, client: &Client) -> Result<StateSnapshot, (Reason, Duration)> {
-        self.limiter.check(client).map_err(|after| (Reason::Throttled, after))
+    fn check(&self, client: &Client) -> Result<StateSnapshot, (Ended, Duration)> {
+        self.limiter.check(client).map_err(|after| (Ended::Throttled, after))
     }
 
     /// Charges a client when its turn has come: behind those of its own who came before.
@@ -202,7 +194,7 @@ impl Limit {
         &self,
         client: &Client,
         counters: &Counters,
-    ) -> Result<StateSnapshot, (Reason, Duration)> {
+    ) -> Result<StateSnapshot, (Ended, Duration)> {
         let (limiter, max_wait) = (&*self.limiter, self.rule.max_wait);
         let next = match limiter.check(client) {
             Ok(left) if !limiter.lines.has(client.id) => return Ok(left),
@@ -214,12 +206,12 @@ impl Limit {
             Err(after) => after,
         };
         let Some(place) = limiter.lines.join(client.id) else {
-            return Err((Reason::QueueFull, next.max(limiter.interval)));
+            return Err((Ended::QueueFull, next.max(limiter.interval)));
         };
         let ahead = u32::try_from(place.ahead).unwrap_or(u32::MAX);
         let soonest = next.saturating_add(limiter.interval.saturating_mul(ahead));
         if soonest > max_wait {
-            return Err((Reason::Throttled, soonest));
+            return Err((Ended::Throttled, soonest));
         }
         counters.throttle_waits.one();
         let waiting = async {
@@ -232,7 +224,7 @@ impl Limit {
             }
         };
         let waited = limiter.clock.timeout(max_wait, waiting).await;
-        waited.map_err(|_| (Reason::Throttled, limiter.interval))
+        waited.map_err(|_| (Ended::Throttled, limiter.interval))
     }
 
     fn let_pass(&self, counters: &Counters) {
@@ -259,7 +251,7 @@ impl Toll<'_> {
         }
     }
 
-    fn refuse(mut self, limit: &Limit, reason: Reason, after: Duration) -> Refused {
+    fn refuse(mut self, limit: &Limit, reason: Ended, after: Duration) -> Refused {
         if limit.rule.headers != Headers::Off {
             self.tell(limit, 0, after);
         }

@@ -107,7 +107,7 @@ fn a_refusal_says_when_to_come_again() {
     let (throttle, _limiters, manual) = throttle(&[limit(1, 60, 2)]);
     assert!(passes(&throttle, 1) && passes(&throttle, 1));
     let refused = ask(&throttle, 1).unwrap_err();
-    assert_eq!((refused.reason, refused.after), (Reason::Throttled, Duration::from_secs(60)));
+    assert_eq!((refused.reason, refused.after), (Ended::Throttled, Duration::from_secs(60)));
     let told = refused.told.unwrap();
     assert_eq!(told.limit, "\"default\";r=0;t=60");
     assert_eq!(told.policy, "\"default\";q=2;w=120");
@@ -245,7 +245,7 @@ mod queue {
         throttle(&[config::Limit { mode: Mode::Queue, max_wait, ..limit(1, 1, 1) }])
     }
 
-    type Asking<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>;
+    type Asking<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Ended>> + 'a>>;
 
     fn asking(throttle: &Throttle, address: u32) -> Asking<'_> {
         Box::pin(async move {
@@ -257,7 +257,7 @@ mod queue {
     }
 
     /// Which of them are over by now, and how.
-    fn poll(waiting: &mut [Asking<'_>]) -> Vec<Option<Result<(), Reason>>> {
+    fn poll(waiting: &mut [Asking<'_>]) -> Vec<Option<Result<(), Ended>>> {
         waiting.iter_mut().map(|it| it.now_or_never()).collect()
     }
 
@@ -290,7 +290,7 @@ mod queue {
     fn a_turn_that_is_too_far_away_is_refused_at_once() {
         let (throttle, _limiters, _) = queued(2);
         let mut line: Vec<_> = (0..4).map(|_| asking(&throttle, 1)).collect();
-        let expected = [Some(Ok(())), None, None, Some(Err(Reason::Throttled))];
+        let expected = [Some(Ok(())), None, None, Some(Err(Ended::Throttled))];
         assert_eq!(poll(&mut line), expected, "the third of them would wait 3 s");
     }
 
@@ -310,10 +310,10 @@ mod queue {
                 assert_eq!(over, None, "place {n} of {address}");
                 kept.push(asking);
             }
-            assert_eq!(ask(address).1, Some(Err(Reason::QueueFull)), "100 a key");
+            assert_eq!(ask(address).1, Some(Err(Ended::QueueFull)), "100 a key");
         }
         assert_eq!(ask(1000).1, Some(Ok(())), "who need not wait is let in");
-        assert_eq!(ask(1000).1, Some(Err(Reason::QueueFull)), "10,000 in all");
+        assert_eq!(ask(1000).1, Some(Err(Ended::QueueFull)), "10,000 in all");
         kept.pop();
         assert_eq!(ask(1000).1, None, "one has left");
     }

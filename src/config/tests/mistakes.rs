@@ -80,7 +80,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         "[cache.redis]\nurl = 'redis://x'",
         &["p:3: cache.redis: unknown key: [cache] knows memory, mode, max_object_size, collapse, \
                ttl, override_ttl, max_ttl, stale_while_revalidate, stale_if_error, status_ttl, \
-               heuristic, keep, authorization, cookies, set_cookie, request_cache_control, key"],
+               heuristic, keep, authorization, cookies, set_cookie, request_cache_control, \
+               bypass_when, no_store_when, key"],
     ),
     (
         "[limits]\nmax_field = 1",
@@ -90,8 +91,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     ("[log]\nx = 1", &["p:4: log.x: unknown key: [log] knows access"]),
     ("[cache.key]\nqery = 1", &["p:4: cache.key.qery: unknown key: did you mean \"query\"?"]),
     (
-        "[cache.key.query]\ninclude = []",
-        &["p:4: cache.key.query.include: unknown key: did you mean \"exclude\"?"],
+        "[cache.key.query]\nincludes = []",
+        &["p:4: cache.key.query.includes: unknown key: did you mean \"include\"?"],
     ),
     (
         "[cache.memory]\nsize = 1",
@@ -105,17 +106,19 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nvalidate = {}",
+        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\ncompression = {}",
         &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
-            "p:6: routes.validate: unknown key: [[routes]] knows name, match, upstream, cache",
+            "p:6: routes.compression: unknown key: [[routes]] knows name, match, upstream, cache, \
+             throttle, validate",
         ],
     ),
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, cache, upstreams, routes"],
+                          trusted_proxies, limits, timeouts, log, cache, throttle, upstreams, \
+                          routes"],
     ),
 ];
 
