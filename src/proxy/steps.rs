@@ -467,7 +467,7 @@ pub(super) fn withhold(headers: &mut HeaderMap, status: StatusCode, visit: &Visi
     }
     fields::remove_hop_by_hop(headers);
     for name in names {
-        headers.get_all(&name).iter().for_each(|it| drop(own.append(&name, it.clone())));
+        own.extend(headers.get_all(&name).iter().map(|it| (name.clone(), it.clone())));
         headers.remove(&name);
     }
     strip_cookies(&mut own, visit);
