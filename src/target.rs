@@ -101,7 +101,8 @@ pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusa
 /// A Host in lower case, without the scheme's default port and the dot of the root.
 ///
 /// A name has letters, digits, `-`, `_` and `.` alone: RFC 3986 would allow `,` `;` and `=`, with
-/// which a Host could add a member to Forwarded or to X-Forwarded-Host.
+/// which a Host could add a member to Forwarded or to X-Forwarded-Host. One dot of the root is
+/// enough: with a second one, what is left would be another name to whoever normalises it again.
 ///
 /// # Errors
 /// [`Refusal::BadHost`] where it is none.
@@ -124,7 +125,7 @@ fn is_host(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     match name.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
-        None => !name.is_empty() && name.bytes().all(plain),
+        None => !name.is_empty() && !name.ends_with('.') && name.bytes().all(plain),
     }
 }
 
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn the_authority_is_one_and_normal() {
         type Fields = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Fields, Result<&str, Refusal>); 22] = [
+        let cases: [(&str, Fields, Result<&str, Refusal>); 24] = [
             ("/", &[("host", "API.example.org:80")], Ok("api.example.org")),
             ("/", &[("host", "api.example.org:8080")], Ok("api.example.org:8080")),
             ("/", &[("host", "api.example.org:443")], Ok("api.example.org:443")),
@@ -254,6 +255,8 @@ mod tests {
             ("/", &[("host", "a/b")], Err(Refusal::BadHost)),
             ("/", &[("host", "API.example.org.:80")], Ok("api.example.org")),
             ("/", &[("host", ".")], Err(Refusal::BadHost)),
+            ("/", &[("host", "..")], Err(Refusal::BadHost)),
+            ("/", &[("host", "api.example.org..")], Err(Refusal::BadHost)),
             ("/", &[("host", "a;proto=https")], Err(Refusal::BadHost)),
             ("/", &[("host", "a,for=192.0.2.1")], Err(Refusal::BadHost)),
             ("/", &[("host", "[a;b]")], Err(Refusal::BadHost)),
