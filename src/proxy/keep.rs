@@ -133,7 +133,8 @@ impl Proxy {
         *head.version_mut() = response.version();
         head.headers_mut().clone_from(response.headers());
         // Its client gets them with all the rest.
-        let _ = steps::withhold(response.headers_mut(), &fetch.visit);
+        let status = response.status();
+        let _ = steps::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, fill, body) = self.receive(&fetch, response, meta, room);
         let told = told.stored(&arrival.head.meta, self.clock.now());
         let reader = arrival.filling.reader();

@@ -95,7 +95,7 @@ pub(super) fn renewed(
     };
     let Meta { authorized, cookie, .. } = stored.head.meta;
     // What is withheld is for the client that asked, who gets it with the response itself.
-    let _ = steps::withhold(&mut fields, &fetch.visit);
+    let _ = steps::withhold(&mut fields, stored.head.status, &fetch.visit);
     steps::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
     Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
