@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, reques
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, variants::brought_by};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus, Detail},
@@ -272,7 +272,7 @@ impl Proxy {
         };
         let names = fetch.selecting(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, fetch.places(names));
-        let own = withhold(&mut fields, visit);
+        let own = brought_by(response, withhold(&mut fields, visit));
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
         self.keep(&duty.leader, &place, &entry);

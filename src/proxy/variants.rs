@@ -100,3 +100,15 @@ pub(super) fn renewed(
     let meta = Meta { authorized, cookie, ..meta };
     Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
 }
+
+/// What of the withheld fields a 304 has brought itself. The stored ones came with another
+/// client's answer, when nothing said yet that they were for one alone.
+pub(super) fn brought_by(response: &Response<ResponseBody>, withheld: HeaderMap) -> HeaderMap {
+    let mut own = HeaderMap::new();
+    for (name, value) in &withheld {
+        if response.headers().contains_key(name) {
+            own.append(name.clone(), value.clone());
+        }
+    }
+    own
+}

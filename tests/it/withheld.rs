@@ -160,3 +160,27 @@ async fn what_is_kept_in_passing_is_kept_without_them() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_304_that_withholds_a_field_gives_nobody_the_stored_one() {
+    for directives in ["max-age=60, private=\"set-cookie\"", "max-age=60, no-cache=\"set-cookie\""]
+    {
+        let origin = Origin::serve(move |seen| match seen.number {
+            1 => {
+                let shared = Reply::ok("x").header("Cache-Control", "s-maxage=1");
+                shared.header("Set-Cookie", "user=ada").header("ETag", "\"a\"")
+            }
+            _ => Reply::status(304).header("Cache-Control", directives).header("ETag", "\"a\""),
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        get(&proxy, "/").await;
+        proxy.advance(2);
+        for _ in 0..2 {
+            let later = get(&proxy, "/").await;
+            assert_eq!((later.status, later.text()), (200, "x"));
+            assert_eq!(later.header("set-cookie"), None, "§5.2.2.7: another client's cookie");
+        }
+        assert_eq!(origin.requests(), 2, "validated once");
+    }
+}

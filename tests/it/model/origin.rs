@@ -55,6 +55,8 @@ pub(super) fn answer(
         range: None,
         torn: manner.fate == Fate::Torn,
         invalidates: Vec::new(),
+        credentials: ["authorization", "cookie"]
+            .map(|name| lines(&request.fields, name).join("; ")),
     };
     if manner.fate == Fate::Dropped {
         history.exchanges.push(exchange);
@@ -84,6 +86,11 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
     let now = exchange.answered.wall.div_euclid(1000) - noon;
     add(&format!("X-S-{}", exchange.number), "1");
     add("Cache-Control", manner.cache_control);
+    for line in [manner.targeted, manner.groups].iter().flat_map(|it| it.split('\n')) {
+        if let Some((name, value)) = line.split_once(": ") {
+            add(name, value);
+        }
+    }
     add("Vary", manner.vary);
     add("Age", manner.dated.1);
     add(
@@ -110,7 +117,7 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
     if manner.set_cookie {
         add("Set-Cookie", &format!("sid={}", exchange.number));
     }
-    if manner.cache_control.contains("x-private") {
+    if format!("{}{}", manner.cache_control, manner.targeted).contains("x-private") {
         add("X-Private", &exchange.number.to_string());
     }
     let wrong = match manner.fate {
@@ -164,12 +171,11 @@ fn safe_status(manner: &Manner, request: &Request, exchange: &mut Exchange, id: 
     if unchanged {
         return 304;
     }
-    let plain = !request.fields.iter().any(|it| it.0.eq_ignore_ascii_case("if-range"));
-    let wanted = line(&request.fields, "range").filter(|_| plain && request.method == "GET");
-    let Some(range) = wanted.and_then(|it| super::allow::one_range(it, exchange.text.len())) else {
-        return 200;
-    };
-    let Ok((first, last)) = range else { return 200 };
+    let current = |text: &str| text == format!("\"{tag}") || date(text) == Some(modified);
+    let holds = line(&request.fields, "if-range").is_none_or(current);
+    let wanted = line(&request.fields, "range").filter(|_| holds && request.method == "GET");
+    let ranges = wanted.and_then(|it| super::form::wanted(it, exchange.text.len()));
+    let Some(&[(first, last)]) = ranges.as_deref() else { return 200 };
     exchange.range = Some((first, last));
     let content_range = format!("bytes {first}-{last}/{}", exchange.text.len());
     exchange.head.push(("Content-Range".to_owned(), content_range));
@@ -178,7 +184,7 @@ fn safe_status(manner: &Manner, request: &Request, exchange: &mut Exchange, id: 
 
 fn unsafe_status(manner: &Manner, exchange: &mut Exchange) -> u16 {
     let status = match manner.status {
-        200 if manner.chunked => 204,
+        200 if manner.chunked && manner.location != "content target" => 204,
         other => other,
     };
     let (host, path) = exchange.target.clone();
@@ -191,6 +197,7 @@ fn unsafe_status(manner: &Manner, exchange: &mut Exchange) -> u16 {
         "other port" => ("Location", format!("http://{host}:81{sibling}"), false),
         "relative" => ("Location", "y".to_owned(), true),
         "content sibling" => ("Content-Location", sibling.clone(), true),
+        "content target" => ("Content-Location", path, false),
         _ => ("", String::new(), false),
     };
     if !name.is_empty() {
