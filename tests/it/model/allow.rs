@@ -301,9 +301,10 @@ impl<'a> Judge<'a> {
                     must!(length, "§4.3.5: another length");
                 }
                 ("GET", Some(206)) => {
-                    let one = strong(&before.head);
+                    let one = strong(&before.head, before.last.answered.wall);
+                    let other = strong(&link.head, link.answered.wall);
                     must!(one.is_some(), "§3.4: no strong validator");
-                    must!(one == strong(&link.head), "§3.4: parts of two representations");
+                    must!(one == other, "§3.4: parts of two representations");
                 }
                 (_, status) => return Err(format!("§4.3.4: {status:?} freshens nothing")),
             }

@@ -143,6 +143,15 @@ fn found() -> Vec<Found> {
             vec![OK],
         ),
         (
+            "the model: the Date that the cache puts makes Last-Modified a strong validator, too",
+            "plain",
+            vec![in_range("bytes=0-3"), one(GET)],
+            vec![
+                Manner { validator: "modified", dated: ("yesterday", ""), ..OK },
+                Manner { validator: "modified", ..OK },
+            ],
+        ),
+        (
             "a POST that says so answers a later GET, and ends with the next POST (RFC 9110 §9.3.3)",
             "plain",
             vec![

@@ -20,7 +20,10 @@ mod sharing;
 mod stored;
 mod world;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use parking_lot::Mutex;
 use proptest::{
@@ -229,10 +232,15 @@ fn note(survey: &Mutex<Survey>, why: String, sequence: &Sequence) {
 }
 
 /// One thread's part: the sequences of consecutive seeds.
-fn part(seeds: std::ops::Range<u64>) -> Result<Tally, String> {
+fn part(seeds: std::ops::Range<u64>, failed: &AtomicBool) -> Result<Tally, String> {
     let (bench, sequences) = (Bench::new(), script::sequence());
     for seed in seeds {
-        bench.try_seed(&sequences, seed)?;
+        if failed.load(Relaxed) {
+            break;
+        }
+        let tried = bench.try_seed(&sequences, seed);
+        failed.fetch_or(tried.is_err(), Relaxed);
+        tried?;
     }
     for (kind, (count, example)) in bench.survey.into_iter().flat_map(Mutex::into_inner) {
         eprintln!("SURVEY {count} times: {kind}\n{example}\n");
@@ -252,11 +260,11 @@ fn every_answer_is_one_that_the_model_allows() {
     let first = one.unwrap_or_else(|| fastrand::u64(..) >> 16);
     let threads = std::thread::available_parallelism().map_or(1, |it| it.get() as u64).min(4);
     let (started, share) = (std::time::Instant::now(), sequences.div_ceil(threads));
-    let shares =
-        (0..threads).map(|it| (it * share).min(sequences)..((it + 1) * share).min(sequences));
+    let seeds = |thread: u64| first + (thread * share).min(sequences);
+    let failed = &AtomicBool::new(false);
     let parts: Vec<Result<Tally, String>> = std::thread::scope(|scope| {
-        let parts = shares.map(|it| scope.spawn(move || part(first + it.start..first + it.end)));
-        let parts: Vec<_> = parts.collect();
+        let shares = (0..threads).map(|it| seeds(it)..seeds(it + 1));
+        let parts: Vec<_> = shares.map(|it| scope.spawn(move || part(it, failed))).collect();
         parts.into_iter().map(|it| it.join().unwrap()).collect()
     });
     let mut tally = Tally::new();

@@ -134,6 +134,7 @@ const CHANGES: Theme = Theme {
     changes: 2,
     groups: 1,
     range: 12,
+    condition: 3,
     cache_control: (&["max-age=20, public", "max-age=60", "max-age=10"], USUAL),
     ..ANYTHING
 };
@@ -283,6 +284,7 @@ fn ask(theme: Theme) -> impl Strategy<Value = Ask> + use<> {
             "none-match-star",
             "modified-last",
             "modified-old",
+            "match-last",
             "match-last",
             "none-match-other, modified-last",
         ],

@@ -47,12 +47,13 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The strong validator of a head (RFC 9110 §8.8.1, §8.8.2.2).
-pub(super) fn strong(head: &Fields) -> Option<&str> {
+/// The strong validator of a head that was received at `received`, in milliseconds (RFC 9110
+/// §8.8.1, §8.8.2.2): the cache puts a Date where there is none (§6.6.1).
+pub(super) fn strong(head: &Fields, received: i64) -> Option<&str> {
     if let Some(etag) = line(head, "etag") {
         return (!etag.starts_with("W/")).then_some(etag);
     }
     let modified = line(head, "last-modified")?;
-    let dated = line(head, "date").and_then(date)?;
+    let dated = line(head, "date").and_then(date).unwrap_or(received / 1000);
     (date(modified)? < dated).then_some(modified)
 }
