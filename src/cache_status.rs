@@ -66,6 +66,8 @@ pub enum Bypass {
     Content,
     /// It carries Authorization, and the operator keeps those out.
     Authorization,
+    /// It is one that `bypass_when` names.
+    When,
 }
 
 /// What became of a request that went forward.
@@ -124,6 +126,7 @@ impl Bypass {
             Bypass::Upgrade => "upgrade",
             Bypass::Content => "content",
             Bypass::Authorization => "authorization-bypass",
+            Bypass::When => "bypass-when",
         }
     }
 }

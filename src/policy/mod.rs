@@ -5,11 +5,13 @@
 //! [`ranges`] (RFC 9110 §14), [`partial`] (§3.3, §3.4), [`invalidation`] (§4.4), [`groups`]
 //! (RFC 9875). Beside them the two
 //! values that they judge by: [`Asked`], what the request says, and [`Rules`],
-//! what the operator says. Nothing here waits, reads a clock, logs, or knows
+//! what the operator says, with [`conditions`] and [`cookies`] that it names. Nothing here waits, reads a clock, logs, or knows
 //! the store: the time is passed in, the answer is an enum.
 
 pub mod asked;
 pub mod cache_control;
+pub mod conditions;
+pub mod cookies;
 pub mod freshness;
 pub mod groups;
 pub mod invalidation;

@@ -12,7 +12,6 @@ use crate::{
     key::Key,
     policy::{
         self, Decision, Exchange, Fwd, Now, Received, Unstorable, asked, groups, partial,
-        rules::Authorization,
         storing::{self, Context, Validating},
         validation,
     },
@@ -136,9 +135,10 @@ impl Fetch {
         let afresh = self.asks == Asks::Afresh;
         let alone = by_date || self.part.is_some() || afresh || self.is_for_one();
         let vary = self.place.vary.iter().filter(move |_| !alone);
-        let apart = [header::ACCEPT_ENCODING, header::AUTHORIZATION, header::COOKIE];
-        vary.filter(move |it| !apart.iter().any(|name| it.names().contains(name)))
-            .flat_map(|it| it.tags())
+        let rules = &self.visit.route.cache.rules;
+        let apart =
+            |name: &HeaderName| *name == header::ACCEPT_ENCODING || rules.tells_users_apart(name);
+        vary.filter(move |it| !it.names().iter().any(apart)).flat_map(|it| it.tags())
     }
 
     /// What the origin's answer means.
@@ -156,16 +156,17 @@ impl Fetch {
         }
     }
 
-    /// The fields that choose among the answers for this target: those of Vary, and credentials
-    /// where the route isolates them.
+    /// The fields that choose among the answers for this target: those of Vary, and those of the
+    /// route's key.
     ///
     /// # Errors
     /// Why none of them can be chosen.
     pub(super) fn selecting(&self, headers: &HeaderMap) -> Result<Vec<HeaderName>, Unstorable> {
         let mut names = storing::vary(headers)?;
-        let isolate = self.visit.route.cache.rules.authorization == Authorization::Isolate;
-        if isolate && !names.contains(&header::AUTHORIZATION) {
-            names.push(header::AUTHORIZATION);
+        for name in self.visit.route.cache.rules.selecting() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
         Ok(names)
     }
@@ -204,6 +205,7 @@ pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
         _ if visit.upgrade != Upgrade::No => Some(Bypass::Upgrade),
         _ if !visit.route.cache.on => Some(Bypass::Off),
         _ if visit.asked.content => Some(Bypass::Content),
+        _ if visit.asked.bypass => Some(Bypass::When),
         _ => Some(Bypass::Authorization),
     }
 }

@@ -1,6 +1,9 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
 mod cache;
+mod conditions;
+mod key;
+mod list;
 mod routes;
 mod upstreams;
 

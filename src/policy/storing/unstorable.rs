@@ -32,6 +32,8 @@ pub enum Unstorable {
     Trailers,
     /// The cache has no part in it: the operator turned it off, or the request has content.
     Bypassed,
+    /// The operator forbids it, by the request or by the answer (`no_store_when`).
+    NoStoreWhen,
     /// The request has a precondition that the origin alone judges (§4.3.2).
     Precondition,
     /// Declared longer than `cache.max_object_size`.
@@ -59,6 +61,7 @@ impl Unstorable {
             Unstorable::NoFreshness => "no-freshness",
             Unstorable::Trailers => "trailers",
             Unstorable::Bypassed => "bypassed",
+            Unstorable::NoStoreWhen => "no-store-when",
             Unstorable::Precondition => "precondition",
             Unstorable::TooLarge => "too-large",
             Unstorable::NoRoom => "no-room",
@@ -77,6 +80,7 @@ impl Unstorable {
             | Unstorable::VaryTooLong
             | Unstorable::NoFreshness
             | Unstorable::Bypassed
+            | Unstorable::NoStoreWhen
             | Unstorable::TooLarge => true,
             // Of this request alone, or of this moment.
             Unstorable::Method
