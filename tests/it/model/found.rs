@@ -42,6 +42,7 @@ fn one(ask: Ask) -> Act {
     Act::Ask(vec![ask])
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn found() -> Vec<Found> {
     let in_range = |range| one(Ask { range, ..GET });
     let by = |authorization| one(Ask { identity: (authorization, ""), ..GET });

@@ -63,6 +63,7 @@ pub(super) fn answer(
         return None;
     }
     exchange.head = head(&manner, &exchange, id);
+    exchange.head.extend(further(&manner));
     let status = if safe {
         safe_status(&manner, &request, &mut exchange, id)
     } else {
@@ -86,11 +87,6 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
     let now = exchange.answered.wall.div_euclid(1000) - noon;
     add(&format!("X-S-{}", exchange.number), "1");
     add("Cache-Control", manner.cache_control);
-    for line in [manner.targeted, manner.groups].iter().flat_map(|it| it.split('\n')) {
-        if let Some((name, value)) = line.split_once(": ") {
-            add(name, value);
-        }
-    }
     add("Vary", manner.vary);
     add("Age", manner.dated.1);
     add(
@@ -139,6 +135,13 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
         _ => {}
     }
     head
+}
+
+/// The lines that are written as they are.
+fn further(manner: &Manner) -> Fields {
+    let written = [manner.targeted, manner.groups].into_iter().flat_map(|it| it.split('\n'));
+    let fields = written.filter_map(|line| line.split_once(": "));
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn rfc850(date: &str) -> String {

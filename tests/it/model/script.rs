@@ -243,6 +243,7 @@ fn rarely(
     prop_oneof![nothing => Just(""), 1 => select(words)]
 }
 
+#[allow(clippy::too_many_lines, reason = "a menu: nothing but words")]
 fn ask(theme: Theme) -> impl Strategy<Value = Ask> + use<> {
     let method = prop_oneof![
         theme.changes => Just("GET"),
