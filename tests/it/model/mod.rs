@@ -40,8 +40,8 @@ use self::{
 };
 use crate::support::{self, NOON, within};
 
-/// How many an ordinary run tries.
-const SEQUENCES: u64 = 20_000;
+/// How many are tried where nobody says; `scripts/test.sh` says ten times as many.
+const SEQUENCES: u64 = 2_000;
 
 /// What happened how often, so that a run that shows nothing fails.
 type Tally = BTreeMap<Kind, usize>;
@@ -274,7 +274,7 @@ fn every_answer_is_one_that_the_model_allows() {
     }
     let rate = sequences as f64 / started.elapsed().as_secs_f64();
     eprintln!("LARDER_SEED={first}: {sequences} sequences, {rate:.0}/s: {tally:?}");
-    if sequences >= SEQUENCES {
+    if sequences >= 10 * SEQUENCES {
         for kind in Kind::ALL {
             assert!(tally.contains_key(&kind), "no answer was {kind:?}: {tally:?}");
         }
