@@ -18,53 +18,37 @@ pub enum Scheme {
     Https,
 }
 
-/// A request that is not let in: the answer, and what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// HTTP/1.1 wants one Host (RFC 9112 §3.2).
-    #[error("exactly one Host field is needed")]
-    Host,
-    /// The Host, or the authority, is none.
-    #[error("the Host field is malformed")]
-    BadHost,
-    /// The request target and Host name different hosts.
-    #[error("the request target and the Host field contradict each other")]
-    Contradiction,
-    /// Neither origin-form nor absolute-form (RFC 9112 §3.2).
-    #[error("the request target is neither a path nor a URI")]
-    Form,
-    /// A `.` or `..` segment, however it is spelled.
-    #[error("the path has a dot segment")]
-    DotSegment,
-    /// An encoded NUL.
-    #[error("the path has an encoded NUL")]
-    Nul,
-    /// TRACE or CONNECT.
-    #[error("this method is not served here")]
-    Method,
-    /// A transfer coding besides chunked (RFC 9112 §6.1).
-    #[error("chunked is the only transfer coding served here")]
-    Coding,
-    /// No route matches and there is no default upstream.
-    #[error("nothing is served here")]
-    NoRoute,
-}
-
-impl Refusal {
-    /// Its name in Cache-Status and in the log.
-    #[must_use]
-    pub fn token(self) -> &'static str {
-        match self {
-            Refusal::Host => "host",
-            Refusal::BadHost => "bad-host",
-            Refusal::Contradiction => "contradiction",
-            Refusal::Form => "form",
-            Refusal::DotSegment => "dot-segment",
-            Refusal::Nul => "nul",
-            Refusal::Method => "method",
-            Refusal::Coding => "coding",
-            Refusal::NoRoute => "no-route",
-        }
+tokens! {
+    /// A request that is not let in: the answer, and what to do about it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Refusal {
+        /// HTTP/1.1 wants one Host (RFC 9112 §3.2).
+        #[error("exactly one Host field is needed")]
+        Host => "host",
+        /// The Host, or the authority, is none.
+        #[error("the Host field is malformed")]
+        BadHost => "bad-host",
+        /// The request target and Host name different hosts.
+        #[error("the request target and the Host field contradict each other")]
+        Contradiction => "contradiction",
+        /// Neither origin-form nor absolute-form (RFC 9112 §3.2).
+        #[error("the request target is neither a path nor a URI")]
+        Form => "form",
+        /// A `.` or `..` segment, however it is spelled.
+        #[error("the path has a dot segment")]
+        DotSegment => "dot-segment",
+        /// An encoded NUL.
+        #[error("the path has an encoded NUL")]
+        Nul => "nul",
+        /// TRACE or CONNECT.
+        #[error("this method is not served here")]
+        Method => "method-not-allowed",
+        /// A transfer coding besides chunked (RFC 9112 §6.1).
+        #[error("chunked is the only transfer coding served here")]
+        Coding => "coding",
+        /// No route matches and there is no default upstream.
+        #[error("nothing is served here")]
+        NoRoute => "no-route",
     }
 }
 
@@ -117,7 +101,8 @@ pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusa
 /// A Host in lower case, without the scheme's default port and the dot of the root.
 ///
 /// A name has letters, digits, `-`, `_` and `.` alone: RFC 3986 would allow `,` `;` and `=`, with
-/// which a Host could add a member to Forwarded or to X-Forwarded-Host.
+/// which a Host could add a member to Forwarded or to X-Forwarded-Host. One dot of the root is
+/// enough: with a second one, what is left would be another name to whoever normalises it again.
 ///
 /// # Errors
 /// [`Refusal::BadHost`] where it is none.
@@ -140,7 +125,7 @@ fn is_host(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     match name.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
-        None => !name.is_empty() && name.bytes().all(plain),
+        None => !name.is_empty() && !name.ends_with('.') && name.bytes().all(plain),
     }
 }
 
@@ -255,7 +240,7 @@ mod tests {
     #[test]
     fn the_authority_is_one_and_normal() {
         type Fields = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Fields, Result<&str, Refusal>); 22] = [
+        let cases: [(&str, Fields, Result<&str, Refusal>); 24] = [
             ("/", &[("host", "API.example.org:80")], Ok("api.example.org")),
             ("/", &[("host", "api.example.org:8080")], Ok("api.example.org:8080")),
             ("/", &[("host", "api.example.org:443")], Ok("api.example.org:443")),
@@ -270,6 +255,8 @@ mod tests {
             ("/", &[("host", "a/b")], Err(Refusal::BadHost)),
             ("/", &[("host", "API.example.org.:80")], Ok("api.example.org")),
             ("/", &[("host", ".")], Err(Refusal::BadHost)),
+            ("/", &[("host", "..")], Err(Refusal::BadHost)),
+            ("/", &[("host", "api.example.org..")], Err(Refusal::BadHost)),
             ("/", &[("host", "a;proto=https")], Err(Refusal::BadHost)),
             ("/", &[("host", "a,for=192.0.2.1")], Err(Refusal::BadHost)),
             ("/", &[("host", "[a;b]")], Err(Refusal::BadHost)),

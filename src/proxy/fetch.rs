@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header, request};
 
+use super::combine::Admitted;
 use crate::{
-    cache_status::{Bypass, CacheStatus, Collapsed, Detail, Forwarded},
+    cache_status::{CacheStatus, Collapsed, Forwarded},
     collapse::Company,
     fields::{self, Upgrade},
     key::Key,
@@ -15,6 +16,7 @@ use crate::{
         storing::{self, Context, Validating},
         validation,
     },
+    reason::{Bypass, Missed, Reason},
     reply::Failure,
     store::{Entry, Moment, Named, Part, Place, Selecting, Turn},
     upstream::{self, ResponseBody},
@@ -34,6 +36,8 @@ pub(super) struct Fetch {
     pub(super) part: Option<Part>,
     /// Why it goes forward.
     pub(super) fwd: Fwd,
+    /// Why nothing stored could answer, where that is why.
+    pub(super) missed: Option<Missed>,
     /// What of it the origin is told.
     pub(super) asks: Asks,
     /// Whether others may follow it.
@@ -56,10 +60,9 @@ pub(super) enum Asks {
 }
 
 /// A response head from the origin, judged.
-#[derive(Debug)]
 pub(super) struct Judged {
     pub(super) response: Response<ResponseBody>,
-    pub(super) received: Received,
+    pub(super) admitted: Admitted,
     pub(super) exchange: Exchange,
 }
 
@@ -72,12 +75,18 @@ impl Fetch {
             stored,
             part: None,
             fwd,
+            missed: None,
             asks: Asks::WithWhatIsStored,
             company: Company::Welcome,
             collapsed: Collapsed::No,
             asked: Turn::default(),
             began: Moment::default(),
         }
+    }
+
+    /// Remembers why nothing stored could answer.
+    pub(super) fn missed(self, missed: Option<Missed>) -> Fetch {
+        Fetch { missed, ..self }
     }
 
     /// Builds on a stored part, if that begins or ends what is asked for, and is for this client.
@@ -94,7 +103,8 @@ impl Fetch {
 
     /// What Cache-Status says of it so far.
     pub(super) fn told(&self) -> Forwarded {
-        Forwarded { collapsed: self.collapsed, ..CacheStatus::forwarded(self.fwd) }
+        let told = CacheStatus::forwarded(self.fwd).missed(self.missed);
+        Forwarded { collapsed: self.collapsed, ..told }
     }
 
     /// The head of the request to the origin: our conditions in place of the client's.
@@ -240,9 +250,9 @@ pub(super) fn why_passed(
     fwd: Fwd,
     (status, headers): (StatusCode, &HeaderMap),
     now: Now,
-) -> Option<Detail> {
+) -> Option<Reason> {
     if let Some(rule) = why_bypassed(visit, fwd) {
-        return Some(Detail::Bypassed(rule));
+        return Some(Reason::Bypassed(rule));
     }
     if !matches!(visit.asked.method, asked::Method::Get | asked::Method::Head) {
         return None;
@@ -250,7 +260,12 @@ pub(super) fn why_passed(
     let (asked, rules) = (&visit.asked, &visit.route.cache.rules);
     let exchange = Exchange { request: now, response: now };
     match policy::receive(Context { asked, rules, validating: None, exchange }, status, headers) {
-        Received::Unstorable(reason) => Some(Detail::NotStored(reason)),
+        Received::Unstorable(reason) => Some(Reason::NotStored(reason)),
+        // What it is passed by then is its own credential: what is stored is not for that.
+        Received::Storable(_) if asked.authorization => {
+            Some(Reason::NotStored(Unstorable::Authorization))
+        }
+        Received::Storable(_) if asked.cookie => Some(Reason::NotStored(Unstorable::Cookie)),
         Received::Storable(_)
         | Received::Validated
         | Received::Mismatched

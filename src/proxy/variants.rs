@@ -9,7 +9,7 @@ use crate::{
         Exchange, Meta, Now, Received,
         validation::{Validators, strong_tag},
     },
-    store::{Entry, Place},
+    store::Entry,
     upstream::ResponseBody,
 };
 
@@ -68,7 +68,7 @@ impl Proxy {
         }
         for (_, key) in vary.tags().filter(|(tag, key)| *tag == named && *key != fetch.place.key) {
             let Some(stored) = self.store.entry(key, exchange.response) else { continue };
-            let place = Place { key, ..fetch.place.clone() };
+            let place = fetch.place.beside(key);
             if let Some(entry) = renewed(fetch, &stored, response, exchange) {
                 self.keep(leader, &place, &entry);
             }

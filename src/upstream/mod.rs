@@ -12,7 +12,7 @@ mod body;
 mod connect;
 mod connection;
 mod error;
-mod framing;
+pub mod framing;
 mod places;
 mod pool;
 mod stall;

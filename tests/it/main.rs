@@ -32,6 +32,7 @@ mod program;
 mod purity;
 mod ranges;
 mod real;
+mod reasons;
 mod reviewed;
 mod sequences;
 mod stale;

@@ -58,17 +58,21 @@ const DOWN: Fields = &[("X-Down", "1")];
 
 const WORDS: &[Word] = &[
     time("ttl = '1m'", &[], ["uri-miss no-freshness", "hit"]),
-    Word { all: "ttl = '5s'", ..time("ttl = '1m'", &[], ["uri-miss", "hit"]) },
+    Word { all: "ttl = '5s'", ..time("ttl = '1m'", &[], ["uri-miss expired", "hit"]) },
     Word { all: "ttl = '1m'", ..time("ttl = 'off'", &[], ["hit", "uri-miss no-freshness"]) },
-    time("override_ttl = '1m'", BRIEF, ["uri-miss", "hit"]),
-    time("max_ttl = '10s'", MINUTE, ["hit", "uri-miss"]),
+    time("override_ttl = '1m'", BRIEF, ["uri-miss expired", "hit"]),
+    time("max_ttl = '10s'", MINUTE, ["hit", "uri-miss expired"]),
     time("status_ttl = { 404 = '1m' }", NOT_FOUND, ["uri-miss no-freshness", "hit"]),
-    time("stale_while_revalidate = '1m'", BRIEF, ["uri-miss", "hit stale-while-revalidate"]),
+    time(
+        "stale_while_revalidate = '1m'",
+        BRIEF,
+        ["uri-miss expired", "hit stale-while-revalidate"],
+    ),
     Word {
         requests: [("", &[]), ("", DOWN)],
         ..time("stale_if_error = '1m'", BRIEF, ["uri-miss no-freshness", "stale stale-if-error"])
     },
-    time("keep = '10s'", TAGGED, ["stale", "uri-miss"]),
+    time("keep = '10s'", TAGGED, ["stale", "uri-miss expired"]),
     time("heuristic = '10%'", OLD, ["stale", "hit"]),
     Word {
         requests: [("", &[]), ("", RELOAD)],
@@ -116,18 +120,26 @@ const WORDS: &[Word] = &[
         NOT_FOUND,
         ["hit", "uri-miss no-store-when"],
     ),
-    part("key.query.include = ['a']", [("?a=1&x=1", &[]), ("?x=2&a=1", &[])], ["uri-miss", "hit"]),
-    part("key.query.exclude = ['x']", [("?a=1&x=1", &[]), ("?x=2&a=1", &[])], ["uri-miss", "hit"]),
-    part("key.query.sort = true", [("?a=1&x=1", &[]), ("?x=1&a=1", &[])], ["uri-miss", "hit"]),
+    part(
+        "key.query.include = ['a']",
+        [("?a=1&x=1", &[]), ("?x=2&a=1", &[])],
+        ["uri-miss cold", "hit"],
+    ),
+    part(
+        "key.query.exclude = ['x']",
+        [("?a=1&x=1", &[]), ("?x=2&a=1", &[])],
+        ["uri-miss cold", "hit"],
+    ),
+    part("key.query.sort = true", [("?a=1&x=1", &[]), ("?x=1&a=1", &[])], ["uri-miss cold", "hit"]),
     part(
         "key.headers = ['X-Tenant']",
         [("", &[("X-Tenant", "a")]), ("", &[("X-Tenant", "b")])],
-        ["hit", "vary-miss"],
+        ["hit", "vary-miss variant:x-tenant"],
     ),
     part(
         "key.cookies = ['lang']",
         [("", &[("Cookie", "lang=de")]), ("", &[("Cookie", "lang=en")])],
-        ["hit", "vary-miss"],
+        ["hit", "vary-miss variant:cookie"],
     ),
 ];
 
