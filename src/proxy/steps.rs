@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, reques
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, variants::brought_by};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, variants::merged};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -273,7 +273,7 @@ impl Proxy {
         };
         let names = fetch.selecting(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, fetch.places(names));
-        let own = brought_by(response, withhold(&mut fields, visit));
+        let own = withhold(&mut fields, visit);
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
         self.keep(&duty.leader, &place, &entry);
@@ -448,7 +448,7 @@ pub(super) fn freshened(
     let mut received = response.headers().clone();
     reply::end_to_end(&mut received, response.version());
     strip_cookies(&mut received, visit);
-    validation::freshen(&kept, &received)
+    merged(&kept, &received)
 }
 
 /// Takes out the fields that are not for the store (RFC 9111 §5.2.2.4, §5.2.2.7), to be given to

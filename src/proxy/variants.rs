@@ -6,8 +6,8 @@ use super::{Fetch, Proxy, steps};
 use crate::{
     collapse::Leader,
     policy::{
-        Exchange, Meta, Now, Received,
-        validation::{Validators, strong_tag},
+        Exchange, Meta, Now, Received, cache_control,
+        validation::{self, Validators, strong_tag},
     },
     store::Entry,
     upstream::ResponseBody,
@@ -101,14 +101,15 @@ pub(super) fn renewed(
     Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
 }
 
-/// What of the withheld fields a 304 has brought itself. The stored ones came with another
-/// client's answer, when nothing said yet that they were for one alone.
-pub(super) fn brought_by(response: &Response<ResponseBody>, withheld: HeaderMap) -> HeaderMap {
-    let mut own = HeaderMap::new();
-    for (name, value) in &withheld {
-        if response.headers().contains_key(name) {
-            own.append(name.clone(), value.clone());
+/// A stored head under that of a newer message (RFC 9111 §3.2). What this withholds and does not
+/// bring itself is gone: the stored fields came with another client's answer, when nothing said
+/// yet that they were for one alone.
+pub(super) fn merged(stored: &HeaderMap, received: &HeaderMap) -> HeaderMap {
+    let mut fields = validation::freshen(stored, received);
+    for name in cache_control::withheld(&fields) {
+        if !received.contains_key(&name) {
+            fields.remove(name);
         }
     }
-    own
+    fields
 }

@@ -47,17 +47,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 18] = [
+    /// Those that no run of some length is without.
+    pub(super) const USUAL: [Kind; 15] = [
         Kind::Torn,
         Kind::Ours,
         Kind::Relayed,
         Kind::Validated,
-        Kind::Completed,
         Kind::Followed,
         Kind::Fresh,
         Kind::StaleWhileRevalidate,
-        Kind::StaleIfError,
-        Kind::MaxStale,
         Kind::Part,
         Kind::Parts,
         Kind::OfParts,

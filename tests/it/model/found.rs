@@ -57,6 +57,15 @@ fn found() -> Vec<Found> {
             ],
         ),
         (
+            "the proxy: the same, where the rest completed a stored part",
+            "plain",
+            vec![in_range("bytes=-4"), one(GET), one(GET)],
+            vec![
+                Manner { cache_control: "max-age=20, public", set_cookie: true, ..OK },
+                Manner { cache_control: "private=\"Set-Cookie\", max-age=10", ..OK },
+            ],
+        ),
+        (
             "the model: what a 304 withholds from others is for the client that it validated for",
             "plain",
             vec![one(GET), Act::Step(30_000), one(GET), one(GET)],
@@ -151,6 +160,12 @@ fn found() -> Vec<Found> {
                 Manner { validator: "modified", dated: ("yesterday", ""), ..OK },
                 Manner { validator: "modified", ..OK },
             ],
+        ),
+        (
+            "the model: a request that is sent again keeps its turn, and its answer is not stored",
+            "apart",
+            vec![Act::Ask(vec![Ask { condition: "modified-old", ..GET }, GET]), one(GET), one(GET)],
+            vec![Manner { fate: Fate::Dropped, ..OK }, Manner { vary: "Accept", ..OK }, OK],
         ),
         (
             "a POST that says so answers a later GET, and ends with the next POST (RFC 9110 §9.3.3)",

@@ -275,7 +275,7 @@ fn every_answer_is_one_that_the_model_allows() {
     let rate = sequences as f64 / started.elapsed().as_secs_f64();
     eprintln!("LARDER_SEED={first}: {sequences} sequences, {rate:.0}/s: {tally:?}");
     if sequences >= 10 * SEQUENCES {
-        for kind in Kind::ALL {
+        for kind in Kind::USUAL {
             assert!(tally.contains_key(&kind), "no answer was {kind:?}: {tally:?}");
         }
     }

@@ -392,10 +392,16 @@ fn manner(theme: Theme) -> impl Strategy<Value = Manner> + use<> {
     )
 }
 
+/// A HEAD that goes forward though something is stored.
+fn headed(ask: Ask) -> Ask {
+    Ask { method: "HEAD", condition: "match-last", cache_control: "", ..ask }
+}
+
 fn act(theme: Theme) -> impl Strategy<Value = Act> + use<> {
     let steps = &[300, 900, 1000, 2000, 3000, 5000, 9000, 30_000, 4_000_000][..];
     prop_oneof![
         12 => ask(theme).prop_map(|ask| Act::Ask(vec![ask])),
+        1 => ask(theme).prop_map(|ask| Act::Ask(vec![headed(ask)])),
         1 => vec(ask(theme), 2..4).prop_map(Act::Ask),
         5 => select(steps).prop_map(Act::Step),
         1 => select(&[-100_000, -7, 0, 7, 100_000][..]).prop_map(Act::Wall),

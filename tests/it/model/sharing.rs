@@ -115,11 +115,13 @@ impl Judge<'_> {
         before.then(|| got.numbers.contains(&exchange.number))
     }
 
+    /// What was asked for by who asked later. A request that is sent again after its connection
+    /// broke keeps its place among the others.
     fn replaces(&self, exchange: &Exchange, stored: &Stored<'_>) -> bool {
         let (asked, by) = (self.asked(), &self.history.asked[exchange.by]);
         let got = by.got.as_ref().filter(|it| it.at.tick < asked.sent.tick);
         exchange.target == asked.target
-            && exchange.asked.tick > self.after(stored.last)
+            && by.sent.tick > self.after(stored.last)
             && !matches!(exchange.status, None | Some(206 | 304))
             && got.is_some_and(|it| it.stored)
             && matches!(exchange.method.as_str(), "GET" | "POST")
