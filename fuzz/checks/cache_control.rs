@@ -40,13 +40,21 @@ pub(crate) fn response_cache_control(data: &[u8]) {
     for (name, said) in [("public", once.public), ("immutable", once.immutable)] {
         assert!(!said || contains(data, name.as_bytes()), "nothing is permitted that is not said");
     }
-    // An argument that names no fields is none (§5.2.2.7).
+    an_argument_of_no_names_is_none(data);
+    plain_words_are_read(data, once);
+}
+
+/// §5.2.2.7
+fn an_argument_of_no_names_is_none(data: &[u8]) {
     let argument: Vec<u8> = data.iter().copied().filter(|it| !b"\"\\\n".contains(it)).collect();
     let named = ResponseDirectives::parse(
         [&[b"private=\"", &argument[..], b"\""].concat()[..]].into_iter(),
     );
     assert!(named.private || named.withholds, "what forbids is never lost");
-    // Well-formed and simple: then a plain reader must see the same.
+}
+
+/// Well-formed and simple: then a plain reader must see the same.
+fn plain_words_are_read(data: &[u8], once: ResponseDirectives) {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-, \n".contains(byte);
     if data.iter().all(plain) {
         let text = String::from_utf8_lossy(data).to_ascii_lowercase();

@@ -21,7 +21,7 @@ pub(crate) fn cookies(data: &[u8]) {
     let kept: Vec<String> = all.iter().filter(named).cloned().collect();
     let found = only(&fields, &names);
     let text = found.as_ref().map(|it| latin(it.as_bytes()));
-    let names_are_ascii = names.iter().all(|name| name.is_ascii());
+    let names_are_ascii = names.iter().all(|it| it.is_ascii());
     if names_are_ascii {
         assert_eq!(text, (!kept.is_empty()).then(|| kept.join("; ")), "{names:?} of {all:?}");
         assert_eq!(has_others(&fields, &names), kept.len() < all.len(), "{names:?} of {all:?}");

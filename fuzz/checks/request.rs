@@ -190,6 +190,10 @@ fn told_where_from(head: &request::Parts, visit: &Visit, sent: &request::Parts, 
         );
     }
     assert_eq!(all("x-forwarded-proto").len(), 1);
+    nobody_lies(sent, trusted);
+}
+
+fn nobody_lies(sent: &request::Parts, trusted: bool) {
     for name in sent.headers.keys().map(HeaderName::as_str) {
         let plain = name.replace('_', "-");
         let lie = plain.starts_with("x-forwarded-") || plain == "x-real-ip" || plain == "forwarded";

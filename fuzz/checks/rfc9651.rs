@@ -210,7 +210,7 @@ impl Input<'_> {
         if !self.take(b':') {
             return Err(No::Fails);
         }
-        match text.contains('=') || text.len() % 4 != 0 {
+        match text.contains('=') || !text.len().is_multiple_of(4) {
             true => Err(No::Unsure),
             false => Ok(Item::Other),
         }

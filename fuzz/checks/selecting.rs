@@ -145,7 +145,7 @@ fn weighted(name: &HeaderName, asked: &HeaderMap) -> Option<Meaning> {
             weights.push((name, weight));
         }
     }
-    weights.sort_by(|one, other| other.1.cmp(&one.1));
+    weights.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
     (weights.len() <= 32).then_some(Meaning::Weights(weights))
 }
 
