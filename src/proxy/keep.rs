@@ -11,7 +11,7 @@ use http_body::Body as _;
 use super::{
     Fetch, Proxy, fetch,
     steps::{self, Room},
-    variants::renewed,
+    variants::{merged, renewed},
 };
 use crate::{
     body::Body,
@@ -296,7 +296,7 @@ fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
 /// The head under which a part is stored: that of the whole, as far as is known.
 fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&Part>) -> Head {
     let mut fields = match older {
-        Some(older) => validation::freshen(&older.head.fields.to_map(), &fields),
+        Some(older) => merged(&older.head.fields.to_map(), &fields),
         None => fields,
     };
     fields.remove(header::CONTENT_RANGE);

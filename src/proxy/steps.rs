@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, he
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, variants::merged};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -466,7 +466,7 @@ pub(super) fn freshened(
     let mut received = response.headers().clone();
     reply::end_to_end(&mut received, response.version());
     strip_cookies(&mut received, visit);
-    validation::freshen(&kept, &received)
+    merged(&kept, &received)
 }
 
 /// Takes out what is for the client that asked alone: the fields that the origin names (RFC 9111
