@@ -18,7 +18,9 @@ curl curl
 nginx nginx-light
 node nodejs
 npm npm
+promtool prometheus
 python3 python3
+redis-server redis-server
 LIST
 }
 
@@ -43,7 +45,9 @@ if [ -n "$packages" ]; then
         echo "    apt-get install" $packages >&2
         exit 1
     fi
-    case "$packages" in *nginx*) echo "Debian starts a service with nginx; the tests use their own." ;; esac
+    case "$packages" in
+        *nginx* | *redis*) echo "Debian starts services with nginx and Redis; the tests use their own." ;;
+    esac
 fi
 for component in fmt clippy; do
     if ! cargo "$component" --version >/dev/null 2>&1; then

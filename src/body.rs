@@ -3,13 +3,16 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::{collapse::fill::Reader, log, reason::Reason, upstream::ResponseBody};
+use crate::{
+    collapse::fill::Reader, log, metrics::Metrics, reason::Reason, upstream::ResponseBody,
+};
 
 /// The body of a response to a client.
 #[derive(Debug, Default)]
@@ -25,8 +28,17 @@ pub enum Body {
     Arriving(Reader),
     /// The upstream's, as it comes.
     Relayed(Box<ResponseBody>),
+    /// One that comes as it comes, its bytes counted.
+    Counted(Box<Counted>),
     /// Any of these, with its end told to the access log.
     Logged(Box<Logged>),
+}
+
+/// A body whose bytes are counted as they go.
+#[derive(Debug)]
+pub struct Counted {
+    body: Body,
+    metrics: Arc<Metrics>,
 }
 
 /// Slices of stored bodies, and what stands between them.
@@ -50,6 +62,36 @@ pub struct Logged {
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body {
+    /// The same body, its bytes counted: at once where they are at hand, else as they go.
+    #[must_use]
+    pub fn counted(self, metrics: &Arc<Metrics>) -> Body {
+        match &self {
+            Body::Empty => self,
+            Body::Full(bytes) => {
+                metrics.sent(bytes.len() as u64);
+                self
+            }
+            Body::Pieces(pieces) => {
+                metrics.sent(pieces.left);
+                self
+            }
+            Body::Arriving(_) | Body::Relayed(_) | Body::Counted(_) | Body::Logged(_) => {
+                Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
+            }
+        }
+    }
+
+    /// What reads a shared fetch along, where that is what it is.
+    fn reader(&self) -> Option<&Reader> {
+        match self {
+            Body::Arriving(reader) => Some(reader),
+            Body::Counted(counted) => counted.body.reader(),
+            Body::Empty | Body::Full(_) | Body::Pieces(_) | Body::Relayed(_) | Body::Logged(_) => {
+                None
+            }
+        }
+    }
+
     /// The same body, with its end told to the access log.
     #[must_use]
     pub fn logged(self, record: log::Record) -> Body {
@@ -92,6 +134,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => Poll::Ready(pieces.next().map(|it| Ok(Frame::data(it)))),
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
+            Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
     }
@@ -103,6 +146,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
+            Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
     }
@@ -114,8 +158,19 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => SizeHint::with_exact(pieces.left),
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
+            Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),
         }
+    }
+}
+
+impl Counted {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = http_body::Body::poll_frame(Pin::new(&mut self.body), cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.metrics.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+        polled
     }
 }
 
@@ -138,7 +193,7 @@ impl Drop for Logged {
     fn drop(&mut self) {
         self.record.torn = !self.ended;
         // The head had promised to store it.
-        if let Body::Arriving(reader) = &self.body
+        if let Some(reader) = self.body.reader()
             && let Some(reason) = reader.not_stored()
         {
             self.record.reason = Some(Reason::NotStored(reason));

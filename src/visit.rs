@@ -15,7 +15,7 @@ use crate::{
     },
     server::PeerAddr,
     snapshot::{Route, Snapshot},
-    store::Name,
+    store::Origin,
     target::{self, Refusal},
 };
 
@@ -155,10 +155,10 @@ impl Visit {
         })
     }
 
-    /// The names of cache groups within the origin of the target URI (RFC 9875 §2.1).
-    pub fn group_names<'a>(&'a self, groups: &'a [String]) -> impl Iterator<Item = Name> + 'a {
-        let scheme = self.believed.scheme.as_str();
-        groups.iter().map(move |group| Name::group(scheme, &self.authority, group))
+    /// The origin of the target URI.
+    #[must_use]
+    pub fn origin(&self) -> Origin<'_> {
+        Origin { scheme: self.believed.scheme.as_str(), authority: &self.authority }
     }
 
     /// The GET of the same target, by the route that it takes: what a response to this request may

@@ -11,6 +11,7 @@ mod framing;
 mod keys;
 mod origin;
 mod parts;
+mod records;
 mod request;
 mod response;
 mod rfc9651;
@@ -28,6 +29,7 @@ pub(crate) use framing::framing;
 pub(crate) use keys::{key, vary};
 pub(crate) use origin::{forwarded, host, location};
 pub(crate) use parts::{content_range, multipart};
+pub(crate) use records::redis_record;
 pub(crate) use request::request;
 pub(crate) use response::response;
 pub(crate) use selecting::selecting;
@@ -38,7 +40,7 @@ pub(crate) use tags::entity_tags;
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 21] = [
+pub(crate) const ALL: [(&str, Check); 22] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -60,6 +62,7 @@ pub(crate) const ALL: [(&str, Check); 21] = [
     ("request", request),
     ("response", response),
     ("cookies", cookies),
+    ("redis_record", redis_record),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).

@@ -11,8 +11,10 @@ mod file;
 mod pattern;
 pub mod problem;
 mod reader;
+pub mod redis;
 pub mod routes;
 mod schema;
+mod secret;
 mod suggest;
 mod text;
 mod units;
@@ -34,7 +36,9 @@ use ipnet::IpNet;
 pub use advice::{Machine, advice};
 pub use problem::Problem;
 pub use reader::Key;
+pub use redis::Redis;
 pub use schema::keys;
+pub use secret::Secret;
 
 use crate::policy::Rules;
 
@@ -58,6 +62,10 @@ pub struct Config {
     pub log: Log,
     /// The memory tier.
     pub memory: Memory,
+    /// The tier that nodes share; none where `cache.redis.url` is not written.
+    pub redis: Option<Redis>,
+    /// The admin listener, and who may purge.
+    pub admin: Admin,
 }
 
 /// One address to listen at.
@@ -151,6 +159,8 @@ pub struct Cache {
     pub rules: Rules,
     /// What of the query is part of the key.
     pub query: Query,
+    /// Tags of everything that is stored, for purges.
+    pub tags: Vec<String>,
 }
 
 /// What of the query is part of the key. The same query is forwarded.
@@ -202,6 +212,21 @@ pub enum Log {
     File(PathBuf),
 }
 
+/// The admin listener, and who may purge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens; `None`: nowhere.
+    pub listen: Option<Listen>,
+    /// What `/v1/` asks for; without it, only a unix socket serves that.
+    pub token: Option<Secret>,
+    /// Hosts that it may be asked by, besides addresses and localhost.
+    pub hosts: Vec<String>,
+    /// Peers that may purge by method on the public port.
+    pub purge_from: Vec<IpNet>,
+    /// What webhooks are signed with; without it, there are none.
+    pub webhook_secret: Option<Secret>,
+}
+
 /// The memory tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
@@ -219,6 +244,7 @@ impl Default for Cache {
             collapse: true,
             rules: Rules::default(),
             query: Query::default(),
+            tags: Vec::new(),
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::{
     policy::{
         self, Decision, Exchange, Fwd, Now, Received, Unstorable, asked, groups, partial,
         storing::{self, Context, Validating},
-        validation,
+        tags, validation,
     },
     reason::{Bypass, Missed, Reason},
     reply::Failure,
-    store::{Entry, Moment, Named, Part, Place, Selecting, Turn},
+    store::{Entry, Moment, Named, Part, Place, Selecting, Turn, name::Known},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -46,8 +46,10 @@ pub(super) struct Fetch {
     pub(super) collapsed: Collapsed,
     /// When the origin was asked.
     pub(super) asked: Turn,
-    /// The same, as far as invalidation by name is concerned: set before it is sent.
+    /// The same, in the order of purges: set before it is sent.
     pub(super) began: Moment,
+    /// When the client asked, in the same order.
+    pub(super) joined: Moment,
 }
 
 /// Whether a fetch builds on what is stored.
@@ -81,6 +83,7 @@ impl Fetch {
             collapsed: Collapsed::No,
             asked: Turn::default(),
             began: Moment::default(),
+            joined: Moment::default(),
         }
     }
 
@@ -186,9 +189,14 @@ impl Fetch {
         Selecting { names, request: &self.visit.head.headers, asked: self.asked }
     }
 
-    /// What invalidates the answer by name.
+    /// What the answer can be purged by.
     pub(super) fn named(&self, headers: &HeaderMap) -> Named {
-        Named::new(self.began, self.visit.group_names(&groups::groups(headers)))
+        let (visit, groups) = (&self.visit, groups::groups(headers));
+        let mut tags = tags::tags(headers);
+        tags.extend(visit.route.cache.tags.iter().cloned());
+        let (path, query) = (visit.head.uri.path(), visit.head.uri.query());
+        let (tags, groups) = (&*tags, &*groups);
+        Named::new(self.began, Known { origin: visit.origin(), path, query, tags, groups })
     }
 
     /// The stored response, where it may stand in for an origin that fails now (RFC 5861 §4).

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Block, Named};
 use crate::policy::{
-    Meta,
+    Meta, Mono,
     validation::{OWN_TAG, Validators},
 };
 
@@ -60,6 +60,11 @@ impl Head {
         self.fields.size() + self.named.size()
     }
 
+    /// The same head, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Head {
+        Head { meta: self.meta.stale_since(since), ..self.clone() }
+    }
+
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {
@@ -104,6 +109,14 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The same response, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Entry {
+        let head = self.head.stale_since(since);
+        Entry(Arc::new(Stored { head, body: self.body.clone(), id: self.id, asked: self.asked }))
+    }
+}
+
 impl Deref for Entry {
     type Target = Stored;
 
@@ -119,6 +132,18 @@ impl AsRef<Meta> for Entry {
 }
 
 impl BodyId {
+    /// The name that these bytes are, where another tier gives it back.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> BodyId {
+        BodyId(bytes)
+    }
+
+    /// Its bytes, for another tier.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The strong entity-tag of a body that has none of the origin's (RFC 9110 §8.8.3).
     #[must_use]
     pub fn entity_tag(&self) -> HeaderValue {

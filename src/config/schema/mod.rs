@@ -1,9 +1,11 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
+mod admin;
 mod cache;
 mod conditions;
 mod key;
 mod list;
+mod redis;
 mod routes;
 mod upstreams;
 
@@ -76,7 +78,8 @@ fn top(mut top: Section<'_>) -> Config {
     let limits = limits(top.table("limits"));
     let timeouts = timeouts(top.table("timeouts"));
     let log = log(top.table("log"));
-    let (cache, memory) = cache::whole(top.table("cache"));
+    let admin = admin::read(top.table("admin"), &listen);
+    let (cache, memory, redis) = cache::whole(top.table("cache"));
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
         upstreams.read(name, section);
@@ -92,7 +95,18 @@ fn top(mut top: Section<'_>) -> Config {
     let routes = routes::all(sections.unwrap_or_default(), &defaults, &mut upstreams);
     top.finish();
     let upstreams = upstreams.list;
-    Config { listen, trusted_proxies, upstreams, routes, limits, timeouts, log, memory }
+    Config {
+        listen,
+        trusted_proxies,
+        upstreams,
+        routes,
+        limits,
+        timeouts,
+        log,
+        memory,
+        redis,
+        admin,
+    }
 }
 
 fn listen(top: &mut Section<'_>) -> Vec<Listen> {
