@@ -9,4 +9,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ -n "${1:-}" ] || [ -z "${LARDER_SEED:-}" ]; then
     export LARDER_SEQUENCES="${1:-100000}"
 fi
+export LARDER_SEED="${LARDER_SEED:-any}"
 exec cargo test --locked --test it -- --nocapture model::every_answer
