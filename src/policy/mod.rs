@@ -10,6 +10,8 @@
 
 pub mod asked;
 pub mod cache_control;
+pub mod coded_tag;
+pub mod coding;
 pub mod freshness;
 pub mod groups;
 pub mod invalidation;
