@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::{collapse::fill::Reader, log, upstream::ResponseBody};
+use crate::{collapse::fill::Reader, log, transform::recoded::Recoded, upstream::ResponseBody};
 
 /// The body of a response to a client.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub enum Body {
     Arriving(Reader),
     /// The upstream's, as it comes.
     Relayed(Box<ResponseBody>),
+    /// Any of these, packed or unpacked as it comes.
+    Recoded(Box<Recoded>),
     /// Any of these, with its end told to the access log.
     Logged(Box<Logged>),
 }
@@ -92,6 +94,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => Poll::Ready(pieces.next().map(|it| Ok(Frame::data(it)))),
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
+            Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
     }
@@ -103,6 +106,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
+            Body::Recoded(_) => false,
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
     }
@@ -114,6 +118,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => SizeHint::with_exact(pieces.left),
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
+            Body::Recoded(_) => SizeHint::default(),
             Body::Logged(logged) => logged.body.size_hint(),
         }
     }

@@ -10,6 +10,7 @@
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
 //! | [`reply`], [`body`], [`cache_status`] | what clients see |
+//! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`log`], [`counters`] | what operators see |
@@ -33,6 +34,7 @@ pub mod server;
 pub mod snapshot;
 pub mod store;
 pub mod target;
+pub mod transform;
 pub mod tunnel;
 pub mod upstream;
 pub mod visit;
