@@ -12,6 +12,7 @@ pub mod asked;
 pub mod cache_control;
 pub mod coded_tag;
 pub mod coding;
+pub mod encoding;
 pub mod freshness;
 pub mod groups;
 pub mod invalidation;
