@@ -36,7 +36,10 @@ pub use problem::Problem;
 pub use reader::Key;
 pub use schema::keys;
 
-use crate::policy::Rules;
+use crate::policy::{
+    Rules,
+    encoding::{Packing, UpstreamEncoding},
+};
 
 /// Everything that `proxy.toml` says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Config {
     pub log: Log,
     /// The memory tier.
     pub memory: Memory,
+    /// Bodies that are packed while they arrive, at the same time; default 256.
+    pub max_streams: usize,
 }
 
 /// One address to listen at.
@@ -134,6 +139,8 @@ pub struct Route {
     pub upstream: String,
     /// What is cached there, and how.
     pub cache: Cache,
+    /// What is packed there, and how.
+    pub compression: Compression,
     /// Its line in the file; 0 for the top-level upstream's.
     pub line: usize,
 }
@@ -151,6 +158,15 @@ pub struct Cache {
     pub rules: Rules,
     /// What of the query is part of the key.
     pub query: Query,
+}
+
+/// Compression on one route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compression {
+    /// Towards clients.
+    pub packing: Packing,
+    /// Towards the upstream; `None` goes by where that is ([`Address::is_near`]).
+    pub upstream: Option<UpstreamEncoding>,
 }
 
 /// What of the query is part of the key. The same query is forwarded.

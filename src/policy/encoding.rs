@@ -22,6 +22,17 @@ pub struct Packing {
     pub types: Vec<MediaRange>,
 }
 
+/// The codings that an upstream is asked for, in a request whose answer may be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamEncoding {
+    /// None: it is near.
+    Identity,
+    /// gzip, which every server knows: the way to it is worth it.
+    Gzip,
+    /// Those of the client: the answers are then told apart by them.
+    Client,
+}
+
 /// Media types (RFC 9110 §8.3.1), in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaRange {
@@ -112,6 +123,16 @@ impl MediaRange {
                     && !media_type.eq_ignore_ascii_case(b"text/event-stream")
             }
             MediaRange::Suffix(suffix) => ends(suffix),
+        }
+    }
+}
+
+impl std::fmt::Display for MediaRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MediaRange::Exact(whole) => f.write_str(whole),
+            MediaRange::Type(main) => write!(f, "{main}*"),
+            MediaRange::Suffix(suffix) => write!(f, "*{suffix}"),
         }
     }
 }

@@ -54,6 +54,7 @@ fn config() -> Config {
         timeouts: Timeouts::default(),
         log: Log::Off,
         memory: Memory::default(),
+        max_streams: 256,
     }
 }
 

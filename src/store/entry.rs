@@ -6,9 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Block, Named};
-use crate::policy::{
-    Meta,
-    validation::{OWN_TAG, Validators},
+use crate::{
+    key::Key,
+    policy::{
+        Meta,
+        validation::{OWN_TAG, Validators},
+    },
 };
 
 /// The head of a response that is stored, or will be once its body is complete.
@@ -119,6 +122,12 @@ impl AsRef<Meta> for Entry {
 }
 
 impl BodyId {
+    /// Where the memo of what a recipe makes of it lies; `recipe` is not 0.
+    #[must_use]
+    pub fn memo(&self, recipe: u8) -> Key {
+        Key::memo(self.0, recipe)
+    }
+
     /// The strong entity-tag of a body that has none of the origin's (RFC 9110 §8.8.3).
     #[must_use]
     pub fn entity_tag(&self) -> HeaderValue {

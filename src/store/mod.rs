@@ -7,6 +7,7 @@ pub mod block;
 pub mod entry;
 pub mod generations;
 mod marks;
+pub mod memo;
 mod memory;
 pub mod part;
 mod variant;
@@ -22,6 +23,7 @@ pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use generations::{Moment, Name, Named};
 pub use marks::Crowd;
+pub use memo::Memo;
 pub use part::Part;
 
 use crate::{
@@ -177,6 +179,20 @@ impl Store {
     pub fn part(&self, key: Key, now: Now) -> Option<Part> {
         let (_, part) = self.memory.get(&key)?.into_stored();
         part.filter(|part| self.is_usable(&part.head, now))
+    }
+
+    /// What a recipe made of a body.
+    #[must_use]
+    pub fn memo(&self, key: Key) -> Option<Memo> {
+        match self.memory.get(&key) {
+            Some(Slot::Memo(memo)) => Some(memo),
+            Some(Slot::Entry(_) | Slot::Part(_) | Slot::Vary(_)) | None => None,
+        }
+    }
+
+    /// Keeps what a recipe made of a body for as long as it is used.
+    pub fn put_memo(&self, key: Key, memo: Memo) {
+        self.memory.insert_memo(key, memo);
     }
 
     /// Drops one response.

@@ -1,6 +1,7 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
 mod cache;
+mod compression;
 mod routes;
 mod upstreams;
 
@@ -74,13 +75,15 @@ fn top(mut top: Section<'_>) -> Config {
     let timeouts = timeouts(top.table("timeouts"));
     let log = log(top.table("log"));
     let (cache, memory) = cache::whole(top.table("cache"));
+    let (compression, max_streams) = compression::whole(top.table("compression"));
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
         upstreams.read(name, section);
     }
     let upstream = upstream.map(|text| upstreams.resolve(&text));
     let written = top.has("upstream").then(|| upstream.flatten().unwrap_or_default());
-    let defaults = Defaults { upstream: written.as_deref(), cache: &cache, memory };
+    let defaults =
+        Defaults { upstream: written.as_deref(), cache: &cache, compression: &compression, memory };
     let sections = top.list("routes");
     if !top.has("upstream") && sections.as_ref().is_some_and(Vec::is_empty) {
         let example = "upstream = \"http://127.0.0.1:3000\"";
@@ -89,7 +92,17 @@ fn top(mut top: Section<'_>) -> Config {
     let routes = routes::all(sections.unwrap_or_default(), &defaults, &mut upstreams);
     top.finish();
     let upstreams = upstreams.list;
-    Config { listen, trusted_proxies, upstreams, routes, limits, timeouts, log, memory }
+    Config {
+        listen,
+        trusted_proxies,
+        upstreams,
+        routes,
+        limits,
+        timeouts,
+        log,
+        memory,
+        max_streams,
+    }
 }
 
 fn listen(top: &mut Section<'_>) -> Vec<Listen> {

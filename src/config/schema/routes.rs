@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{cache, upstreams::Upstreams};
+use super::{cache, compression, upstreams::Upstreams};
 use crate::config::{
-    Cache, Memory, Route, pattern,
+    Cache, Compression, Memory, Route, pattern,
     reader::{Context, Section},
     routes::{HostPattern, Pattern},
 };
@@ -20,6 +20,7 @@ pub(super) struct Defaults<'a> {
     /// The top-level one; empty if it is faulty.
     pub(super) upstream: Option<&'a str>,
     pub(super) cache: &'a Cache,
+    pub(super) compression: &'a Compression,
     pub(super) memory: Memory,
 }
 
@@ -46,6 +47,7 @@ pub(super) fn all<'a>(
         pattern: Pattern { path: EVERYTHING.to_owned(), ..Pattern::default() },
         upstream: upstream.to_owned(),
         cache: defaults.cache.clone(),
+        compression: defaults.compression.clone(),
         line: 0,
     }));
     routes
@@ -63,10 +65,11 @@ fn read(
     let pattern = requests(&mut section);
     let upstream = upstream(&mut section, defaults, upstreams);
     let cache = cache::of_route(section.table("cache"), defaults.cache, defaults.memory);
+    let compression = compression::of_route(section.table("compression"), defaults.compression);
     section.finish();
     let pattern = pattern?;
     let name = name.flatten().unwrap_or_else(|| default_name(&pattern));
-    Some(Route { name, pattern, upstream, cache, line })
+    Some(Route { name, pattern, upstream, cache, compression, line })
 }
 
 fn name(text: &str) -> Result<String, String> {
