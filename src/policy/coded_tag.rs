@@ -1,39 +1,42 @@
-//! Entity-tags of packed bodies: a fixed suffix within the quotes of the origin's strong tag.
+//! Entity-tags of recoded bodies: a fixed suffix within the quotes of the origin's strong tag.
 //!
-//! So each coding has a strong tag of its own (RFC 9110 §8.8.3.3), and the way back needs no
-//! store: what a client names is told apart from what the origin calls it by the tag alone. A tag
-//! of the origin's that happens to end so gets one more suffix, that of the plain bytes. Weak tags
-//! name no bytes (§8.8.1), and stay as they are in every coding.
+//! So each form has a strong tag of its own (RFC 9110 §8.8.3.3), and the way back needs no store:
+//! what a client names is told apart from what the origin calls it by the tag alone. A tag of the
+//! origin's that happens to end so gets one more suffix, that of the bytes as they came. Weak tags
+//! name no bytes (§8.8.1), and stay as they are in every form.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 
-use super::coding::Coding;
+use super::{coding::Coding, encoding::Form};
 
-/// Tells the plain bytes of a tag that ends like one of ours.
-const PLAIN: &[u8] = b"--id";
+/// Tells the bytes as they came, of a tag that ends like one of ours.
+const AS_IT_CAME: &[u8] = b"--id";
+
+/// Every suffix but that.
+const SUFFIXES: [&[u8]; 4] = [b"--zstd", b"--br", b"--gzip", b"--plain"];
 
 /// A client's strong entity-tag, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coded<'a> {
     /// The origin's tag, with its opening quote and without its closing one.
     origin: &'a [u8],
-    /// How the bytes are packed that it names.
-    pub coding: Option<Coding>,
+    /// Whether it names the bytes as they came.
+    pub as_it_came: bool,
 }
 
 impl Coded<'_> {
-    /// Takes a tag apart; `None` where it is weak or malformed, and so says nothing of codings.
+    /// Takes a tag apart; `None` where it is weak or malformed, and so says nothing of forms.
     #[must_use]
     pub fn of(tag: &[u8]) -> Option<Coded<'_>> {
         let open = open(tag)?;
-        if let Some(origin) = open.strip_suffix(PLAIN) {
-            return Some(Coded { origin, coding: None });
+        if let Some(origin) = open.strip_suffix(AS_IT_CAME) {
+            return Some(Coded { origin, as_it_came: true });
         }
-        let packed = Coding::ALL.into_iter().find_map(|coding| {
-            let origin = open.strip_suffix(suffix(coding))?;
-            Some(Coded { origin, coding: Some(coding) })
-        });
-        Some(packed.unwrap_or(Coded { origin: open, coding: None }))
+        let recoded = SUFFIXES.iter().find_map(|suffix| open.strip_suffix(*suffix));
+        Some(match recoded {
+            Some(origin) => Coded { origin, as_it_came: false },
+            None => Coded { origin: open, as_it_came: true },
+        })
     }
 
     /// The tag as the origin writes it.
@@ -42,36 +45,41 @@ impl Coded<'_> {
         [self.origin, b"\""].concat()
     }
 
-    /// Whether it is the origin's `tag`, packed or not.
+    /// Whether it is the origin's `tag` in any form, by the weak comparison (§8.8.3.2).
     #[must_use]
     pub fn names(self, tag: &[u8]) -> bool {
-        open(tag) == Some(self.origin)
+        open(tag.strip_prefix(b"W/").unwrap_or(tag)) == Some(self.origin)
     }
 }
 
-/// The origin's tag as clients see it beside bytes that are packed so; `None` where it stays as
-/// it is.
+/// The origin's tag as clients see it beside bytes of this form; `None` where it stays as it is.
 #[must_use]
-pub fn for_clients(tag: &[u8], coding: Option<Coding>) -> Option<HeaderValue> {
+pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
     let open = open(tag)?;
-    let suffix = match coding {
-        Some(coding) => suffix(coding),
-        None if ends_like_ours(open) => PLAIN,
-        None => return None,
+    let suffix = match form {
+        Form::Packed(Coding::Zstd) => SUFFIXES[0],
+        Form::Packed(Coding::Brotli) => SUFFIXES[1],
+        Form::Packed(Coding::Gzip) => SUFFIXES[2],
+        Form::Unpacked(_) => SUFFIXES[3],
+        Form::AsItCame if ends_like_ours(open) => AS_IT_CAME,
+        Form::AsItCame => return None,
     };
     HeaderValue::from_bytes(&[open, suffix, b"\""].concat()).ok()
 }
 
-fn ends_like_ours(open: &[u8]) -> bool {
-    open.ends_with(PLAIN) || Coding::ALL.into_iter().any(|it| open.ends_with(suffix(it)))
+/// Writes a response's tag as clients see it beside bytes of this form.
+pub fn write(response: &mut HeaderMap, form: Form) {
+    let tag = response.get(header::ETAG);
+    if let Some(tag) = tag.and_then(|tag| for_clients(tag.as_bytes(), form)) {
+        response.insert(header::ETAG, tag);
+    }
 }
 
-const fn suffix(coding: Coding) -> &'static [u8] {
-    match coding {
-        Coding::Zstd => b"--zstd",
-        Coding::Brotli => b"--br",
-        Coding::Gzip => b"--gzip",
-    }
+fn ends_like_ours(open: &[u8]) -> bool {
+    // Every suffix has this in it; few tags of origins do.
+    let dashes = open.len().saturating_sub(7);
+    open[dashes..].windows(2).any(|pair| pair == b"--")
+        && (open.ends_with(AS_IT_CAME) || SUFFIXES.iter().any(|suffix| open.ends_with(suffix)))
 }
 
 /// A strong, well-formed tag without its closing quote.
@@ -90,62 +98,70 @@ mod tests {
     };
 
     use super::{Coded, for_clients};
-    use crate::policy::coding::Coding;
+    use crate::policy::{coding::Coding, encoding::Form};
 
-    fn written(tag: &str, coding: Option<Coding>) -> String {
-        let value = for_clients(tag.as_bytes(), coding);
+    const GZIP: Form = Form::Packed(Coding::Gzip);
+
+    fn written(tag: &str, form: Form) -> String {
+        let value = for_clients(tag.as_bytes(), form);
         value.map_or_else(|| tag.to_owned(), |it| it.to_str().unwrap().to_owned())
     }
 
     #[test]
-    fn each_coding_has_a_strong_tag_of_its_own() {
+    fn each_form_has_a_strong_tag_of_its_own() {
         let rows = [
-            ("\"a\"", None, "\"a\""),
-            ("\"a\"", Some(Coding::Gzip), "\"a--gzip\""),
-            ("\"a\"", Some(Coding::Brotli), "\"a--br\""),
-            ("\"a\"", Some(Coding::Zstd), "\"a--zstd\""),
-            ("\"\"", Some(Coding::Gzip), "\"--gzip\""),
-            ("\"a--gzip\"", None, "\"a--gzip--id\""),
-            ("\"a--id\"", None, "\"a--id--id\""),
-            ("\"a--gzip\"", Some(Coding::Gzip), "\"a--gzip--gzip\""),
-            ("W/\"a\"", Some(Coding::Gzip), "W/\"a\""),
-            ("W/\"a--gzip\"", None, "W/\"a--gzip\""),
-            ("a--gzip", None, "a--gzip"),
-            ("\"a", Some(Coding::Gzip), "\"a"),
-            ("\"", Some(Coding::Gzip), "\""),
+            ("\"a\"", Form::AsItCame, "\"a\""),
+            ("\"a\"", GZIP, "\"a--gzip\""),
+            ("\"a\"", Form::Packed(Coding::Brotli), "\"a--br\""),
+            ("\"a\"", Form::Packed(Coding::Zstd), "\"a--zstd\""),
+            ("\"a\"", Form::Unpacked(Coding::Gzip), "\"a--plain\""),
+            ("\"\"", GZIP, "\"--gzip\""),
+            ("\"a--gzip\"", Form::AsItCame, "\"a--gzip--id\""),
+            ("\"--plain\"", Form::AsItCame, "\"--plain--id\""),
+            ("\"a--id\"", Form::AsItCame, "\"a--id--id\""),
+            ("\"a--gzip\"", GZIP, "\"a--gzip--gzip\""),
+            ("W/\"a\"", GZIP, "W/\"a\""),
+            ("W/\"a--gzip\"", Form::AsItCame, "W/\"a--gzip\""),
+            ("a--gzip", Form::AsItCame, "a--gzip"),
+            ("\"a", GZIP, "\"a"),
+            ("\"", GZIP, "\""),
         ];
-        for (tag, coding, expected) in rows {
-            assert_eq!(written(tag, coding), expected, "RFC 9110 §8.8.3.3: {tag} as {coding:?}");
+        for (tag, form, expected) in rows {
+            assert_eq!(written(tag, form), expected, "RFC 9110 §8.8.3.3: {tag} as {form:?}");
         }
     }
 
     #[test]
-    fn what_says_nothing_of_codings_is_left_alone() {
+    fn what_says_nothing_of_forms_is_left_alone() {
         for tag in ["W/\"a--gzip\"", "*", "a--gzip", "\"a--gzip", "\"", "", "\"a\"b--gzip\""] {
             assert_eq!(Coded::of(tag.as_bytes()), None, "RFC 9110 §8.8.1: {tag}");
         }
     }
 
     #[test]
-    fn a_tag_is_recognised_in_any_coding() {
+    fn a_tag_is_recognised_in_any_form() {
         let coded = Coded::of(b"\"a--br\"").unwrap();
-        assert!(coded.names(b"\"a\"") && !coded.names(b"\"b\"") && !coded.names(b"W/\"a\""));
+        assert!(coded.names(b"\"a\"") && coded.names(b"W/\"a\"") && !coded.names(b"\"b\""));
+        assert!(!coded.names(b"\"a--br\""), "an origin's tag that ends so is another");
     }
 
     proptest! {
         #[test]
         fn the_way_back_finds_the_origins_tag(
             content in vec(any::<u8>().prop_filter("etagc", |it| *it > b'#' && *it != 0x7f), 0..8),
-            ending in proptest::sample::select(vec!["", "--gzip", "--br", "--zstd", "--id"]),
-            coding in proptest::sample::select(vec![
-                None, Some(Coding::Gzip), Some(Coding::Brotli), Some(Coding::Zstd),
+            ending in proptest::sample::select(
+                vec!["", "--gzip", "--br", "--zstd", "--id", "--plain", "-"],
+            ),
+            form in proptest::sample::select(vec![
+                Form::AsItCame, GZIP, Form::Packed(Coding::Brotli), Form::Packed(Coding::Zstd),
+                Form::Unpacked(Coding::Gzip),
             ]),
         ) {
             let tag = [b"\"", &content[..], ending.as_bytes(), b"\""].concat();
-            let sent = for_clients(&tag, coding).map_or(tag.clone(), |it| it.as_bytes().to_vec());
+            let sent = for_clients(&tag, form).map_or(tag.clone(), |it| it.as_bytes().to_vec());
             let coded = Coded::of(&sent).unwrap();
             prop_assert_eq!(coded.to_origin(), tag);
-            prop_assert_eq!(coded.coding, coding);
+            prop_assert_eq!(coded.as_it_came, form == Form::AsItCame);
         }
     }
 }

@@ -3,10 +3,10 @@
 //! What may be done with a response is worked out once ([`Given`]); what a client gets of it
 //! follows from that, from what it accepts, and from the length.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    cache_control,
+    cache_control, coded_tag,
     coding::{Accepts, Coding},
     field,
 };
@@ -178,6 +178,53 @@ impl Given {
     }
 }
 
+/// Takes Accept-Encoding out of a response's Vary, where it was not the client's that the origin
+/// saw: whoever asked, the answer would have been this one.
+pub fn forget_in_vary(response: &mut HeaderMap) {
+    let is_it = |member: &[u8]| member.eq_ignore_ascii_case(b"accept-encoding");
+    if !field::members(response, header::VARY).any(is_it) {
+        return;
+    }
+    let rest: Vec<_> = field::members(response, header::VARY).filter(|it| !is_it(it)).collect();
+    let rest = HeaderValue::from_bytes(&rest.join(&b", "[..])).ok().filter(|it| !it.is_empty());
+    response.remove(header::VARY);
+    rest.into_iter().for_each(|rest| drop(response.insert(header::VARY, rest)));
+}
+
+/// Adds Accept-Encoding to a response's Vary (RFC 9110 §12.5.5).
+pub fn add_to_vary(response: &mut HeaderMap) {
+    let says = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(b"accept-encoding");
+    if !field::members(response, header::VARY).any(says) {
+        response.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+}
+
+/// What tells of bytes in one form alone (RFC 9530, and what came before it), or invites to ask
+/// for some of them.
+const OF_THE_FORM: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+/// Makes a response's head that of another form of its body.
+pub fn describe(response: &mut HeaderMap, form: Form) {
+    coded_tag::write(response, form);
+    let coding = match form {
+        Form::AsItCame => return,
+        Form::Packed(coding) => Some(HeaderValue::from_static(coding.token())),
+        Form::Unpacked(_) => None,
+    };
+    OF_THE_FORM.iter().for_each(|name| drop(response.remove(name)));
+    match coding {
+        Some(coding) => response.insert(header::CONTENT_ENCODING, coding),
+        None => response.remove(header::CONTENT_ENCODING),
+    };
+}
+
 impl Packing {
     fn covers(&self, response: &HeaderMap) -> bool {
         let Some(value) = field::single(response, header::CONTENT_TYPE) else { return false };
@@ -193,7 +240,9 @@ impl Packing {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, Given, MediaRange, Packing};
+    use http::header;
+
+    use super::{Form, Given, MediaRange, Packing, add_to_vary, describe, forget_in_vary};
     use crate::policy::{
         coding::{Accepts, Coding},
         fixtures::headers,
@@ -253,6 +302,51 @@ mod tests {
         }
         let off = Packing { encodings: Vec::new(), ..packing };
         assert!(!Given::Plain.varies(&off, None), "nothing is packed, so nothing varies");
+    }
+
+    #[test]
+    fn vary_names_the_field_only_where_it_matters() {
+        let rows: [(&[&str], &[&str], &[&str]); 5] = [
+            (&["Accept-Encoding"], &[], &["accept-encoding"]),
+            (
+                &["Accept, accept-ENCODING", "Origin"],
+                &["Accept, Origin"],
+                &["Accept, Origin", "accept-encoding"],
+            ),
+            (&["Accept"], &["Accept"], &["Accept", "accept-encoding"]),
+            (&["*"], &["*"], &["*"]),
+            (&[], &[], &["accept-encoding"]),
+        ];
+        for (lines, without, with) in rows {
+            let lines: Vec<_> = lines.iter().map(|line| ("vary", *line)).collect();
+            let mut fields = headers(&lines);
+            forget_in_vary(&mut fields);
+            assert!(fields.get_all(header::VARY).iter().eq(without), "{lines:?}: {fields:?}");
+            add_to_vary(&mut fields);
+            add_to_vary(&mut fields);
+            assert!(fields.get_all(header::VARY).iter().eq(with), "{lines:?}: {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_tells_of_the_form_that_is_sent() {
+        let given = [
+            ("etag", "\"a\""),
+            ("content-length", "9"),
+            ("accept-ranges", "bytes"),
+            ("repr-digest", "sha-256=:AAAA:"),
+            ("link", "</a>"),
+        ];
+        let mut fields = headers(&given);
+        describe(&mut fields, Form::Packed(Coding::Brotli));
+        let packed = [("content-encoding", "br"), ("etag", "\"a--br\""), ("link", "</a>")];
+        assert_eq!(fields, headers(&packed), "RFC 9530 §3: the digest was of other bytes");
+        let mut fields = headers(&[("etag", "\"a\""), ("content-encoding", "gzip")]);
+        describe(&mut fields, Form::Unpacked(Coding::Gzip));
+        assert_eq!(fields, headers(&[("etag", "\"a--plain\"")]));
+        let mut fields = headers(&given);
+        describe(&mut fields, Form::AsItCame);
+        assert_eq!(fields, headers(&given));
     }
 
     #[test]

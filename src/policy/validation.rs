@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
+    coded_tag::Coded,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
     freshness::date,
@@ -80,7 +81,21 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
 
 fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>) -> bool {
     tags(asked, header::IF_NONE_MATCH)
-        .any(|tag| tag == b"*" || etag.is_some_and(|etag| weakly_equal(tag, etag)))
+        .any(|tag| tag == b"*" || etag.is_some_and(|etag| names(tag, etag)))
+}
+
+/// Whether a client's tag is that of a stored response in any form of its body.
+fn names(tag: &[u8], etag: &[u8]) -> bool {
+    Coded::of(tag).map_or_else(|| weakly_equal(tag, etag), |coded| coded.names(etag))
+}
+
+/// The client's own spelling of a response's entity-tag, if its If-None-Match has one: that is the
+/// tag of what it holds.
+#[must_use]
+pub fn named(asked: &HeaderMap, etag: &[u8]) -> Option<HeaderValue> {
+    let tag = tags(asked, header::IF_NONE_MATCH)
+        .find(|tag| Coded::of(tag).is_some_and(|coded| coded.names(etag)))?;
+    HeaderValue::from_bytes(tag).ok().filter(|_| is_strong(etag))
 }
 
 /// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not
@@ -171,6 +186,7 @@ pub fn forward_conditions(
     request: &mut HeaderMap,
     current: Option<&[u8]>,
 ) -> Condition {
+    restore_tags(request);
     if field::lines(request, header::IF_RANGE).any(is_own) {
         request.remove(header::IF_RANGE);
         request.remove(header::RANGE);
@@ -178,6 +194,30 @@ pub fn forward_conditions(
     match forward_match(request, current) {
         Condition::Forward => forward_none_match(method, request, current),
         Condition::Failed => Condition::Failed,
+    }
+}
+
+/// Writes the entity-tags in a request's conditions as the origin does. A part of a body that the
+/// client has in another form cannot be continued (§13.1.5).
+fn restore_tags(request: &mut HeaderMap) {
+    let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
+    match coded.map(|coded| (coded.as_it_came, coded.to_origin())) {
+        Some((true, tag)) => set(request, header::IF_RANGE, Some(&tag)),
+        Some((false, _)) => {
+            request.remove(header::IF_RANGE);
+            request.remove(header::RANGE);
+        }
+        None => {}
+    }
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+        let changed = |tag: &[u8]| Coded::of(tag).is_some_and(|it| it.to_origin() != tag);
+        if !tags(request, name.clone()).any(changed) {
+            continue;
+        }
+        let restored: Vec<Vec<u8>> = tags(request, name.clone())
+            .map(|tag| Coded::of(tag).map_or_else(|| tag.to_vec(), Coded::to_origin))
+            .collect();
+        set(request, name, Some(&restored.join(&b", "[..])));
     }
 }
 
