@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::{collapse::fill::Reader, log, transform::recoded::Recoded, upstream::ResponseBody};
+use crate::{
+    collapse::fill::Reader, log, reason::Reason, transform::recoded::Recoded,
+    upstream::ResponseBody,
+};
 
 /// The body of a response to a client.
 #[derive(Debug, Default)]
@@ -142,5 +145,11 @@ impl Logged {
 impl Drop for Logged {
     fn drop(&mut self) {
         self.record.torn = !self.ended;
+        // The head had promised to store it.
+        if let Body::Arriving(reader) = &self.body
+            && let Some(reason) = reader.not_stored()
+        {
+            self.record.reason = Some(Reason::NotStored(reason));
+        }
     }
 }

@@ -7,8 +7,8 @@
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::{
-    policy::{Fwd, Meta, Now, Unstorable},
-    target::Refusal,
+    policy::{Fwd, Meta, Now},
+    reason::{Field, Miss, Missed, Reason, Refused},
 };
 
 /// The field's name.
@@ -22,25 +22,12 @@ pub enum CacheStatus {
         /// Whole seconds of freshness left; negative for a stale answer (§2.4).
         ttl: i64,
         /// Why, where there is more to say.
-        detail: Option<Detail>,
+        detail: Option<Reason>,
     },
     /// Went forward (§2.2).
     Forwarded(Forwarded),
     /// Never came as far as the cache: refused, or not to be had without going forward.
     Refused(Refused),
-}
-
-/// Why a request was answered here, without the cache's part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It was not let in.
-    Refusal(Refusal),
-    /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
-    OnlyIfCached,
-    /// Its precondition is known to fail (RFC 9110 §13.2.2).
-    Precondition,
-    /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
-    MaxForwards,
 }
 
 /// Whether a request was joined with another client's (§2.6).
@@ -53,19 +40,6 @@ pub enum Collapsed {
     Yes,
     /// It waited for another client's fetch, which brought nothing for it.
     InVain,
-}
-
-/// Which rule lets the cache have no part in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bypass {
-    /// `cache.mode` is off.
-    Off,
-    /// It asks for another protocol.
-    Upgrade,
-    /// It has content, whose meaning a cache cannot know.
-    Content,
-    /// It carries Authorization, and the operator keeps those out.
-    Authorization,
 }
 
 /// What became of a request that went forward.
@@ -81,62 +55,10 @@ pub struct Forwarded {
     pub collapsed: Collapsed,
     /// Whole seconds of freshness left of what is stored; negative where it is stale (§2.4).
     pub ttl: Option<i64>,
-    /// Why, where there is more to say (§2.8).
-    pub detail: Option<Detail>,
-}
-
-/// A reason that has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Stale, and being refreshed (RFC 5861 §3).
-    StaleWhileRevalidate,
-    /// Stale, as the origin failed or was too slow (RFC 5861 §4).
-    StaleIfError,
-    /// Not stored, and why.
-    NotStored(Unstorable),
-    /// The cache has no part in it, and why.
-    Bypassed(Bypass),
-    /// Answered here, and why.
-    Refused(Refused),
-    /// The upstream gave no answer, and why.
-    Failed(&'static str),
-}
-
-impl Detail {
-    /// Its token, here as in the log.
-    #[must_use]
-    pub fn token(self) -> &'static str {
-        match self {
-            Detail::StaleWhileRevalidate => "stale-while-revalidate",
-            Detail::StaleIfError => "stale-if-error",
-            Detail::NotStored(reason) => reason.token(),
-            Detail::Bypassed(rule) => rule.token(),
-            Detail::Refused(reason) => reason.token(),
-            Detail::Failed(token) => token,
-        }
-    }
-}
-
-impl Bypass {
-    fn token(self) -> &'static str {
-        match self {
-            Bypass::Off => "cache-off",
-            Bypass::Upgrade => "upgrade",
-            Bypass::Content => "content",
-            Bypass::Authorization => "authorization-bypass",
-        }
-    }
-}
-
-impl Refused {
-    fn token(self) -> &'static str {
-        match self {
-            Refused::Refusal(refusal) => refusal.token(),
-            Refused::OnlyIfCached => "only-if-cached",
-            Refused::Precondition => "precondition",
-            Refused::MaxForwards => "max-forwards",
-        }
-    }
+    /// Why nothing stored could answer, where that is why it went forward.
+    pub missed: Option<Missed>,
+    /// What there is to say besides (§2.8), before why nothing stored could answer.
+    pub detail: Option<Reason>,
 }
 
 impl CacheStatus {
@@ -144,18 +66,14 @@ impl CacheStatus {
     #[must_use]
     pub fn forwarded(fwd: Fwd) -> Forwarded {
         let collapsed = Collapsed::No;
-        Forwarded { fwd, fwd_status: None, stored: false, collapsed, ttl: None, detail: None }
+        let (ttl, missed, detail) = (None, None, None);
+        Forwarded { fwd, fwd_status: None, stored: false, collapsed, ttl, missed, detail }
     }
 
     /// Whether a stale response was sent.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        let detail = match self {
-            CacheStatus::Hit { detail, .. } => *detail,
-            CacheStatus::Forwarded(forwarded) => forwarded.detail,
-            CacheStatus::Refused(_) => None,
-        };
-        matches!(detail, Some(Detail::StaleWhileRevalidate | Detail::StaleIfError))
+        matches!(self.reason(), Some(Reason::Stale(_)))
     }
 
     /// `hit`, `refused`, or the token of `fwd`.
@@ -168,15 +86,32 @@ impl CacheStatus {
         }
     }
 
-    /// The reason's token, or nothing.
+    /// Why; of two decisions the later one's reason: that an answer is not stored comes after that
+    /// there was none.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
-        let detail = match self {
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
             CacheStatus::Hit { detail, .. } => *detail,
-            CacheStatus::Forwarded(forwarded) => forwarded.detail,
-            CacheStatus::Refused(reason) => Some(Detail::Refused(*reason)),
-        };
-        detail.map_or("", Detail::token)
+            CacheStatus::Forwarded(told) => {
+                told.detail.or(told.missed.map(|missed| Reason::Missed(missed.why)))
+            }
+            CacheStatus::Refused(refused) => Some(Reason::Refused(*refused)),
+        }
+    }
+
+    /// Why nothing stored could answer, where that is why it went forward.
+    #[must_use]
+    pub fn missed(&self) -> Option<Missed> {
+        match self {
+            CacheStatus::Forwarded(told) => told.missed,
+            CacheStatus::Hit { .. } | CacheStatus::Refused(_) => None,
+        }
+    }
+
+    /// The field to tell beside the reason.
+    fn field(&self) -> Option<Field> {
+        let of_variant = self.reason() == Some(Reason::Missed(Miss::Variant));
+        self.missed().filter(|_| of_variant)?.field
     }
 
     /// The member that this cache adds to the field.
@@ -192,9 +127,14 @@ impl CacheStatus {
             CacheStatus::Forwarded(forwarded) => forwarded.write(&mut text, answer),
             CacheStatus::Refused(_) => {}
         }
-        if !self.reason().is_empty() {
+        if let Some(reason) = self.reason() {
             text.push_str("; detail=");
-            text.push_str(self.reason());
+            text.push_str(reason.token());
+        }
+        // A token of RFC 9651 §3.3.4 may have a colon, a field name has none.
+        if let Some(field) = self.field() {
+            text.push(':');
+            text.push_str(field.as_str());
         }
         HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
             .expect("tokens and numbers are a field value")
@@ -220,10 +160,20 @@ impl Forwarded {
         Forwarded { fwd_status, ..self }
     }
 
+    /// Why nothing stored could answer, where `fwd` says so.
+    #[must_use]
+    pub fn missed(self, missed: Option<Missed>) -> Forwarded {
+        let is_miss = match self.fwd {
+            Fwd::UriMiss | Fwd::VaryMiss | Fwd::Partial => true,
+            Fwd::Bypass | Fwd::Method | Fwd::Request | Fwd::Stale => false,
+        };
+        Forwarded { missed: missed.filter(|_| is_miss), ..self }
+    }
+
     /// Why.
     #[must_use]
-    pub fn detail(self, detail: Detail) -> Forwarded {
-        Forwarded { detail: Some(detail), ..self }
+    pub fn detail(self, reason: Reason) -> Forwarded {
+        Forwarded { detail: Some(reason), ..self }
     }
 
     fn write(&self, text: &mut String, answer: StatusCode) {
@@ -279,16 +229,23 @@ fn push_number(text: &mut String, number: i64) {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
+    use crate::{
+        policy::Unstorable,
+        reason::{Bypass, Ended, Stale},
+        target::Refusal,
+    };
 
     #[test]
     fn the_field_is_as_rfc_9211_says() {
         let miss = CacheStatus::forwarded(Fwd::UriMiss);
-        let not_stored = Detail::NotStored(Unstorable::NoStore);
+        let not_stored = Reason::NotStored(Unstorable::NoStore);
         let cases = [
             (CacheStatus::Hit { ttl: 29, detail: None }, "larder; hit; ttl=29"),
             (
-                CacheStatus::Hit { ttl: -5, detail: Some(Detail::StaleWhileRevalidate) },
+                CacheStatus::Hit { ttl: -5, detail: Some(Reason::Stale(Stale::WhileRevalidate)) },
                 "larder; hit; ttl=-5; detail=stale-while-revalidate",
             ),
             (
@@ -310,7 +267,7 @@ mod tests {
             ),
             (
                 CacheStatus::Forwarded(Forwarded {
-                    detail: Some(Detail::Bypassed(Bypass::Off)),
+                    detail: Some(Reason::Bypassed(Bypass::Off)),
                     ..CacheStatus::forwarded(Fwd::Bypass)
                 }),
                 "larder; fwd=bypass; detail=cache-off",
@@ -336,7 +293,37 @@ mod tests {
                 CacheStatus::Refused(Refused::Refusal(Refusal::DotSegment)),
                 "larder; detail=dot-segment",
             ),
-            (CacheStatus::Refused(Refused::OnlyIfCached), "larder; detail=only-if-cached"),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(status.value(StatusCode::OK), expected);
+        }
+    }
+
+    #[test]
+    fn the_reason_is_the_last_there_is() {
+        let variant = Some(Missed {
+            why: Miss::Variant,
+            field: Field::of(&HeaderName::from_static("accept-language")),
+        });
+        let other = CacheStatus::forwarded(Fwd::VaryMiss).missed(variant);
+        let not_stored = Reason::NotStored(Unstorable::NoStore);
+        let cases = [
+            (
+                CacheStatus::Forwarded(other),
+                "larder; fwd=vary-miss; detail=variant:accept-language",
+            ),
+            (
+                CacheStatus::Forwarded(other.detail(not_stored)),
+                "larder; fwd=vary-miss; detail=no-store",
+            ),
+            (
+                CacheStatus::Forwarded(CacheStatus::forwarded(Fwd::Request).missed(variant)),
+                "larder; fwd=request",
+            ),
+            (
+                CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached)),
+                "larder; detail=only-if-cached",
+            ),
         ];
         for (status, expected) in cases {
             assert_eq!(status.value(StatusCode::OK), expected);

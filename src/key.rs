@@ -29,7 +29,7 @@ pub struct Parts<'a> {
     pub path: &'a str,
     /// The query as it is forwarded.
     pub query: Option<&'a str>,
-    /// The route's generation: what was stored under other rules of sharing is never found again.
+    /// The route's generation: what was stored under other rules of sharing is never found.
     pub generation: u64,
 }
 
@@ -101,20 +101,28 @@ fn add_optional(hasher: &mut Blake3, part: Option<&[u8]>) {
 /// `None` where it stays as it is.
 #[must_use]
 pub fn query(rule: &Query, query: &str) -> Option<String> {
-    if rule.exclude.is_empty() && !rule.sort {
+    if rule.include.is_empty() && rule.exclude.is_empty() && !rule.sort {
         return None;
     }
-    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let mut pairs: Vec<&str> =
-        query.split('&').filter(|pair| !is_excluded(rule, &name(pair))).collect();
+        query.split('&').filter(|pair| is_kept(rule, parameter(pair))).collect();
     if rule.sort {
-        pairs.sort_by_key(|pair| name(pair));
+        pairs.sort_by_key(|pair| parameter(pair));
     }
     Some(pairs.join("&"))
 }
 
-fn is_excluded(rule: &Query, name: &str) -> bool {
-    rule.exclude.iter().any(|pattern| match pattern.strip_suffix('*') {
+fn parameter(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name)
+}
+
+fn is_kept(rule: &Query, name: &str) -> bool {
+    let included = rule.include.is_empty() || names(&rule.include, name);
+    included && !names(&rule.exclude, name)
+}
+
+fn names(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => name == pattern,
     })
@@ -211,9 +219,12 @@ mod tests {
 
     #[test]
     fn the_query_is_as_the_route_says() {
-        let rule = |exclude: &[&str], sort| Query {
-            exclude: exclude.iter().map(ToString::to_string).collect(),
-            sort,
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let rule =
+            |exclude: &[&str], sort| Query { exclude: names(exclude), sort, ..Query::default() };
+        let include = |include: &[&str], exclude: &[&str]| Query {
+            include: names(include),
+            ..rule(exclude, false)
         };
         let cases = [
             (rule(&[], false), "b=1&a=2", None),
@@ -221,6 +232,10 @@ mod tests {
             (rule(&["a"], false), "a=1&ab=2&a&b", Some("ab=2&b")),
             (rule(&[], true), "b=1&a=2&a=1&c", Some("a=2&a=1&b=1&c")),
             (rule(&["a"], true), "c&b=%20+&a=1", Some("b=%20+&c")),
+            (rule(&["*"], false), "a=1&b", Some("")),
+            (include(&["page", "q"], &[]), "x=1&q=a&page=2&q=b&pages=3", Some("q=a&page=2&q=b")),
+            (include(&["f_*"], &["f_x"]), "f_x=1&f_y=2&g=3&f_xy", Some("f_y=2&f_xy")),
+            (include(&["q"], &[]), "Q=1&%71=2&=q&", Some("")),
         ];
         for (rule, asked, expected) in cases {
             assert_eq!(query(&rule, asked).as_deref(), expected, "{asked} by {rule:?}");

@@ -9,13 +9,16 @@
 //! | [`store`], [`key`] | what the origin said, found by key |
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
-//! | [`reply`], [`body`], [`cache_status`] | what clients see |
+//! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
 //! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`log`], [`counters`] | what operators see |
 //! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
+
+#[macro_use]
+mod tokens;
 
 pub mod body;
 pub mod cache_status;
@@ -29,6 +32,7 @@ pub mod key;
 pub mod log;
 pub mod policy;
 pub mod proxy;
+pub mod reason;
 pub mod reply;
 pub mod server;
 pub mod snapshot;

@@ -9,7 +9,13 @@ mod writer;
 
 use std::{fs::OpenOptions, io, net::IpAddr, sync::Arc};
 
-use crate::{clock::Clock, config, counters::Counters, policy::Now};
+use crate::{
+    clock::Clock,
+    config,
+    counters::Counters,
+    policy::Now,
+    reason::{Missed, Reason},
+};
 use writer::Writer;
 
 /// Lines that may wait for the writer.
@@ -86,8 +92,10 @@ pub struct Record {
     pub status: u16,
     /// The outcome, in the words of RFC 9211: `hit`, or the token of `fwd`.
     pub cache: &'static str,
-    /// Why; empty where there is no more to say.
-    pub reason: &'static str,
+    /// Why, where there is more to say.
+    pub reason: Option<Reason>,
+    /// Why nothing stored could answer, where that is why it went forward.
+    pub missed: Option<Missed>,
     /// Bytes of the response body sent.
     pub bytes: u64,
     /// The body broke off, or the client left before its end.

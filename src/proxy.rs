@@ -24,14 +24,15 @@ use tokio::sync::oneshot;
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Collapsed, Detail, Forwarded},
+    cache_status::{CacheStatus, Collapsed, Forwarded},
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     config::Config,
     counters::Counters,
     fields::Upgrade,
     log::AccessLog,
-    policy::{self, Decision, Exchange, Fwd, Meta, Received, Unstorable, validation::Condition},
+    policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
+    reason::{Reason, Stale},
     reply::{self, Answer, Failure},
     server::Peer,
     snapshot::Snapshot,
@@ -39,8 +40,10 @@ use crate::{
     upstream::{RequestBody, ResponseBody},
     visit::{Arrived, Visit},
 };
+use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
+use steps::Room;
 use variants::Named;
 
 /// How long a client waits for a validation while it could have the stored response
@@ -138,21 +141,22 @@ impl Proxy {
             return reply::options();
         }
         if !route.cache.on || visit.upgrade != Upgrade::No {
-            return Box::pin(self.pass(visit, once, Fwd::Bypass)).await;
+            let told = CacheStatus::forwarded(Fwd::Bypass);
+            return Box::pin(self.pass(visit, once, told)).await;
         }
-        let Found { place, stored, part } =
+        let Found { place, stored, part, missed } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
         if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
             return answer;
         }
         let now = visit.arrived;
         let fetch = |visit: Visit, stored, fwd| {
-            Fetch::new(Arc::new(visit), place, stored, fwd).beside(part, now)
+            Fetch::new(Arc::new(visit), place, stored, fwd).missed(missed).beside(part, now)
         };
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
-                let answer = self.hit(&visit, &stored, Some(Detail::StaleWhileRevalidate));
+                let answer = self.hit(&visit, &stored, Some(Reason::Stale(Stale::WhileRevalidate)));
                 self.refresh(fetch(visit, Some(stored), Fwd::Stale));
                 answer
             }
@@ -160,7 +164,10 @@ impl Proxy {
                 Box::pin(self.follow(fetch(visit, Some(stored), fwd))).await
             }
             Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
-            Decision::Pass(fwd) => Box::pin(self.pass(visit, once, fwd)).await,
+            Decision::Pass(fwd) => {
+                let told = CacheStatus::forwarded(fwd).missed(missed);
+                Box::pin(self.pass(visit, once, told)).await
+            }
             Decision::Unsatisfiable => reply::only_if_cached(),
         }
     }
@@ -243,7 +250,7 @@ impl Proxy {
                 is_for(&arrival.place, &arrival.head.meta)?;
                 let reader = arrival.filling.reader().ok_or(Company::Alone)?;
                 let told = told.stored(&arrival.head.meta, now);
-                let status = CacheStatus::Forwarded(told.with_status(Some(arrival.head.status)));
+                let status = CacheStatus::Forwarded(told.with_status(Some(arrival.answered)));
                 Ok(reply::arriving(visit, &arrival, reader, now, status))
             }
             Progress::Done(Outcome::Entry { place, entry, fwd_status }) => {
@@ -290,22 +297,23 @@ impl Proxy {
             return;
         }
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
-        let Judged { response, received, exchange } = match asked {
+        let Judged { response, admitted, exchange } = match asked {
             Ok(judged) => judged,
             Err(failure) => {
                 let stale = fetch.may_stand_in(self.clock.now());
                 return duty.finish(Outcome::Failed { fault: Fault::Silent(failure), stale });
             }
         };
-        match received {
-            Received::Storable(meta) => self.take_in(&fetch, duty, response, meta).await,
-            Received::Validated => self.freshen(&fetch, duty, &response, exchange),
-            Received::StaleIfError => {
+        match admitted {
+            Admitted::Stored(meta, room) => {
+                self.take_in(&fetch, duty, response, (meta, room)).await;
+            }
+            Admitted::Validated => self.freshen(&fetch, duty, &response, exchange),
+            Admitted::StaleIfError => {
                 let (fault, stale) = (Fault::Answered(response.status()), fetch.stored.clone());
                 duty.finish(Outcome::Failed { fault, stale });
             }
-            Received::Unstorable(reason) => self.give(&fetch, duty.owner, response, reason),
-            Received::Mismatched => {}
+            Admitted::Unstorable(reason) => self.give(&fetch, duty.owner, response, reason),
         }
     }
 
@@ -337,14 +345,11 @@ impl Proxy {
                 _ => Named::Clear,
             };
             let received = fetch.judge(exchange, response.status(), response.headers());
-            let useless = named == Named::Unclear
-                || received == Received::Mismatched
-                || !self.can_complete(fetch, received, &response);
-            if useless {
-                fetch.ask_afresh();
-                continue;
+            let admitted = self.admit(fetch, received, &response);
+            match admitted.filter(|_| named == Named::Clear) {
+                Some(admitted) => return Some(Ok(Judged { response, admitted, exchange })),
+                None => fetch.ask_afresh(),
             }
-            return Some(Ok(Judged { response, received, exchange }));
         }
     }
 
@@ -354,19 +359,15 @@ impl Proxy {
         fetch: &Fetch,
         duty: Duty,
         mut response: Response<ResponseBody>,
-        meta: Meta,
+        (meta, room): (Meta, Room),
     ) {
         let Duty { leader, owner } = duty;
-        let room = match self.room_for(fetch, &response) {
-            Ok(room) => room,
-            Err(reason) => return self.give(fetch, owner, response, reason),
-        };
         let own = steps::withhold(response.headers_mut(), &fetch.visit);
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());
-            let answered = fetch.answered(head.status);
-            let told = fetch.told().stored(&head.meta, now).with_status(Some(answered));
+            let answered = Some(arrival.answered);
+            let told = fetch.told().stored(&head.meta, now).with_status(answered);
             let status = CacheStatus::Forwarded(told);
             let answer = reply::arriving(&fetch.visit, &arrival, reader, now, status);
             let _ = owner.send(answer.with(&own));
@@ -379,7 +380,8 @@ impl Proxy {
         match self.complete(fetch, &arrival, fill) {
             Ok(entry) => {
                 self.keep(&leader, &place, &entry);
-                leader.finish(Outcome::Entry { place, entry, fwd_status: None });
+                let fwd_status = Some(arrival.answered);
+                leader.finish(Outcome::Entry { place, entry, fwd_status });
             }
             Err(reason) => self.stop_sharing(fetch, reason),
         }
@@ -393,22 +395,18 @@ impl Proxy {
         response: Response<ResponseBody>,
         reason: Unstorable,
     ) {
-        // The rest alone is no answer; who waits for it looks again.
-        if fetch.part.is_some() {
-            return;
-        }
         // An error is of this moment: what comes next may be shared again.
         let status = response.status();
         if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
             self.stop_sharing(fetch, reason);
         }
         let told = fetch.told().with_status(Some(response.status()));
-        let status = CacheStatus::Forwarded(told.detail(Detail::NotStored(reason)));
+        let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
         let _ = owner.send(Answer::new(reply::relayed_fetch(&fetch.visit, response), status));
     }
 
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.
-    async fn pass(self: &Arc<Self>, visit: Visit, once: Once, fwd: Fwd) -> Answer {
+    async fn pass(self: &Arc<Self>, visit: Visit, once: Once, told: Forwarded) -> Answer {
         let mut head = visit.forwarded();
         let condition = self.settle_conditions(&visit, &once.snapshot, &mut head).await;
         if condition == Condition::Failed {
@@ -425,26 +423,27 @@ impl Proxy {
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
-        let told = CacheStatus::forwarded(fwd);
         let response = match visit.route.upstream.send(head, body, &sent).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
-                let status = CacheStatus::Forwarded(told.detail(Detail::Failed(failure.token())));
+                let status = CacheStatus::Forwarded(told.detail(Reason::Failed(failure.reason())));
                 return Answer::new(reply::failed(&failure), status);
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };
-        let kept = keeper.and_then(|keeper| keeper.judge(self, exchange, &response));
+        let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
-        if let Some(kept) = kept {
-            return self.relay_and_keep(kept, response, told);
-        }
-        let answer = (response.status(), response.headers());
-        let detail = fetch::why_passed(&visit, fwd, answer, exchange.response);
-        let told = Forwarded { detail, ..told };
-        let status = CacheStatus::Forwarded(told);
+        let detail = match kept {
+            Some(Ok(kept)) => return self.relay_and_keep(kept, response, told),
+            Some(Err(Some(reason))) => Some(Reason::NotStored(reason)),
+            Some(Err(None)) | None => {
+                let answer = (response.status(), response.headers());
+                fetch::why_passed(&visit, told.fwd, answer, exchange.response)
+            }
+        };
+        let status = CacheStatus::Forwarded(Forwarded { detail, ..told });
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {
                 self.tunnel((once.upgrade, once.peer), response, status)

@@ -14,7 +14,7 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Detail, Forwarded, Refused},
+    cache_status::{CacheStatus, Forwarded},
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
@@ -24,6 +24,7 @@ use crate::{
         ranges,
         validation::{self, Precondition},
     },
+    reason::{Ended, Failed, Reason, Refused, Stale},
     store::{Entry, Head},
     target::Refusal,
     upstream::{self, ClientFault, ResponseBody},
@@ -75,7 +76,7 @@ pub struct Failure(Arc<upstream::Error>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     Refused(Refusal),
-    Upstream(StatusCode, &'static str),
+    Upstream(StatusCode, Failed),
     OnlyIfCached,
     PreconditionFailed,
 }
@@ -211,7 +212,7 @@ fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) 
     let seconds = head.meta.age(now) / 1000;
     let from_store = match status {
         CacheStatus::Hit { .. } => true,
-        CacheStatus::Forwarded(told) => told.detail == Some(Detail::StaleIfError),
+        CacheStatus::Forwarded(told) => told.detail == Some(Reason::Stale(Stale::IfError)),
         CacheStatus::Refused(_) => false,
     };
     // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
@@ -239,35 +240,36 @@ pub fn options() -> Answer {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-    Answer::new(response, CacheStatus::Refused(Refused::MaxForwards))
+    Answer::new(response, CacheStatus::Refused(Refused::Ended(Ended::MaxForwards)))
 }
 
 /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
 #[must_use]
 pub fn only_if_cached() -> Answer {
-    let status = CacheStatus::Refused(Refused::OnlyIfCached);
+    let status = CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached));
     Answer::new(trouble(Trouble::OnlyIfCached), status)
 }
 
 /// If-Match names nothing that is known to be current.
 #[must_use]
 pub fn precondition_failed() -> Answer {
-    let status = CacheStatus::Refused(Refused::Precondition);
+    let status = CacheStatus::Refused(Refused::Ended(Ended::Precondition));
     Answer::new(trouble(Trouble::PreconditionFailed), status)
 }
 
 /// A fetch ended without an answer for the one who led it: it must not wait for ever.
 #[must_use]
 pub fn lost(told: Forwarded) -> Answer {
-    let told = told.detail(Detail::Failed("fetch-lost"));
-    let response = trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, "fetch-lost"));
+    let told = told.detail(Reason::Failed(Failed::FetchLost));
+    let response = trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::FetchLost));
     Answer::new(response, CacheStatus::Forwarded(told))
 }
 
 /// The upstream agreed to another protocol on a connection that cannot change.
 #[must_use]
 pub fn refused_upgrade(status: CacheStatus) -> Answer {
-    Answer::new(trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, "bad-response")), status)
+    let failed = Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::BadResponse);
+    Answer::new(trouble(failed), status)
 }
 
 /// The upstream agreed to another protocol: its own 101, for the client's hop.
@@ -287,7 +289,7 @@ pub fn switching(mut head: http::response::Parts, status: CacheStatus) -> Answer
 /// An upstream gave no answer.
 #[must_use]
 pub fn failed(failure: &Failure) -> Response<Body> {
-    trouble(Trouble::Upstream(failure.status(), failure.token()))
+    trouble(Trouble::Upstream(failure.status(), failure.reason()))
 }
 
 impl Failure {
@@ -297,28 +299,30 @@ impl Failure {
         self.told().0
     }
 
-    /// Its name in Cache-Status and in the log.
+    /// Its name.
     #[must_use]
-    pub fn token(&self) -> &'static str {
+    pub fn reason(&self) -> Failed {
         self.told().1
     }
 
-    fn told(&self) -> (StatusCode, &'static str) {
+    fn told(&self) -> (StatusCode, Failed) {
         match &*self.0 {
-            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "upstream-busy"),
-            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, "connect-failed"),
-            upstream::Error::ConnectTimeout(_) => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
+            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
+            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, Failed::Connect),
+            upstream::Error::ConnectTimeout(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, Failed::ConnectTimeout)
+            }
             upstream::Error::FirstByteTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, "first-byte-timeout")
+                (StatusCode::GATEWAY_TIMEOUT, Failed::FirstByteTimeout)
             }
             upstream::Error::Http(_) | upstream::Error::Framing(_) => {
-                (StatusCode::BAD_GATEWAY, "bad-response")
+                (StatusCode::BAD_GATEWAY, Failed::BadResponse)
             }
             upstream::Error::Client(ClientFault::Idle) => {
-                (StatusCode::REQUEST_TIMEOUT, "request-body-timeout")
+                (StatusCode::REQUEST_TIMEOUT, Failed::RequestBodyTimeout)
             }
             upstream::Error::Client(ClientFault::Broken) => {
-                (StatusCode::BAD_REQUEST, "request-body-broken")
+                (StatusCode::BAD_REQUEST, Failed::RequestBodyBroken)
             }
         }
     }
@@ -346,7 +350,7 @@ impl std::fmt::Display for Failure {
 fn trouble(trouble: Trouble) -> Response<Body> {
     let (status, why) = match trouble {
         Trouble::Refused(refusal) => (refused_with(refusal), refusal.to_string()),
-        Trouble::Upstream(status, token) => (status, token.replace('-', " ")),
+        Trouble::Upstream(status, failed) => (status, failed.token().replace('-', " ")),
         Trouble::OnlyIfCached => (StatusCode::GATEWAY_TIMEOUT, "not in the cache".to_owned()),
         Trouble::PreconditionFailed => {
             (StatusCode::PRECONDITION_FAILED, "no current entity-tag matches".to_owned())

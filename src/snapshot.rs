@@ -4,6 +4,8 @@
 //! What has state lives on across reloads: an upstream whose configuration is
 //! the same keeps its pool.
 
+mod sharing;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
@@ -13,6 +15,7 @@ use crate::{
     config::{self, Config, routes::Table},
     upstream::Upstream,
 };
+use sharing::Sharing;
 
 /// One configuration, ready for requests.
 #[derive(Debug)]
@@ -24,8 +27,8 @@ pub struct Snapshot {
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
-    /// The highest generation that a route ever had.
-    generations: u64,
+    /// Reloads so far that took a route's sharing away.
+    departures: u64,
 }
 
 /// One route.
@@ -33,9 +36,11 @@ pub struct Snapshot {
 pub struct Route {
     /// Part of every key on it.
     pub name: String,
-    /// Part of every key on it, too: another one whenever what may be shared has changed, or the
-    /// route was not there meanwhile.
+    /// Part of every key on it, too: another one where other things may be shared, or where the
+    /// route was not there meanwhile and so missed what became invalid. From equal configurations,
+    /// processes that never reloaded work out the same.
     pub generation: u64,
+    sharing: Sharing,
     /// Where its requests go.
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
@@ -65,18 +70,18 @@ impl Snapshot {
             upstreams.insert(wanted.name.clone(), upstream);
         }
         let body_idle = config.timeouts.body_idle;
-        let mut generations = previous.map_or(0, |it| it.generations);
+        let sharings: Vec<Sharing> = config.routes.iter().map(Sharing::of).collect();
+        let departures = previous.map_or(0, |it| it.departures_before(&sharings));
         let mut routes = Vec::new();
-        for wanted in &config.routes {
+        for (wanted, sharing) in config.routes.iter().zip(sharings) {
             let upstream = upstreams.get(&wanted.upstream);
             let upstream = upstream.ok_or_else(|| format!("no upstream {:?}", wanted.upstream))?;
-            let generation = previous.and_then(|it| it.generation(wanted)).unwrap_or_else(|| {
-                generations += 1;
-                generations
-            });
+            let kept = previous.and_then(|it| it.generation(sharing));
+            let generation = kept.unwrap_or_else(|| sharing.generation(departures));
             routes.push(Arc::new(Route {
                 name: wanted.name.clone(),
                 generation,
+                sharing,
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
                 body_idle,
@@ -85,14 +90,21 @@ impl Snapshot {
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, upstreams, generations })
+        Ok(Snapshot { routes, table, trusted_proxies, upstreams, departures })
     }
 
-    /// The generation of a route that shares as `wanted` does.
-    fn generation(&self, wanted: &config::Route) -> Option<u64> {
-        let same = |it: &&Arc<Route>| {
-            it.name == wanted.name && it.cache.rules.sharing() == wanted.cache.rules.sharing()
-        };
-        self.routes.iter().find(same).map(|it| it.generation)
+    /// The generation of the route that shares just so.
+    fn generation(&self, sharing: Sharing) -> Option<u64> {
+        self.routes.iter().find(|it| it.sharing == sharing).map(|it| it.generation)
+    }
+
+    /// The departures once `next` is all that there is: should what leaves now come back, it finds
+    /// nothing of what it had.
+    fn departures_before(&self, next: &[Sharing]) -> u64 {
+        let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
+        self.departures + u64::from(leaves)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,53 +18,37 @@ pub enum Scheme {
     Https,
 }
 
-/// A request that is not let in: the answer, and what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// HTTP/1.1 wants one Host (RFC 9112 §3.2).
-    #[error("exactly one Host field is needed")]
-    Host,
-    /// The Host, or the authority, is none.
-    #[error("the Host field is malformed")]
-    BadHost,
-    /// The request target and Host name different hosts.
-    #[error("the request target and the Host field contradict each other")]
-    Contradiction,
-    /// Neither origin-form nor absolute-form (RFC 9112 §3.2).
-    #[error("the request target is neither a path nor a URI")]
-    Form,
-    /// A `.` or `..` segment, however it is spelled.
-    #[error("the path has a dot segment")]
-    DotSegment,
-    /// An encoded NUL.
-    #[error("the path has an encoded NUL")]
-    Nul,
-    /// TRACE or CONNECT.
-    #[error("this method is not served here")]
-    Method,
-    /// A transfer coding besides chunked (RFC 9112 §6.1).
-    #[error("chunked is the only transfer coding served here")]
-    Coding,
-    /// No route matches and there is no default upstream.
-    #[error("nothing is served here")]
-    NoRoute,
-}
-
-impl Refusal {
-    /// Its name in Cache-Status and in the log.
-    #[must_use]
-    pub fn token(self) -> &'static str {
-        match self {
-            Refusal::Host => "host",
-            Refusal::BadHost => "bad-host",
-            Refusal::Contradiction => "contradiction",
-            Refusal::Form => "form",
-            Refusal::DotSegment => "dot-segment",
-            Refusal::Nul => "nul",
-            Refusal::Method => "method",
-            Refusal::Coding => "coding",
-            Refusal::NoRoute => "no-route",
-        }
+tokens! {
+    /// A request that is not let in: the answer, and what to do about it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Refusal {
+        /// HTTP/1.1 wants one Host (RFC 9112 §3.2).
+        #[error("exactly one Host field is needed")]
+        Host => "host",
+        /// The Host, or the authority, is none.
+        #[error("the Host field is malformed")]
+        BadHost => "bad-host",
+        /// The request target and Host name different hosts.
+        #[error("the request target and the Host field contradict each other")]
+        Contradiction => "contradiction",
+        /// Neither origin-form nor absolute-form (RFC 9112 §3.2).
+        #[error("the request target is neither a path nor a URI")]
+        Form => "form",
+        /// A `.` or `..` segment, however it is spelled.
+        #[error("the path has a dot segment")]
+        DotSegment => "dot-segment",
+        /// An encoded NUL.
+        #[error("the path has an encoded NUL")]
+        Nul => "nul",
+        /// TRACE or CONNECT.
+        #[error("this method is not served here")]
+        Method => "method-not-allowed",
+        /// A transfer coding besides chunked (RFC 9112 §6.1).
+        #[error("chunked is the only transfer coding served here")]
+        Coding => "coding",
+        /// No route matches and there is no default upstream.
+        #[error("nothing is served here")]
+        NoRoute => "no-route",
     }
 }
 

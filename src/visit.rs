@@ -8,7 +8,11 @@ use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
     key::{self, Key},
-    policy::{Asked, Now, rules::Cookies},
+    policy::{
+        Asked, Now,
+        cookies::{self, KEY_COOKIES},
+        rules::Cookies,
+    },
     server::PeerAddr,
     snapshot::{Route, Snapshot},
     store::Name,
@@ -87,9 +91,12 @@ impl Visit {
         believed.host = believed.host.filter(|host| *host != authority);
         let route = route(snapshot, &head, &authority)?;
         let target = head.uri.path_and_query().cloned().ok_or(Refusal::Form)?;
-        apply_query(&route, &mut head);
-        drop_cookies(&route, &mut head);
         let asked = Asked::new(&head, content, &route.cache.rules);
+        // What the cache has no part in is forwarded as it came.
+        if !asked.bypass {
+            apply_query(&route, &mut head);
+            apply_cookies(&route, &mut head);
+        }
         let primary = primary(&route, &believed, &authority, &head);
         let arrived = at;
         Ok(Visit {
@@ -120,9 +127,9 @@ impl Visit {
         visit.head.uri = http::Uri::from_parts(uri).ok()?;
         visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
         (visit.content, visit.upgrade) = (false, Upgrade::No);
-        apply_query(&visit.route, &mut visit.head);
-        drop_cookies(&visit.route, &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
+        apply_query(&visit.route, &mut visit.head);
+        apply_cookies(&visit.route, &mut visit.head);
         visit.primary = primary(&visit.route, &visit.believed, &visit.authority, &visit.head);
         Some(visit)
     }
@@ -163,10 +170,11 @@ impl Visit {
         uri.path_and_query = Some(self.target.clone());
         head.uri = http::Uri::from_parts(uri).ok()?;
         let route = route(snapshot, &head, &self.authority).ok()?;
+        let rules = &route.cache.rules;
+        let cookie = cookies::has_others(&head.headers, &rules.key.cookies);
+        let asked = Asked { cookie, range: false, ..Asked::new(&head, false, rules) };
         apply_query(&route, &mut head);
-        let cookie = head.headers.contains_key(header::COOKIE);
-        let asked = Asked::new(&head, false, &route.cache.rules);
-        let asked = Asked { cookie, range: false, ..asked };
+        let _ = select_cookies(&route, &mut head);
         let primary = primary(&route, &self.believed, &self.authority, &head);
         Some(Visit { head, content: false, asked, route, primary, ..self.clone() })
     }
@@ -207,6 +215,7 @@ impl Visit {
             version: head.version,
             upgrade: self.upgrade,
         };
+        head.headers.remove(KEY_COOKIES);
         fields::forward(&mut head.headers, forwarding);
         head.uri = origin_form(&head);
         head.extensions = http::Extensions::new();
@@ -265,12 +274,31 @@ fn apply_query(route: &Route, head: &mut request::Parts) {
     }
 }
 
-/// A Cookie that the operator ignores is not forwarded, and so can select nothing.
-fn drop_cookies(route: &Route, head: &mut request::Parts) {
+/// Cookies that the operator ignores are not forwarded, and so can select nothing; those of the key
+/// are forwarded alone.
+fn apply_cookies(route: &Route, head: &mut request::Parts) {
+    let kept = select_cookies(route, head);
     let ignored = route.cache.rules.cookies == Cookies::Ignore;
     if ignored && matches!(head.method, Method::GET | Method::HEAD) {
-        head.headers.remove(header::COOKIE);
+        match kept {
+            Some(kept) => drop(head.headers.insert(header::COOKIE, kept)),
+            None => drop(head.headers.remove(header::COOKIE)),
+        }
     }
+}
+
+/// Makes the cookies of the key one field that selects by them, and gives it.
+fn select_cookies(route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
+    let names = &route.cache.rules.key.cookies;
+    if names.is_empty() {
+        return None;
+    }
+    let kept = cookies::only(&head.headers, names);
+    match &kept {
+        Some(kept) => drop(head.headers.insert(KEY_COOKIES, kept.clone())),
+        None => drop(head.headers.remove(KEY_COOKIES)),
+    }
+    kept
 }
 
 fn primary(route: &Route, believed: &Believed, authority: &str, head: &request::Parts) -> Key {

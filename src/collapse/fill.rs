@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use super::budget::Claim;
 use crate::{
     clock::Clock,
-    policy::Mono,
+    policy::{Mono, Unstorable},
     store::{BodyHasher, BodyId},
 };
 
@@ -400,6 +400,20 @@ impl Body for Reader {
         let read = state.seats[self.seat].as_ref().map_or(0, |seat| seat.next);
         let left = self.shared.declared.map(|declared| declared.saturating_sub(read));
         left.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl Reader {
+    /// Why the body is not stored after all, as far as is known by now.
+    #[must_use]
+    pub fn not_stored(&self) -> Option<Unstorable> {
+        let state = self.shared.state.lock();
+        match (state.spilled, state.end) {
+            (Some(Spilled::TooLarge), _) => Some(Unstorable::TooLarge),
+            (Some(Spilled::NoRoom), _) => Some(Unstorable::NoRoom),
+            (None, Some(Err(Aborted))) => Some(Unstorable::Incomplete),
+            (None, Some(Ok(())) | None) => None,
+        }
     }
 }
 

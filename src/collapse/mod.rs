@@ -73,6 +73,8 @@ pub enum Progress {
 pub struct Arrival {
     /// How it begins.
     pub head: Head,
+    /// The origin's status, which may be that of the rest alone.
+    pub answered: StatusCode,
     /// Where it will be stored.
     pub place: Place,
     /// Its body.

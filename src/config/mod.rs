@@ -172,6 +172,8 @@ pub struct Compression {
 /// What of the query is part of the key. The same query is forwarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
+    /// The only parameters that are kept, where there are any here; written as in `exclude`.
+    pub include: Vec<String>,
     /// Parameters left out, by name; one `*` at the end stands for any rest.
     pub exclude: Vec<String>,
     /// Parameters are ordered by name; equal names keep their order.

@@ -4,7 +4,10 @@
 use std::{cell::RefCell, io::Write, net::IpAddr};
 
 use super::Record;
-use crate::policy::{Now, Wall};
+use crate::{
+    policy::{Now, Wall},
+    reason::{Missed, Reason},
+};
 
 const DAY: i64 = 86_400_000;
 
@@ -33,7 +36,11 @@ fn write(to: &mut Vec<u8>, record: &Record, now: Now) {
     text(to, b",\"path\":\"", record.path.as_bytes());
     number(to, b",\"status\":", u64::from(record.status));
     text(to, b",\"cache\":\"", record.cache.as_bytes());
-    text(to, b",\"reason\":\"", record.reason.as_bytes());
+    let reason = record.reason.map_or("", Reason::token);
+    text(to, b",\"reason\":\"", reason.as_bytes());
+    if let Some(missed) = record.missed {
+        miss(to, missed, record.reason);
+    }
     number(to, b",\"bytes\":", record.bytes);
     if record.torn {
         to.extend_from_slice(b",\"torn\":true");
@@ -41,6 +48,16 @@ fn write(to: &mut Vec<u8>, record: &Record, now: Now) {
     number(to, b",\"head_ms\":", record.head_ms.max(0).unsigned_abs());
     number(to, b",\"total_ms\":", now.mono.since(record.started.mono).unsigned_abs());
     to.extend_from_slice(b"}\n");
+}
+
+/// Why nothing stored could answer, where `reason` is another, and the field that told it apart.
+fn miss(to: &mut Vec<u8>, missed: Missed, reason: Option<Reason>) {
+    if reason != Some(Reason::Missed(missed.why)) {
+        text(to, b",\"miss\":\"", missed.why.token().as_bytes());
+    }
+    if let Some(field) = missed.field {
+        text(to, b",\"field\":\"", field.as_str().as_bytes());
+    }
 }
 
 fn client(to: &mut Vec<u8>, client: Option<IpAddr>) {

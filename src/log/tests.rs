@@ -9,7 +9,10 @@ use std::{
 use parking_lot::Mutex;
 
 use super::*;
-use crate::{clock::Manual, policy::Wall};
+use crate::{
+    clock::Manual,
+    policy::{Unstorable, Wall},
+};
 
 const NOON: i64 = 1_795_262_400_000;
 
@@ -61,7 +64,8 @@ fn record(log: &AccessLog, path: &str) -> Record {
         path: path.into(),
         status: 200,
         cache: "hit",
-        reason: "",
+        reason: None,
+        missed: None,
         bytes: 1234,
         torn: false,
         head_ms: 2,
@@ -77,7 +81,8 @@ fn a_request_is_one_line_of_json() {
     manual.advance(Duration::from_millis(17));
     drop(first);
     let mut second = record(&log, "/\"");
-    (second.client, second.torn, second.reason) = (None, true, "no-store");
+    (second.client, second.torn, second.reason) =
+        (None, true, Some(Reason::NotStored(Unstorable::NoStore)));
     drop((second, log));
     let expected = concat!(
         r#"{"time":"2026-11-21T12:00:00.000Z","client":"192.0.2.1","method":"GET","#,

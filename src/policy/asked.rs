@@ -2,7 +2,7 @@
 
 use http::{header, request};
 
-use super::{Rules, cache_control::RequestDirectives, rules::Cookies};
+use super::{Rules, cache_control::RequestDirectives, cookies, rules::Cookies};
 
 /// The facts of one request that the policy judges by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Asked {
     pub directives: RequestDirectives,
     /// It carries Authorization.
     pub authorization: bool,
-    /// It carries Cookie, and the operator does not ignore it.
+    /// It carries cookies that are not part of the key, and the operator does not ignore them.
     pub cookie: bool,
     /// It carries Range.
     pub range: bool,
@@ -21,6 +21,10 @@ pub struct Asked {
     pub precondition: bool,
     /// It has content, whose meaning a cache cannot know.
     pub content: bool,
+    /// The operator keeps it away from the cache (`bypass_when`).
+    pub bypass: bool,
+    /// The operator forbids to store its answer (`no_store_when`).
+    pub no_store: bool,
 }
 
 /// A request method, as a cache sees it.
@@ -56,10 +60,13 @@ impl Asked {
             method: Method::from(&head.method),
             directives: RequestDirectives::of(&head.headers),
             authorization: carries(header::AUTHORIZATION),
-            cookie: rules.cookies == Cookies::Rfc && carries(header::COOKIE),
+            cookie: rules.cookies == Cookies::Rfc
+                && cookies::has_others(&head.headers, &rules.key.cookies),
             range: carries(header::RANGE),
             precondition: carries(header::IF_MATCH) || carries(header::IF_UNMODIFIED_SINCE),
             content,
+            bypass: rules.bypass_when.iter().any(|it| it.holds(head)),
+            no_store: rules.no_store_when.request.iter().any(|it| it.holds(head)),
         }
     }
 }

@@ -5,13 +5,15 @@
 //! [`ranges`] (RFC 9110 §14), [`partial`] (§3.3, §3.4), [`invalidation`] (§4.4), [`groups`]
 //! (RFC 9875). Beside them the two
 //! values that they judge by: [`Asked`], what the request says, and [`Rules`],
-//! what the operator says. Nothing here waits, reads a clock, logs, or knows
+//! what the operator says, with [`conditions`] and [`cookies`] that it names. Nothing here waits, reads a clock, logs, or knows
 //! the store: the time is passed in, the answer is an enum.
 
 pub mod asked;
 pub mod cache_control;
 pub mod coded_tag;
 pub mod coding;
+pub mod conditions;
+pub mod cookies;
 pub mod encoding;
 pub mod freshness;
 pub mod groups;

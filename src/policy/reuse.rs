@@ -78,9 +78,10 @@ pub fn decide<S: AsRef<Meta>>(
         (None, Ok(stored)) => reuse(asked, rules, stored, now),
         (None, Err(fwd)) => miss(asked, fwd),
     };
-    match asked.directives.only_if_cached {
-        true => unforwarded(decision),
-        false => decision,
+    match asked {
+        _ if asked.directives.only_if_cached => unforwarded(decision),
+        _ if asked.no_store => unstored(decision),
+        _ => decision,
     }
 }
 
@@ -110,7 +111,7 @@ pub fn satisfies(asked: &Asked, rules: &Rules, arrived: Now, meta: &Meta, now: N
 fn forwarded_anyway(asked: &Asked, rules: &Rules) -> Option<Fwd> {
     let bypassed = asked.authorization && rules.authorization == Authorization::Bypass;
     match asked {
-        _ if asked.content || bypassed => Some(Fwd::Bypass),
+        _ if asked.content || asked.bypass || bypassed => Some(Fwd::Bypass),
         _ if asked.directives.no_store || asked.precondition => Some(Fwd::Request),
         _ => None,
     }
@@ -171,6 +172,16 @@ fn unforwarded<S>(decision: Decision<S>) -> Decision<S> {
         | Decision::Fetch(_)
         | Decision::Pass(_)
         | Decision::Unsatisfiable => Decision::Unsatisfiable,
+    }
+}
+
+/// What the operator forbids to store may be answered by what is stored, and else is this client's
+/// alone: nothing stored is replaced, freshened or refreshed by it.
+fn unstored<S>(decision: Decision<S>) -> Decision<S> {
+    match decision {
+        Decision::ServeStale(_) => Decision::Pass(Fwd::Stale),
+        Decision::Validate(_, fwd) | Decision::Fetch(fwd) => Decision::Pass(fwd),
+        Decision::Serve(_) | Decision::Pass(_) | Decision::Unsatisfiable => decision,
     }
 }
 

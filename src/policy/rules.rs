@@ -1,5 +1,12 @@
 //! What the operator says of a route, where HTTP leaves the choice.
 
+use http::{HeaderName, header};
+
+use super::{
+    conditions::{NoStoreWhen, OfRequest},
+    cookies::KEY_COOKIES,
+};
+
 /// The caching rules of one route, compiled. All durations are seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -27,6 +34,22 @@ pub struct Rules {
     pub set_cookie: SetCookie,
     /// Whether a client may demand a fresher response (RFC 9111 §5.2.1).
     pub request_cache_control: RequestCacheControl,
+    /// Which requests the cache has no part in.
+    pub bypass_when: Vec<OfRequest>,
+    /// Which answers are not stored.
+    pub no_store_when: NoStoreWhen,
+    /// What of a request's fields is part of its key.
+    pub key: KeyFields,
+}
+
+/// Fields whose values choose among the answers for one target, as if Vary named them
+/// (RFC 9111 §4.1): so what makes the target invalid makes all of them invalid.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyFields {
+    /// By name, sorted, each once.
+    pub headers: Vec<HeaderName>,
+    /// The names of single cookies, sorted, each once.
+    pub cookies: Vec<String>,
 }
 
 /// How requests with Authorization are served.
@@ -74,11 +97,20 @@ pub enum RequestCacheControl {
 }
 
 impl Rules {
-    /// What may be shared with whom: where this differs, nothing stored under the one is for the
-    /// other.
+    /// The fields that choose among the answers for one target, besides those that Vary names.
+    pub fn selecting(&self) -> impl Iterator<Item = HeaderName> {
+        let isolated = self.authorization == Authorization::Isolate;
+        let credential = isolated.then_some(header::AUTHORIZATION);
+        let cookies = (!self.key.cookies.is_empty()).then_some(KEY_COOKIES);
+        self.key.headers.iter().cloned().chain(credential).chain(cookies)
+    }
+
+    /// Whether a selecting field tells users apart: what one of them is told is nobody else's
+    /// news.
     #[must_use]
-    pub fn sharing(&self) -> (Authorization, Cookies, SetCookie) {
-        (self.authorization, self.cookies, self.set_cookie)
+    pub fn tells_users_apart(&self, name: &HeaderName) -> bool {
+        [header::AUTHORIZATION, header::COOKIE, KEY_COOKIES].contains(name)
+            || self.key.headers.contains(name)
     }
 }
 
@@ -97,6 +129,9 @@ impl Default for Rules {
             cookies: Cookies::default(),
             set_cookie: SetCookie::default(),
             request_cache_control: RequestCacheControl::default(),
+            bypass_when: Vec::new(),
+            no_store_when: NoStoreWhen::default(),
+            key: KeyFields::default(),
         }
     }
 }

@@ -9,7 +9,7 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::field;
+use super::{cookies::KEY_COOKIES, field};
 
 /// More members than this are no negotiation, and compared as they were written.
 const MAX_MEMBERS: usize = 32;
@@ -22,7 +22,7 @@ const FULL_WEIGHT: u16 = 1000;
 /// The pieces of two values are the same, taken together, only where the values mean the same.
 pub fn normalise(asked: &HeaderMap, name: &HeaderName, mut add: impl FnMut(&[u8])) {
     if !is_weighted(name) || add_weighted(asked, name, &mut add).is_none() {
-        let exact = *name == header::COOKIE || *name == header::AUTHORIZATION;
+        let exact = [header::COOKIE, header::AUTHORIZATION, KEY_COOKIES].contains(name);
         let mut between: &[u8] = b"";
         for line in field::lines(asked, name.clone()) {
             add(between);

@@ -65,8 +65,8 @@ pub struct Validating<'a> {
 }
 
 /// Judges a response (§3, §4.3.3). Of several reasons not to store it the first is named: its
-/// status, the request, the response's own directives, Authorization (§3.5), Set-Cookie, Vary,
-/// freshness, and last whether freshness that is ours may be given to this request.
+/// status, the request, the response's own directives, the operator's conditions, Authorization
+/// (§3.5), Set-Cookie, Vary, freshness, and last whether freshness that is ours may be given to this request.
 #[must_use]
 pub fn receive(context: Context<'_>, status: StatusCode, headers: &HeaderMap) -> Received {
     if let Some(validating) = context.validating {
@@ -159,6 +159,7 @@ pub(super) fn storable(
     understand(&mut directives, status)?;
     allowed_by_request(context, status)?;
     allowed_by_response(&directives)?;
+    allowed_by_conditions(context, status, headers)?;
     allowed_for_credential(context, &directives)?;
     allowed_with_cookie(context, headers, &directives)?;
     vary(headers)?;
@@ -191,7 +192,7 @@ fn allowed_by_request(context: Context<'_>, status: u16) -> Result<(), Unstorabl
         _ if status == 206 => Err(Unstorable::Partial),
         // A validation asks for the whole, whatever the client asked for.
         _ if asked.range && context.validating.is_none() => Err(Unstorable::Partial),
-        _ if asked.content => Err(Unstorable::Bypassed),
+        _ if asked.content || asked.bypass => Err(Unstorable::Bypassed),
         _ if asked.precondition => Err(Unstorable::Precondition),
         _ if asked.directives.no_store => Err(Unstorable::RequestNoStore),
         // Of one request's own conditions or ranges (RFC 9110 §15.5.13, §15.5.17).
@@ -208,6 +209,19 @@ fn allowed_by_response(directives: &ResponseDirectives) -> Result<(), Unstorable
         return Err(Unstorable::Private);
     }
     Ok(())
+}
+
+/// What the operator does not want to be stored.
+fn allowed_by_conditions(
+    context: Context<'_>,
+    status: u16,
+    headers: &HeaderMap,
+) -> Result<(), Unstorable> {
+    let mut conditions = context.rules.no_store_when.response.iter();
+    match context.asked.no_store || conditions.any(|it| it.holds(status, headers)) {
+        true => Err(Unstorable::NoStoreWhen),
+        false => Ok(()),
+    }
 }
 
 /// §3.5

@@ -3,28 +3,54 @@
 use http::{Response, StatusCode, header};
 use http_body::Body as _;
 
-use super::{Fetch, Proxy, steps};
+use super::{
+    Fetch, Proxy,
+    steps::{self, Room},
+};
 use crate::{
     collapse::{
         Leader,
         fill::{Fill, Pushed},
     },
-    policy::{Received, partial::ContentRange, validation},
+    policy::{Meta, Received, Unstorable, partial::ContentRange, validation},
     store::Part,
     upstream::ResponseBody,
 };
 
+/// What is to become of a response that is of use.
+pub(super) enum Admitted {
+    /// It is stored: there is room for it.
+    Stored(Meta, Room),
+    /// It is a 304 for what is stored.
+    Validated,
+    /// What is stored stands in for it.
+    StaleIfError,
+    /// It is one client's alone.
+    Unstorable(Unstorable),
+}
+
 impl Proxy {
-    /// Whether an answer that is the rest of a stored part can be taken in: it is of use together
-    /// with the part alone, and so cannot be relayed as it comes.
-    pub(super) fn can_complete(
+    /// What is to become of a response, with the room that it needs; `None` where it is of no use.
+    ///
+    /// The rest of a stored part is of use together with that alone: without room for the whole it
+    /// cannot be relayed as it comes.
+    pub(super) fn admit(
         &self,
         fetch: &Fetch,
         received: Received,
         response: &Response<ResponseBody>,
-    ) -> bool {
-        let storable = || matches!(received, Received::Storable(_));
-        fetch.part.is_none() || (storable() && self.room_for(fetch, response).is_ok())
+    ) -> Option<Admitted> {
+        let admitted = match received {
+            Received::Storable(meta) => match self.room_for(fetch, response) {
+                Ok(room) => return Some(Admitted::Stored(meta, room)),
+                Err(reason) => Admitted::Unstorable(reason),
+            },
+            Received::Validated => Admitted::Validated,
+            Received::StaleIfError => Admitted::StaleIfError,
+            Received::Unstorable(reason) => Admitted::Unstorable(reason),
+            Received::Mismatched => return None,
+        };
+        fetch.part.is_none().then_some(admitted)
     }
 }
 

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header, request};
 
+use super::combine::Admitted;
 use crate::{
-    cache_status::{Bypass, CacheStatus, Collapsed, Detail, Forwarded},
+    cache_status::{CacheStatus, Collapsed, Forwarded},
     collapse::Company,
     fields::{self, Upgrade},
     key::Key,
     policy::{
         self, Decision, Exchange, Fwd, Now, Received, Unstorable, asked, groups, partial,
-        rules::Authorization,
         storing::{self, Context, Validating},
         validation,
     },
+    reason::{Bypass, Missed, Reason},
     reply::Failure,
     store::{Entry, Moment, Named, Part, Place, Selecting, Turn},
     upstream::{self, ResponseBody},
@@ -35,6 +36,8 @@ pub(super) struct Fetch {
     pub(super) part: Option<Part>,
     /// Why it goes forward.
     pub(super) fwd: Fwd,
+    /// Why nothing stored could answer, where that is why.
+    pub(super) missed: Option<Missed>,
     /// What of it the origin is told.
     pub(super) asks: Asks,
     /// Whether others may follow it.
@@ -57,10 +60,9 @@ pub(super) enum Asks {
 }
 
 /// A response head from the origin, judged.
-#[derive(Debug)]
 pub(super) struct Judged {
     pub(super) response: Response<ResponseBody>,
-    pub(super) received: Received,
+    pub(super) admitted: Admitted,
     pub(super) exchange: Exchange,
 }
 
@@ -73,12 +75,18 @@ impl Fetch {
             stored,
             part: None,
             fwd,
+            missed: None,
             asks: Asks::WithWhatIsStored,
             company: Company::Welcome,
             collapsed: Collapsed::No,
             asked: Turn::default(),
             began: Moment::default(),
         }
+    }
+
+    /// Remembers why nothing stored could answer.
+    pub(super) fn missed(self, missed: Option<Missed>) -> Fetch {
+        Fetch { missed, ..self }
     }
 
     /// Builds on a stored part, if that begins or ends what is asked for, and is for this client.
@@ -95,7 +103,8 @@ impl Fetch {
 
     /// What Cache-Status says of it so far.
     pub(super) fn told(&self) -> Forwarded {
-        Forwarded { collapsed: self.collapsed, ..CacheStatus::forwarded(self.fwd) }
+        let told = CacheStatus::forwarded(self.fwd).missed(self.missed);
+        Forwarded { collapsed: self.collapsed, ..told }
     }
 
     /// The head of the request to the origin: our conditions in place of the client's.
@@ -136,9 +145,10 @@ impl Fetch {
         let afresh = self.asks == Asks::Afresh;
         let alone = by_date || self.part.is_some() || afresh || self.is_for_one();
         let vary = self.place.vary.iter().filter(move |_| !alone);
-        let apart = [header::ACCEPT_ENCODING, header::AUTHORIZATION, header::COOKIE];
-        vary.filter(move |it| !apart.iter().any(|name| it.names().contains(name)))
-            .flat_map(|it| it.tags())
+        let rules = &self.visit.route.cache.rules;
+        let apart =
+            |name: &HeaderName| *name == header::ACCEPT_ENCODING || rules.tells_users_apart(name);
+        vary.filter(move |it| !it.names().iter().any(apart)).flat_map(|it| it.tags())
     }
 
     /// What the origin's answer means.
@@ -156,16 +166,17 @@ impl Fetch {
         }
     }
 
-    /// The fields that choose among the answers for this target: those of Vary, and credentials
-    /// where the route isolates them.
+    /// The fields that choose among the answers for this target: those of Vary, and those of the
+    /// route's key.
     ///
     /// # Errors
     /// Why none of them can be chosen.
     pub(super) fn selecting(&self, headers: &HeaderMap) -> Result<Vec<HeaderName>, Unstorable> {
         let mut names = storing::vary(headers)?;
-        let isolate = self.visit.route.cache.rules.authorization == Authorization::Isolate;
-        if isolate && !names.contains(&header::AUTHORIZATION) {
-            names.push(header::AUTHORIZATION);
+        for name in self.visit.route.cache.rules.selecting() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
         Ok(names)
     }
@@ -204,6 +215,7 @@ pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
         _ if visit.upgrade != Upgrade::No => Some(Bypass::Upgrade),
         _ if !visit.route.cache.on => Some(Bypass::Off),
         _ if visit.asked.content => Some(Bypass::Content),
+        _ if visit.asked.bypass => Some(Bypass::When),
         _ => Some(Bypass::Authorization),
     }
 }
@@ -238,9 +250,9 @@ pub(super) fn why_passed(
     fwd: Fwd,
     (status, headers): (StatusCode, &HeaderMap),
     now: Now,
-) -> Option<Detail> {
+) -> Option<Reason> {
     if let Some(rule) = why_bypassed(visit, fwd) {
-        return Some(Detail::Bypassed(rule));
+        return Some(Reason::Bypassed(rule));
     }
     if !matches!(visit.asked.method, asked::Method::Get | asked::Method::Head) {
         return None;
@@ -248,7 +260,12 @@ pub(super) fn why_passed(
     let (asked, rules) = (&visit.asked, &visit.route.cache.rules);
     let exchange = Exchange { request: now, response: now };
     match policy::receive(Context { asked, rules, validating: None, exchange }, status, headers) {
-        Received::Unstorable(reason) => Some(Detail::NotStored(reason)),
+        Received::Unstorable(reason) => Some(Reason::NotStored(reason)),
+        // What it is passed by then is its own credential: what is stored is not for that.
+        Received::Storable(_) if asked.authorization => {
+            Some(Reason::NotStored(Unstorable::Authorization))
+        }
+        Received::Storable(_) if asked.cookie => Some(Reason::NotStored(Unstorable::Cookie)),
         Received::Storable(_)
         | Received::Validated
         | Received::Mismatched

@@ -19,7 +19,7 @@ use crate::{
     collapse::{Arrival, Company, Leader, fill::Fill},
     fields::Upgrade,
     policy::{
-        self, Asked, Decision, Exchange, Fwd, Meta,
+        self, Asked, Decision, Exchange, Fwd, Meta, Unstorable,
         asked::Method as Cacheable,
         invalidation,
         partial::{self, ContentRange},
@@ -87,7 +87,8 @@ impl Proxy {
 
     /// Who watches a relayed request, where there is something to learn from its response.
     pub(super) fn keeper(&self, visit: &Visit, snapshot: &Snapshot) -> Option<Keeper> {
-        if !visit.route.cache.on || visit.upgrade != Upgrade::No {
+        let (asked, route) = (&visit.asked, &visit.route);
+        if !route.cache.on || asked.bypass || asked.no_store || visit.upgrade != Upgrade::No {
             return None;
         }
         let learns = match visit.head.method {
@@ -104,7 +105,7 @@ impl Proxy {
             }
             Learns::Part => visit.clone(),
         };
-        if !visit.route.cache.on {
+        if !visit.route.cache.on || visit.asked.bypass || visit.asked.no_store {
             return None;
         }
         let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;
@@ -221,34 +222,37 @@ impl Proxy {
 
 impl Keeper {
     /// What of a response is to be stored as it goes by. A HEAD's is made use of at once.
+    ///
+    /// # Errors
+    /// Why nothing is, where it might have been.
     pub(super) fn judge(
         self,
         proxy: &Proxy,
         exchange: Exchange,
         response: &Response<ResponseBody>,
-    ) -> Option<Kept> {
+    ) -> Result<Kept, Option<Unstorable>> {
         let Keeper { fetch, leader, learns } = self;
         if !leader.is_current() {
-            return None;
+            return Err(None);
         }
         let (meta, range) = match (learns, response.status()) {
             (Learns::Part, StatusCode::PARTIAL_CONTENT) => part(&fetch, exchange, response)?,
             (Learns::Posted, StatusCode::OK) => (posted(&fetch, exchange, response)?, None),
             (Learns::Head, StatusCode::OK) => {
                 proxy.learn_from_head(fetch, &leader, response, exchange);
-                return None;
+                return Err(None);
             }
-            (Learns::Part | Learns::Posted | Learns::Head, _) => return None,
+            (Learns::Part | Learns::Posted | Learns::Head, _) => return Err(None),
         };
-        if fetch::unsharable(&fetch.visit, response.headers()).is_some() {
-            return None;
+        if let Some(reason) = fetch::unsharable(&fetch.visit, response.headers()) {
+            return Err(Some(reason));
         }
         // Later it is out of date by what this response itself invalidates, too.
         if !proxy.store.is_current(&fetch.named(response.headers())) {
-            return None;
+            return Err(None);
         }
-        let room = proxy.room_for(&fetch, response).ok()?;
-        Some(Kept { fetch, leader, meta, room, range })
+        let room = proxy.room_for(&fetch, response)?;
+        Ok(Kept { fetch, leader, meta, room, range })
     }
 }
 
@@ -256,20 +260,29 @@ fn part(
     fetch: &Fetch,
     exchange: Exchange,
     response: &Response<ResponseBody>,
-) -> Option<(Meta, Option<ContentRange>)> {
+) -> Result<(Meta, Option<ContentRange>), Unstorable> {
     let length = response.body().size_hint().exact();
-    let judged = partial::receive_part(fetch.context(exchange), response.headers(), length);
-    let (meta, range) = judged.ok()?;
-    let fits = range.total <= fetch.visit.route.cache.max_object_size;
-    fits.then_some((meta, Some(range)))
+    let context = fetch.context(exchange);
+    let (meta, range) = partial::receive_part(context, response.headers(), length)?;
+    match range.total <= fetch.visit.route.cache.max_object_size {
+        true => Ok((meta, Some(range))),
+        false => Err(Unstorable::TooLarge),
+    }
 }
 
-fn posted(fetch: &Fetch, exchange: Exchange, response: &Response<ResponseBody>) -> Option<Meta> {
+/// Only what is located at its own target says anything of a later GET.
+fn posted(
+    fetch: &Fetch,
+    exchange: Exchange,
+    response: &Response<ResponseBody>,
+) -> Result<Meta, Option<Unstorable>> {
     let (visit, headers) = (&fetch.visit, response.headers());
     let (scheme, target) = (visit.believed.scheme.as_str(), visit.target.as_str());
     let located = invalidation::is_located_at(scheme, &visit.authority, target, headers);
-    let judged = storing::receive_posted(fetch.context(exchange), headers);
-    judged.ok().filter(|_| located)
+    if !located {
+        return Err(None);
+    }
+    Ok(storing::receive_posted(fetch.context(exchange), headers)?)
 }
 
 /// Whether what a client's credentials bring may be another thing than what is stored for all.

@@ -14,7 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
 use crate::{
     body::Body,
-    cache_status::{self, CacheStatus, Detail},
+    cache_status::{self, CacheStatus},
     collapse::{
         Arrival, Company, Fault, Leader, Outcome,
         fill::{Fill, Pushed, Spilled, Terms},
@@ -28,6 +28,7 @@ use crate::{
         storing,
         validation::{self, Condition, OWN_TAG},
     },
+    reason::{Reason, Stale},
     reply::{self, Answer},
     server::{Peer, PeerAddr},
     snapshot::Snapshot,
@@ -48,7 +49,7 @@ pub(super) struct Room {
 
 impl Proxy {
     /// A stored response, as it is.
-    pub(super) fn hit(&self, visit: &Visit, stored: &Entry, detail: Option<Detail>) -> Answer {
+    pub(super) fn hit(&self, visit: &Visit, stored: &Entry, detail: Option<Reason>) -> Answer {
         let now = visit.arrived;
         let ttl = cache_status::ttl(&stored.head.meta, now);
         reply::stored(visit, stored, now, CacheStatus::Hit { ttl, detail })
@@ -62,7 +63,7 @@ impl Proxy {
         fwd_status: Option<http::StatusCode>,
     ) -> Answer {
         let now = self.clock.now();
-        let told = fetch.told().with_status(fwd_status).detail(Detail::StaleIfError);
+        let told = fetch.told().with_status(fwd_status).detail(Reason::Stale(Stale::IfError));
         let status = CacheStatus::Forwarded(told.fresh_for(&stored.head.meta, now));
         reply::stored(&fetch.visit, stored, now, status)
     }
@@ -84,7 +85,7 @@ impl Proxy {
             (Some(stored), Fault::Silent(_)) => Ok(self.stand_in(fetch, &stored, None)),
             (None, Fault::Answered(_)) => Err(Company::Alone),
             (None, Fault::Silent(failure)) => {
-                let told = fetch.told().detail(Detail::Failed(failure.token()));
+                let told = fetch.told().detail(Reason::Failed(failure.reason()));
                 Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(told)))
             }
         }
@@ -188,7 +189,7 @@ impl Proxy {
         let head = Head { meta, status, fields, named };
         let place = self.store.place(visit.primary, fetch.places(room.names));
         let (fill, filling) = Fill::new(room.terms);
-        (Arc::new(Arrival { head, place, filling }), fill, body)
+        (Arc::new(Arrival { head, answered: fetch.answered(status), place, filling }), fill, body)
     }
 
     /// Ends the body; the entry, if all of it was kept.
@@ -255,7 +256,7 @@ impl Proxy {
                 let mut told = fetch.told().with_status(fwd_status);
                 if let Received::Unstorable(reason) = received {
                     self.stop_sharing(fetch, reason);
-                    told = told.detail(Detail::NotStored(reason));
+                    told = told.detail(Reason::NotStored(reason));
                 }
                 let status = CacheStatus::Forwarded(told);
                 // Good for the client that asked, and for nobody after it.
@@ -365,7 +366,8 @@ impl Proxy {
             path: head.uri.path_and_query().map_or("", |it| it.as_str()).to_owned(),
             status: 0,
             cache: "",
-            reason: "",
+            reason: None,
+            missed: None,
             bytes: 0,
             torn: false,
             head_ms: 0,
@@ -387,7 +389,8 @@ impl Proxy {
         }
         let Some(mut record) = record else { return response };
         record.status = response.status().as_u16();
-        (record.cache, record.reason) = (status.outcome(), status.reason());
+        record.cache = status.outcome();
+        (record.reason, record.missed) = (status.reason(), status.missed());
         record.head_ms = self.clock.now().mono.since(record.started.mono);
         response.map(|body| body.logged(record))
     }

@@ -1,6 +1,6 @@
 //! A target's variants, and what one 304 means to several of them (RFC 9111 §4.3.1, §4.3.4).
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::{Fetch, Proxy, steps};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         Exchange, Meta, Now, Received,
         validation::{Validators, strong_tag},
     },
-    store::{Entry, Place},
+    store::Entry,
     upstream::ResponseBody,
 };
 
@@ -62,13 +62,13 @@ impl Proxy {
         let Some(named) = strong_tag(Validators::of(response.headers())) else { return };
         let Some(vary) = &fetch.place.vary else { return };
         // What one user is told prolongs nobody else's answer.
-        let personal = [header::AUTHORIZATION, header::COOKIE];
-        if personal.iter().any(|name| vary.names().contains(name)) {
+        let rules = &fetch.visit.route.cache.rules;
+        if vary.names().iter().any(|name| rules.tells_users_apart(name)) {
             return;
         }
         for (_, key) in vary.tags().filter(|(tag, key)| *tag == named && *key != fetch.place.key) {
             let Some(stored) = self.store.entry(key, exchange.response) else { continue };
-            let place = Place { key, ..fetch.place.clone() };
+            let place = fetch.place.beside(key);
             if let Some(entry) = renewed(fetch, &stored, response, exchange) {
                 self.keep(leader, &place, &entry);
             }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderName, header};
+use http::HeaderName;
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 
 use super::{Entry, Head, MAX_VARIANTS, Memo, Part, Turn, Vary, variant::Variant};
@@ -19,6 +19,10 @@ use crate::{
 
 /// What an entry costs beside its bytes: moka's node and queues, the `Arc`, the allocators' slack.
 const OVERHEAD: usize = 512;
+
+/// How long what can be of no use any more lies here at most, so that it can be said why it is
+/// missed: as long as it was of use, but no longer than this.
+const LINGER: Duration = Duration::from_secs(60);
 
 /// moka evicts in batches; once this part of the size has been added, it is made to.
 const SETTLE_AFTER: u64 = 32;
@@ -39,8 +43,8 @@ pub(super) enum Slot {
 #[derive(Clone, Debug)]
 struct Kept {
     slot: Slot,
-    /// How long it can be of use, from when it was stored; a list, as long as there is room.
-    usable: Option<Duration>,
+    /// How long it lies here, from when it was stored; a list, as long as there is room.
+    lasts: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -52,11 +56,11 @@ pub(super) struct Memory {
 }
 
 /// Collects what can no longer be used; freshness is the policy's.
-struct Usable;
+struct Lasts;
 
-impl Expiry<Key, Kept> for Usable {
+impl Expiry<Key, Kept> for Lasts {
     fn expire_after_create(&self, _: &Key, kept: &Kept, _: Instant) -> Option<Duration> {
-        kept.usable
+        kept.lasts
     }
 
     fn expire_after_update(
@@ -66,7 +70,7 @@ impl Expiry<Key, Kept> for Usable {
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        kept.usable
+        kept.lasts
     }
 }
 
@@ -75,7 +79,7 @@ impl Memory {
         let cache = Cache::builder()
             .max_capacity(max_size)
             .weigher(|_: &Key, kept: &Kept| kept.slot.weight())
-            .expire_after(Usable)
+            .expire_after(Lasts)
             .build_with_hasher(IdentityState::default());
         Memory { cache, max_size, unsettled: AtomicU64::new(0) }
     }
@@ -84,12 +88,17 @@ impl Memory {
         self.cache.get(key).map(|kept| kept.slot)
     }
 
+    /// Whether something lies there; no sign that it is of use.
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.cache.contains_key(key)
+    }
+
     pub(super) fn insert(&self, key: Key, slot: Slot, now: Now) {
         let usable = slot.head().map_or(0, |head| head.meta.usable_for(now));
-        let usable = u64::try_from(usable).unwrap_or(0);
+        let usable = Duration::from_millis(u64::try_from(usable).unwrap_or(0));
         let asked = slot.asked();
         let weight = u64::from(slot.weight());
-        let kept = Kept { slot, usable: Some(Duration::from_millis(usable)) };
+        let kept = Kept { slot, lasts: Some(usable.saturating_add(usable.min(LINGER))) };
         self.cache.entry(key).and_compute_with(|known| match known {
             Some(known) if known.value().slot.asked() > asked => Op::Nop,
             Some(_) | None => Op::Put(kept),
@@ -101,7 +110,7 @@ impl Memory {
     pub(super) fn insert_memo(&self, key: Key, memo: Memo) {
         let slot = Slot::Memo(memo);
         let weight = u64::from(slot.weight());
-        self.cache.insert(key, Kept { slot, usable: None });
+        self.cache.insert(key, Kept { slot, lasts: None });
         self.settle(weight);
     }
 
@@ -140,7 +149,7 @@ impl Memory {
             if later || stored {
                 return Op::Nop;
             }
-            Op::Put(Kept { slot: Slot::Vary(fresh.clone()), usable: None })
+            Op::Put(Kept { slot: Slot::Vary(fresh.clone()), lasts: None })
         });
         declared
     }
@@ -159,16 +168,17 @@ impl Memory {
                 Some(_) | None => return Op::Nop,
             };
             listed = true;
-            // Each credential is a variant of its own, and memory alone bounds their number.
-            let isolated = vary.names.contains(&header::AUTHORIZATION);
             let mut variants = vary.variants.clone();
-            if !isolated {
-                variants.retain(|it| it.key != variant.key);
+            if !vary.is_isolated() {
+                let known = variants.iter().position(|it| it.key == variant.key);
+                let known = known.map(|at| variants.remove(at));
+                // What is renewed was selected by what selected it before.
+                let said = variant.said.clone().or(known.and_then(|it| it.said));
                 oldest = (variants.len() == MAX_VARIANTS).then(|| variants.remove(0).key);
-                variants.push(variant.clone());
+                variants.push(Variant { said, ..variant.clone() });
             }
             let vary = Arc::new(Vary { variants, names: vary.names.clone(), ..*vary });
-            Op::Put(Kept { slot: Slot::Vary(vary), usable: None })
+            Op::Put(Kept { slot: Slot::Vary(vary), lasts: None })
         });
         if let Some(oldest) = oldest {
             self.remove(&oldest);

@@ -6,6 +6,7 @@
 pub mod block;
 pub mod entry;
 pub mod generations;
+mod gone;
 mod marks;
 pub mod memo;
 mod memory;
@@ -17,7 +18,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
@@ -29,11 +30,13 @@ pub use part::Part;
 use crate::{
     key::Key,
     policy::{Fwd, Now},
+    reason::{Field, Miss, Missed},
 };
 use generations::Generations;
+use gone::Gone;
 use marks::Marks;
 use memory::{Memory, Slot};
-use variant::Variant;
+use variant::{Said, Variant};
 
 /// The variants that one list names at most; the oldest leaves first.
 pub const MAX_VARIANTS: usize = 32;
@@ -43,6 +46,7 @@ pub const MAX_VARIANTS: usize = 32;
 pub struct Store {
     memory: Memory,
     marks: Marks,
+    gone: Gone,
     generations: Generations,
     turns: AtomicU64,
 }
@@ -69,6 +73,8 @@ pub struct Found {
     pub stored: Result<Entry, Fwd>,
     /// What there is of it, where that is not all.
     pub part: Option<Part>,
+    /// Why there is nothing; none on a hit.
+    pub missed: Option<Missed>,
 }
 
 /// What chooses among the responses for one target URI.
@@ -91,6 +97,8 @@ pub struct Place {
     pub vary: Option<Arc<Vary>>,
     /// Its own key: the variant's, or else the primary.
     pub key: Key,
+    /// What the request says in the selecting fields, where a response is to be stored by it.
+    said: Option<Said>,
 }
 
 impl Store {
@@ -100,6 +108,7 @@ impl Store {
         Store {
             memory: Memory::new(max_size),
             marks: Marks::new(),
+            gone: Gone::new(),
             generations: Generations::new(),
             turns: AtomicU64::new(0),
         }
@@ -108,23 +117,63 @@ impl Store {
     /// Finds the response that a request's target and selecting fields choose.
     #[must_use]
     pub fn get(&self, primary: Key, asked: &HeaderMap, now: Now) -> Found {
-        let (vary, (entry, part)) = match self.memory.get(&primary) {
-            None => (None, (None, None)),
+        let (vary, key, slot) = match self.memory.get(&primary) {
             Some(Slot::Vary(vary)) => {
-                let slot = self.memory.get(&vary.key(primary, asked));
-                (Some(vary), slot.map_or((None, None), Slot::into_stored))
+                let key = vary.key(primary, asked);
+                let slot = self.memory.get(&key);
+                (Some(vary), key, slot)
             }
-            Some(slot) => (None, slot.into_stored()),
+            slot => (None, primary, slot),
         };
-        let entry = entry.filter(|entry| self.is_usable(&entry.head, now));
-        let part = part.filter(|part| self.is_usable(&part.head, now));
-        let miss = match (&part, &vary) {
+        let place = Place { primary, vary, key, said: None };
+        match slot {
+            Some(Slot::Entry(entry)) if self.is_usable(&entry.head, now) => {
+                Found { place, stored: Ok(entry), part: None, missed: None }
+            }
+            slot => self.miss(place, slot, asked, now),
+        }
+    }
+
+    /// What there is instead of a response, and why there is none. `slot` is what lies there, a
+    /// part or of no use.
+    fn miss(&self, place: Place, slot: Option<Slot>, asked: &HeaderMap, now: Now) -> Found {
+        let head = slot.as_ref().and_then(Slot::head);
+        let useless = head.filter(|head| !self.is_usable(head, now));
+        let useless = useless.map(|head| match self.is_current(&head.named) {
+            true => Miss::Expired,
+            false => Miss::Invalidated,
+        });
+        let (_, part) = slot.filter(|_| useless.is_none()).map_or((None, None), Slot::into_stored);
+        let missed = match useless.or(part.as_ref().map(|_| Miss::Part)) {
+            Some(why) => Missed { why, field: None },
+            None => self.absent(&place, asked),
+        };
+        let fwd = match (&part, &place.vary) {
             (Some(_), _) => Fwd::Partial,
             (None, Some(_)) => Fwd::VaryMiss,
             (None, None) => Fwd::UriMiss,
         };
-        let key = vary.as_ref().map_or(primary, |vary| vary.key(primary, asked));
-        Found { place: Place { primary, vary, key }, stored: entry.ok_or(miss), part }
+        Found { place, stored: Err(fwd), part, missed: Some(missed) }
+    }
+
+    /// Why nothing at all lies there.
+    fn absent(&self, place: &Place, asked: &HeaderMap) -> Missed {
+        let Some(vary) = &place.vary else {
+            let why = self.gone.why(place.primary).unwrap_or(Miss::Cold);
+            return Missed { why, field: None };
+        };
+        if vary.is_isolated() {
+            return Missed { why: Miss::Variant, field: Field::of(&header::AUTHORIZATION) };
+        }
+        let mut others = vary.variants.iter().filter(|it| self.memory.contains(&it.key)).peekable();
+        match others.peek() {
+            None => Missed { why: Miss::Cold, field: None },
+            Some(_) => {
+                let said = others.filter_map(|it| it.said.as_ref());
+                let field = variant::differing(&vary.names, asked, said);
+                Missed { why: Miss::Variant, field }
+            }
+        }
     }
 
     /// The next turn: taken when the origin is asked.
@@ -139,10 +188,11 @@ impl Store {
     pub fn place(&self, primary: Key, selecting: Selecting<'_>) -> Place {
         let Selecting { names, request, asked } = selecting;
         if names.is_empty() {
-            return Place { primary, vary: None, key: primary };
+            return Place { primary, vary: None, key: primary, said: None };
         }
         let vary = self.memory.declare(primary, names, asked);
-        Place { primary, key: vary.key(primary, request), vary: Some(vary) }
+        let (key, said) = (vary.key(primary, request), Said::of(&vary.names, request));
+        Place { primary, key, vary: Some(vary), said: Some(said) }
     }
 
     /// Stores a response, unless one is stored that was asked for later. One whose variant list
@@ -150,6 +200,7 @@ impl Store {
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
         if self.is_current(&entry.head.named) && self.list(place, Some(&entry)) {
             self.memory.insert(place.key, Slot::Entry(entry), now);
+            self.gone.forget(place.primary);
         }
     }
 
@@ -164,7 +215,8 @@ impl Store {
     /// Makes a variant known to its list; `false` where that is gone.
     fn list(&self, place: &Place, entry: Option<&Entry>) -> bool {
         let Some(vary) = &place.vary else { return true };
-        self.memory.list(place.primary, vary, Variant::of(place.key, entry))
+        let variant = Variant::of(place.key, place.said.clone(), entry);
+        self.memory.list(place.primary, vary, variant)
     }
 
     /// The whole response that lies under its own key.
@@ -212,6 +264,9 @@ impl Store {
             Some(slot) => vec![slot],
         };
         self.memory.remove(&primary);
+        if !slots.is_empty() {
+            self.gone.remember(primary, Miss::Invalidated);
+        }
         let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
         let valid = named.filter(|named| self.is_current(named));
         valid.flat_map(|named| named.names()).copied().collect()
@@ -269,6 +324,12 @@ impl Vary {
         self.variants.iter().filter_map(|it| Some((it.tag.as_deref()?, it.key)))
     }
 
+    /// Whether each credential has variants of its own, which are not listed: memory alone bounds
+    /// their number.
+    fn is_isolated(&self) -> bool {
+        self.names.contains(&header::AUTHORIZATION)
+    }
+
     /// The selecting fields.
     #[must_use]
     pub fn names(&self) -> &[HeaderName] {
@@ -277,6 +338,12 @@ impl Vary {
 }
 
 impl Place {
+    /// Where another variant of the same list lies.
+    #[must_use]
+    pub fn beside(&self, key: Key) -> Place {
+        Place { key, said: None, ..self.clone() }
+    }
+
     /// Whether a request chooses the same variant.
     #[must_use]
     pub fn is_for(&self, asked: &HeaderMap) -> bool {

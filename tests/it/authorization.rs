@@ -119,7 +119,11 @@ async fn a_response_that_sets_a_cookie_is_stored_only_where_it_says_so() {
         let proxy = Proxy::with(&origin, config).await;
         let status = get(&proxy, "/").await.cache_status();
         assert_eq!(status.stored, stored, "{control} {config}");
-        assert_eq!(status.detail(), if stored { "" } else { "set-cookie" }, "{control} {config}");
+        assert_eq!(
+            status.detail(),
+            if stored { "cold" } else { "set-cookie" },
+            "{control} {config}"
+        );
         let second = get(&proxy, "/").await;
         assert_eq!(second.is_hit(), stored, "{control} {config}");
         assert_eq!(second.header("set-cookie").is_some(), kept, "{control} {config}");

@@ -17,7 +17,7 @@ async fn a_miss_and_its_hit() {
     let miss = get(&proxy, "/").await;
     assert_eq!(
         miss.header("cache-status"),
-        Some("larder; fwd=uri-miss; stored; ttl=60"),
+        Some("larder; fwd=uri-miss; stored; ttl=60; detail=cold"),
         "as written"
     );
     proxy.advance(20);
@@ -138,7 +138,7 @@ async fn our_own_errors_have_it_too() {
     assert_eq!((refused.status, refused.cache_status().hit), (400, false));
     assert_eq!(refused.cache_status().detail(), "dot-segment", "the reason has a name");
     let head = get(&proxy, "/").header("If-Match", "\"larder-0f\"").await;
-    assert_eq!((head.status, head.cache_status().detail()), (412, "precondition"));
+    assert_eq!((head.status, head.cache_status().detail()), (412, "precondition-failed"));
     let options = send(&proxy, "OPTIONS", "/").header("Max-Forwards", "0").await;
     assert_eq!((options.status, options.cache_status().detail()), (204, "max-forwards"));
     let absent = get(&proxy, "/").header("Cache-Control", "only-if-cached").await;

@@ -1,8 +1,12 @@
 //! `[cache]`, and the same keys in a route.
 
+use super::{
+    conditions::{bypass_when, no_store_when},
+    key::key,
+};
 use crate::{
     config::{
-        Cache, Memory, Query,
+        Cache, Memory,
         reader::Section,
         units::{PERCENT, SECONDS, size},
         value::Item,
@@ -34,15 +38,13 @@ pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, memory: Memo
 }
 
 fn read(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
-    let cache = Cache {
-        on: section.word("mode", &[("on", true), ("off", false)], inherited.on),
-        max_object_size: max_object_size(&mut section, inherited.max_object_size, memory),
-        collapse: section.word("collapse", &[("node", true), ("off", false)], inherited.collapse),
-        rules: rules(&mut section, &inherited.rules),
-        query: query(section.table("key"), &inherited.query),
-    };
+    let on = section.word("mode", &[("on", true), ("off", false)], inherited.on);
+    let max_object_size = max_object_size(&mut section, inherited.max_object_size, memory);
+    let collapse = section.word("collapse", &[("node", true), ("off", false)], inherited.collapse);
+    let rules = rules(&mut section, &inherited.rules);
+    let (query, fields) = key(section.table("key"), &inherited.query, &rules.key);
     section.finish();
-    cache
+    Cache { on, max_object_size, collapse, rules: Rules { key: fields, ..rules }, query }
 }
 
 /// One body must not push out everything else, and has to fit while it arrives.
@@ -79,6 +81,9 @@ fn rules(section: &mut Section<'_>, inherited: &Rules) -> Rules {
         cookies: cookies(section, inherited.cookies),
         set_cookie: set_cookie(section, inherited.set_cookie),
         request_cache_control: request_cache_control(section, inherited.request_cache_control),
+        bypass_when: bypass_when(section, &inherited.bypass_when),
+        no_store_when: no_store_when(section, &inherited.no_store_when),
+        key: inherited.key.clone(),
     }
 }
 
@@ -127,32 +132,4 @@ fn status(name: &str, item: &Item<'_>) -> Option<u16> {
         item.report("is not a status: write one from 200 to 599, as in 404 = \"10s\"");
     }
     status
-}
-
-fn query(mut section: Section<'_>, inherited: &Query) -> Query {
-    let mut query = section.table("query");
-    section.finish();
-    let takes = "an array of names such as [\"utm_*\"]";
-    let exclude = query
-        .texts("exclude", takes, Some("[]"))
-        .map(|texts| texts.iter().filter_map(|text| text.read(parameter)).collect());
-    let sort = query.flag("sort", inherited.sort);
-    query.finish();
-    Query { exclude: exclude.unwrap_or_else(|| inherited.exclude.clone()), sort }
-}
-
-/// The name of a query parameter, as it stands in the request.
-fn parameter(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'&' | b'=' | b'#');
-    if text.is_empty() || !text.bytes().all(allowed) {
-        return Err(
-            "is not the name of a parameter: write it as requests do, percent-encoded and \
-                    without = or &"
-                .into(),
-        );
-    }
-    if text[..text.len() - 1].contains('*') {
-        return Err("has a * before its end: only one at the end stands for any rest".into());
-    }
-    Ok(text.to_owned())
 }

@@ -2,6 +2,9 @@
 
 mod cache;
 mod compression;
+mod conditions;
+mod key;
+mod list;
 mod routes;
 mod upstreams;
 

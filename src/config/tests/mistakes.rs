@@ -85,7 +85,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         "[cache.redis]\nurl = 'redis://x'",
         &["p:3: cache.redis: unknown key: [cache] knows memory, mode, max_object_size, collapse, \
                ttl, override_ttl, max_ttl, stale_while_revalidate, stale_if_error, status_ttl, \
-               heuristic, keep, authorization, cookies, set_cookie, request_cache_control, key"],
+               heuristic, keep, authorization, cookies, set_cookie, request_cache_control, \
+               bypass_when, no_store_when, key"],
     ),
     (
         "[limits]\nmax_field = 1",
@@ -95,8 +96,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     ("[log]\nx = 1", &["p:4: log.x: unknown key: [log] knows access"]),
     ("[cache.key]\nqery = 1", &["p:4: cache.key.qery: unknown key: did you mean \"query\"?"]),
     (
-        "[cache.key.query]\ninclude = []",
-        &["p:4: cache.key.query.include: unknown key: did you mean \"exclude\"?"],
+        "[cache.key.query]\nincludes = []",
+        &["p:4: cache.key.query.includes: unknown key: did you mean \"include\"?"],
     ),
     (
         "[cache.memory]\nsize = 1",

@@ -189,7 +189,7 @@ fn a_route_inherits_from_the_cache_key_by_key() {
         cookies: Cookies::Ignore,
         ..Rules::default()
     };
-    let query = Query { exclude: vec!["utm_*".to_owned()], sort: true };
+    let query = Query { exclude: vec!["utm_*".to_owned()], sort: true, ..Query::default() };
     let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query };
     assert_eq!(default.cache, whole);
     let mut expected = whole.clone();
@@ -259,6 +259,64 @@ const UNCACHEABLE: &[(&str, &[&str])] = &[
                  requests do, percent-encoded and without = or &",
             "p:4: cache.key.query.exclude: \"\" is not the name of a parameter: write it as \
                  requests do, percent-encoded and without = or &",
+        ],
+    ),
+    (
+        "[cache.key]\nheaders = ['X-A', 'x-a', 'a b', 'Cookie', 'authorization', 'Host', 'Range', 'Via']",
+        &[
+            "p:4: cache.key.headers: \"x-a\" is there twice: remove one of the two",
+            "p:4: cache.key.headers: \"a b\" has no name of a field: write one such as X-Tenant",
+            "p:4: cache.key.headers: \"Cookie\" has many values: write the names of its cookies in \
+                 cache.key.cookies",
+            "p:4: cache.key.headers: \"authorization\" has a word of its own: write \
+                 cache.authorization = \"isolate\"",
+            "p:4: cache.key.headers: \"Host\" is part of every key: remove it",
+            "p:4: cache.key.headers: \"Range\" is not forwarded where the answer is stored: remove it",
+            "p:4: cache.key.headers: \"Via\" is not forwarded as the client sends it: remove it",
+        ],
+    ),
+    (
+        "[cache.key]\ncookies = ['lang', 'lang', 'a=b', '']\nheaders = 'X-A'\nquery.include = ['a=b']",
+        &[
+            "p:4: cache.key.cookies: \"lang\" is there twice: remove one of the two",
+            "p:4: cache.key.cookies: \"a=b\" has no name of a cookie: write one such as lang",
+            "p:4: cache.key.cookies: \"\" has no name of a cookie: write one such as lang",
+            "p:6: cache.key.query.include: \"a=b\" is not the name of a parameter: write it as \
+                 requests do, percent-encoded and without = or &",
+        ],
+    ),
+    (
+        "[cache.key]\ncookies = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']",
+        &["p:4: cache.key.cookies: has 9 entries: write at most 8"],
+    ),
+    (
+        "[cache]\nbypass_when = ['status:500', 'header:X A', 'header:Cookie', 'header:Host=a', 'x']",
+        &[
+            "p:4: cache.bypass_when: \"status:500\" is known only once the API has been asked: write \
+                 it in no_store_when",
+            "p:4: cache.bypass_when: \"header:X A\" has no name of a field: write one such as X-Tenant",
+            "p:4: cache.bypass_when: \"header:Cookie\" is looked at by cookies: write cookie:NAME",
+            "p:4: cache.bypass_when: \"header:Host=a\" is for routes to match: write match.host",
+            "p:4: cache.bypass_when: \"x\" is no condition: write header:NAME, cookie:NAME or \
+                 query:NAME of the request, response:NAME or status:CODE of the answer, and =VALUE \
+                 after a NAME for that value alone",
+        ],
+    ),
+    (
+        "[cache]\nno_store_when = ['status:199', 'status:6xx', 'query:a=b c', 'cookie:a=b;c', \
+         'response:X= a', 'query:a', 'query:a']",
+        &[
+            "p:4: cache.no_store_when: \"status:199\" is not a status: write one from 200 to 599, or \
+                 2xx to 5xx",
+            "p:4: cache.no_store_when: \"status:6xx\" is not a status: write one from 200 to 599, or \
+                 2xx to 5xx",
+            "p:4: cache.no_store_when: \"query:a=b c\" is no parameter of a query: write it as \
+                 requests do, percent-encoded and without &",
+            "p:4: cache.no_store_when: \"cookie:a=b;c\" has a value that no cookie has: write it \
+                 without ; and without spaces around it",
+            "p:4: cache.no_store_when: \"response:X= a\" has a value that no field has: write it \
+                 without spaces around it and without control characters",
+            "p:4: cache.no_store_when: \"query:a\" is there twice: remove one of the two",
         ],
     ),
 ];

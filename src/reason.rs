@@ -1,0 +1,251 @@
+//! Why a request was answered as it was: one enum for Cache-Status, log and metric.
+//!
+//! Each reason has one token, and each token one reason; `docs/reasons.md` lists them all, and a
+//! test compares. The tokens are few, so they can label a metric; what is not bounded (the name of
+//! a [`Field`]) stands beside them, in Cache-Status and log alone.
+
+use crate::{
+    policy::{Unstorable, cookies::KEY_COOKIES},
+    target::Refusal,
+};
+
+/// Why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing stored could answer, and why.
+    Missed(Miss),
+    /// A stale answer was sent, and why.
+    Stale(Stale),
+    /// The answer is not stored, and why.
+    NotStored(Unstorable),
+    /// The cache has no part in it, by which rule.
+    Bypassed(Bypass),
+    /// Answered here, without cache and upstream, and why.
+    Refused(Refused),
+    /// The upstream gave no answer, and why.
+    Failed(Failed),
+}
+
+tokens! {
+    /// Why nothing stored could answer, as far as the store remembers.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Miss {
+        /// It was never here, or nobody remembers.
+        Cold => "cold",
+        /// It was here, and past all use.
+        Expired => "expired",
+        /// It was here, and has been invalidated (RFC 9111 §4.4; RFC 9875).
+        Invalidated => "invalidated",
+        /// Other variants are here (RFC 9111 §4.1).
+        Variant => "variant",
+        /// A part is here, which does not hold what is asked for.
+        Part => "part-only",
+    }
+}
+
+tokens! {
+    /// Why a stale answer was sent.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Stale {
+        /// It is being refreshed (RFC 5861 §3).
+        WhileRevalidate => "stale-while-revalidate",
+        /// The origin failed or was too slow (RFC 5861 §4).
+        IfError => "stale-if-error",
+    }
+}
+
+tokens! {
+    /// Which rule lets the cache have no part in a request.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Bypass {
+        /// `cache.mode` is off.
+        Off => "cache-off",
+        /// It asks for another protocol.
+        Upgrade => "upgrade",
+        /// It has content, whose meaning a cache cannot know.
+        Content => "content",
+        /// It carries Authorization, and the operator keeps those out.
+        Authorization => "authorization-bypass",
+        /// It is one that `bypass_when` names.
+        When => "bypass-when",
+    }
+}
+
+/// Why a request was answered here, without the cache's part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It was not let in.
+    Refusal(Refusal),
+    /// Let in, and ended here.
+    Ended(Ended),
+}
+
+tokens! {
+    /// Why a request that was let in ended here.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Ended {
+        /// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
+        OnlyIfCached => "only-if-cached",
+        /// Its precondition is known to fail (RFC 9110 §13.2.2).
+        Precondition => "precondition-failed",
+        /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
+        MaxForwards => "max-forwards",
+    }
+}
+
+tokens! {
+    /// Why an upstream gave no answer.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Failed {
+        /// All its places are taken.
+        Busy => "upstream-busy",
+        /// Nobody accepts there.
+        Connect => "connect-failed",
+        /// No connection in time.
+        ConnectTimeout => "connect-timeout",
+        /// No response head in time.
+        FirstByteTimeout => "first-byte-timeout",
+        /// What came was no HTTP, or is framed in a way that cannot be trusted.
+        BadResponse => "bad-response",
+        /// The client's upload paused for too long.
+        RequestBodyTimeout => "request-body-timeout",
+        /// The client's upload broke off.
+        RequestBodyBroken => "request-body-broken",
+        /// The fetch that it waited for ended without an answer.
+        FetchLost => "fetch-lost",
+    }
+}
+
+/// Why nothing stored could answer, and what made the difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Why.
+    pub why: Miss,
+    /// Of other variants: the first field in which the nearest differs.
+    pub field: Option<Field>,
+}
+
+impl Reason {
+    /// Every reason.
+    pub fn all() -> impl Iterator<Item = Reason> {
+        let missed = Miss::ALL.iter().copied().map(Reason::Missed);
+        let stale = Stale::ALL.iter().copied().map(Reason::Stale);
+        let not_stored = Unstorable::ALL.iter().copied().map(Reason::NotStored);
+        let bypassed = Bypass::ALL.iter().copied().map(Reason::Bypassed);
+        let refusals = Refusal::ALL.iter().copied().map(Refused::Refusal);
+        let ended = Ended::ALL.iter().copied().map(Refused::Ended);
+        let refused = refusals.chain(ended).map(Reason::Refused);
+        let failed = Failed::ALL.iter().copied().map(Reason::Failed);
+        missed.chain(stale).chain(not_stored).chain(bypassed).chain(refused).chain(failed)
+    }
+
+    /// Its token, in Cache-Status as in log and metric.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Reason::Missed(miss) => miss.token(),
+            Reason::Stale(stale) => stale.token(),
+            Reason::NotStored(reason) => reason.token(),
+            Reason::Bypassed(rule) => rule.token(),
+            Reason::Refused(Refused::Refusal(refusal)) => refusal.token(),
+            Reason::Refused(Refused::Ended(ended)) => ended.token(),
+            Reason::Failed(failed) => failed.token(),
+        }
+    }
+
+    /// What kind of reason it is: one of six words.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Reason::Missed(_) => "miss",
+            Reason::Stale(_) => "stale",
+            Reason::NotStored(_) => "not-stored",
+            Reason::Bypassed(_) => "bypass",
+            Reason::Refused(_) => "refused",
+            Reason::Failed(_) => "failed",
+        }
+    }
+}
+
+/// The longest field name that is told, in bytes; every registered one is shorter.
+const MAX_FIELD: usize = 47;
+
+/// The name of the field that made the difference, in lower case; copied without allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    length: u8,
+    name: [u8; MAX_FIELD],
+}
+
+impl Field {
+    /// `None` for a name that is longer than is told. The field that holds the cookies of a key is
+    /// called what the client knows it as.
+    #[must_use]
+    pub fn of(name: &http::HeaderName) -> Option<Field> {
+        let name = if *name == KEY_COOKIES { &http::header::COOKIE } else { name };
+        let told = name.as_str().as_bytes();
+        let mut name = [0; MAX_FIELD];
+        name.get_mut(..told.len())?.copy_from_slice(told);
+        Some(Field { length: u8::try_from(told.len()).ok()?, name })
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let name = self.name.get(..usize::from(self.length)).unwrap_or_default();
+        str::from_utf8(name).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use http::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn a_token_means_one_thing_and_is_one_of_rfc_9651() {
+        let mut seen = BTreeSet::new();
+        for reason in Reason::all() {
+            let token = reason.token();
+            assert!(seen.insert(token), "{token} has two meanings");
+            assert!(token.starts_with(|it: char| it.is_ascii_lowercase()), "§3.3.4: {token}");
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            assert!(token.bytes().all(plain), "as plain as a metric's label: {token}");
+        }
+    }
+
+    #[test]
+    fn the_documented_reasons_are_those_there_are() {
+        let document = include_str!("../docs/reasons.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
+        let documented: BTreeSet<(String, String)> = rows
+            .filter_map(|row| {
+                let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned());
+                Some((cells.next()?, cells.next()?))
+            })
+            .collect();
+        let known: BTreeSet<(String, String)> = Reason::all()
+            .map(|reason| (reason.token().to_owned(), reason.class().to_owned()))
+            .collect();
+        assert_eq!(documented, known, "docs/reasons.md (left) and the code (right)");
+    }
+
+    #[test]
+    fn a_field_is_told_by_its_name_unless_that_is_absurdly_long() {
+        let field = |name: &str| Field::of(&HeaderName::from_bytes(name.as_bytes()).unwrap());
+        for name in ["a", "accept-language", &"x".repeat(MAX_FIELD)] {
+            assert_eq!(field(name).unwrap().as_str(), name);
+        }
+        assert_eq!(field(&"x".repeat(MAX_FIELD + 1)), None);
+        assert_eq!(field(&"x".repeat(400)), None);
+    }
+}
