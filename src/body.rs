@@ -55,6 +55,12 @@ pub struct Logged {
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body {
+    /// An upstream's body, as it comes.
+    #[must_use]
+    pub fn relayed(body: ResponseBody) -> Body {
+        Body::Relayed(Box::new(body))
+    }
+
     /// The same body, with its end told to the access log.
     #[must_use]
     pub fn logged(self, record: log::Record) -> Body {

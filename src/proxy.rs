@@ -8,6 +8,7 @@
 mod combine;
 mod doubt;
 mod fetch;
+mod form;
 mod keep;
 mod steps;
 mod variants;
@@ -20,7 +21,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     body::Body,
@@ -31,18 +32,24 @@ use crate::{
     counters::Counters,
     fields::Upgrade,
     log::AccessLog,
-    policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
+    policy::{
+        self, Decision, Exchange, Fwd, Meta, Unstorable,
+        encoding::{self, UpstreamEncoding},
+        validation::Condition,
+    },
     reason::{Reason, Stale},
     reply::{self, Answer, Failure},
     server::Peer,
     snapshot::Snapshot,
     store::{Entry, Found, Place, Store},
+    transform::memos::Memos,
     upstream::{RequestBody, ResponseBody},
     visit::{Arrived, Visit},
 };
 use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
+use form::Wish;
 use steps::Room;
 use variants::Named;
 
@@ -61,7 +68,10 @@ const MAX_LOOKS: usize = 3;
 pub struct Proxy {
     snapshot: ArcSwap<Snapshot>,
     clock: Clock,
-    store: Store,
+    store: Arc<Store>,
+    memos: Memos,
+    /// Leave to pack a body while it arrives.
+    streams: Arc<Semaphore>,
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
@@ -97,7 +107,9 @@ impl Proxy {
         Ok(Arc::new(Proxy {
             snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
             clock,
-            store: Store::new(config.memory.max_size),
+            store: Arc::new(Store::new(config.memory.max_size)),
+            memos: Memos::new(cores().saturating_sub(1)),
+            streams: Arc::new(Semaphore::new(config.max_streams)),
             in_flight: Arc::default(),
             budget: Budget::new(config.memory.max_in_flight),
             log,
@@ -128,7 +140,9 @@ impl Proxy {
             Err(refusal) => reply::refused(refusal),
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                self.answer(visit, Once { body, upgrade, peer, snapshot }).await
+                let wish = Wish::of(&visit);
+                let answer = self.answer(visit, Once { body, upgrade, peer, snapshot }).await;
+                self.in_form(wish, answer).await
             }
         };
         self.send(answer, version, record)
@@ -136,11 +150,10 @@ impl Proxy {
 
     /// Decides, and does what was decided. A hit waits for nothing.
     async fn answer(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
-        let route = visit.route.clone();
         if visit.ends_here() {
             return reply::options();
         }
-        if !route.cache.on || visit.upgrade != Upgrade::No {
+        if !visit.route.cache.on || visit.upgrade != Upgrade::No {
             let told = CacheStatus::forwarded(Fwd::Bypass);
             return Box::pin(self.pass(visit, once, told)).await;
         }
@@ -153,7 +166,7 @@ impl Proxy {
         let fetch = |visit: Visit, stored, fwd| {
             Fetch::new(Arc::new(visit), place, stored, fwd).missed(missed).beside(part, now)
         };
-        match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
+        match policy::decide(&visit.asked, &visit.route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
                 let answer = self.hit(&visit, &stored, Some(Reason::Stale(Stale::WhileRevalidate)));
@@ -334,10 +347,13 @@ impl Proxy {
                 Ok(response) => response,
                 Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
             };
-            let Some(response) = fetch.combine(response) else {
+            let Some(mut response) = fetch.combine(response) else {
                 fetch.ask_afresh();
                 continue;
             };
+            if !fetch.settle_encoding(response.headers_mut()) {
+                continue;
+            }
             let named = match response.status() {
                 StatusCode::NOT_MODIFIED => {
                     self.select(fetch, response.headers(), exchange.response)
@@ -402,7 +418,7 @@ impl Proxy {
         }
         let told = fetch.told().with_status(Some(response.status()));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
-        let _ = owner.send(Answer::new(reply::relayed_fetch(&fetch.visit, response), status));
+        let _ = owner.send(reply::relayed_fetch(&fetch.visit, response, status));
     }
 
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.
@@ -412,6 +428,8 @@ impl Proxy {
         if condition == Condition::Failed {
             return reply::precondition_failed();
         }
+        let encoding = fetch::encoding_of_pass(&visit, told.fwd);
+        encoding::ask_for(&mut head.headers, encoding);
         let body = match visit.content {
             true => {
                 let idle = visit.route.body_idle;
@@ -423,7 +441,7 @@ impl Proxy {
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
-        let response = match visit.route.upstream.send(head, body, &sent).await {
+        let mut response = match visit.route.upstream.send(head, body, &sent).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
@@ -432,11 +450,14 @@ impl Proxy {
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };
+        if encoding != UpstreamEncoding::Client {
+            encoding::forget_in_vary(response.headers_mut());
+        }
         let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
         let detail = match kept {
-            Some(Ok(kept)) => return self.relay_and_keep(kept, response, told),
+            Some(Ok(kept)) => return self.relay_and_keep(kept, response, (&visit, told)),
             Some(Err(Some(reason))) => Some(Reason::NotStored(reason)),
             Some(Err(None)) | None => {
                 let answer = (response.status(), response.headers());
@@ -448,9 +469,14 @@ impl Proxy {
             StatusCode::SWITCHING_PROTOCOLS => {
                 self.tunnel((once.upgrade, once.peer), response, status)
             }
-            _ => Answer::new(reply::relayed(response), status),
+            _ => reply::relayed(&visit, response.map(Body::relayed), status),
         }
     }
+}
+
+/// Threads that can work at the same time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a client's wait came to.

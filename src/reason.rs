@@ -113,6 +113,8 @@ tokens! {
         RequestBodyBroken => "request-body-broken",
         /// The fetch that it waited for ended without an answer.
         FetchLost => "fetch-lost",
+        /// A body is not packed as it says, or unpacks to more than is allowed.
+        BadEncoding => "bad-encoding",
     }
 }
 

@@ -21,11 +21,14 @@ use crate::{
         Now,
         asked::Method,
         cache_control::LARDER_CACHE_CONTROL,
+        coded_tag,
+        coding::Accepts,
+        encoding::{Forms, Given},
         ranges,
         validation::{self, Precondition},
     },
     reason::{Ended, Failed, Reason, Refused, Stale},
-    store::{Entry, Head},
+    store::{BodyId, Entry, Head},
     target::Refusal,
     upstream::{self, ClientFault, ResponseBody},
     visit::Visit,
@@ -49,13 +52,34 @@ pub struct Answer {
     pub response: Response<Body>,
     /// What to say there, and in the log.
     pub status: CacheStatus,
+    /// Whose answer it is, as far as the form of its body goes; `None`: ours, or nobody's.
+    pub source: Option<Source>,
+}
+
+/// An upstream's answer, as far as the form of its body goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// What its head tells.
+    pub forms: Forms,
+    /// The length of the whole, in bytes, where it is known.
+    pub length: Option<u64>,
+    /// What the body is, where all of it is at hand.
+    pub id: Option<BodyId>,
+    /// Whether ETag is in the client's own spelling already.
+    pub spelled: bool,
 }
 
 impl Answer {
     /// A response, and what the cache did for it.
     #[must_use]
     pub fn new(response: Response<Body>, status: CacheStatus) -> Answer {
-        Answer { response, status }
+        Answer { response, status, source: None }
+    }
+
+    /// An upstream's response, which may take another form.
+    #[must_use]
+    pub fn of(response: Response<Body>, status: CacheStatus, source: Source) -> Answer {
+        Answer { response, status, source: Some(source) }
     }
 
     /// With fields that are for this client alone.
@@ -86,9 +110,9 @@ enum Trouble {
 pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
     let (asked, head) = (&visit.head.headers, &entry.head);
     if is_unchanged(visit, head) {
-        return not_modified(head, now, status);
+        return not_modified(visit, (head, Some(entry.body.len() as u64)), now, status);
     }
-    if visit.asked.range && visit.asked.method == Method::Get && head.status == StatusCode::OK {
+    if takes_ranges(visit, head) && head.status == StatusCode::OK {
         let selected = ranges::select(asked, head.validators(), entry.body.len() as u64);
         let part = range::selection(Held::whole(entry), selected, now, status);
         return part.unwrap_or_else(|| whole(visit, entry, now, status));
@@ -99,8 +123,18 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// Whether the client has it already; conditions mean nothing for what is no success
 /// (RFC 9110 §13.2.1).
 fn is_unchanged(visit: &Visit, head: &Head) -> bool {
-    let judge = || validation::precondition(&visit.head.headers, head.validators());
+    let judge =
+        || validation::precondition(&visit.head.headers, head.validators(), head.forms.given);
     head.status.is_success() && judge() == Precondition::NotModified
+}
+
+/// Whether a range of the stored bytes is one of what the client would get.
+fn takes_ranges(visit: &Visit, head: &Head) -> bool {
+    let takes = || match head.forms.given {
+        Given::Packed(coding) => Accepts::of(&visit.head.headers).takes(coding),
+        Given::Plain | Given::Fixed => true,
+    };
+    visit.asked.range && visit.asked.method == Method::Get && takes()
 }
 
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
@@ -113,7 +147,9 @@ fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer 
         true => {}
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
-    Answer::new(response, status)
+    let length = Some(entry.body.len() as u64);
+    let source = Source { forms: entry.head.forms, length, id: Some(entry.id), spelled: false };
+    Answer::of(response, status, source)
 }
 
 /// A response that is still arriving, or 304 if the client has it already.
@@ -126,34 +162,71 @@ pub fn arriving(
     status: CacheStatus,
 ) -> Answer {
     let head = &arrival.head;
+    let length = http_body::Body::size_hint(&reader).exact();
     if is_unchanged(visit, head) {
-        return not_modified(head, now, status);
+        return not_modified(visit, (head, length), now, status);
     }
     let mut response = sent(head, now, status);
+    let source = Source { forms: head.forms, length, id: None, spelled: false };
     if head.status == StatusCode::NO_CONTENT {
         // With a body, be it an empty one, it would get a length (RFC 9110 §8.6).
-        return Answer::new(response, status);
+        let source = Source { length: Some(0), ..source };
+        return Answer::of(response, status, source);
     }
     match visit.is_head() {
         true => {
-            let length = http_body::Body::size_hint(&reader).exact();
             let length = length.map(HeaderValue::from);
             length.map(|it| response.headers_mut().insert(header::CONTENT_LENGTH, it));
         }
         false => *response.body_mut() = Body::Arriving(reader),
     }
-    Answer::new(response, status)
-}
-
-/// An upstream's response, for one client.
-#[must_use]
-pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
-    passed_on(response.map(|body| Body::Relayed(Box::new(body))))
+    Answer::of(response, status, source)
 }
 
 /// An upstream's response, for one client, whatever brings its body.
 #[must_use]
-pub fn passed_on(response: Response<Body>) -> Response<Body> {
+pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
+    let mut response = passed_on(response);
+    let source = source(visit, &mut response, status);
+    Answer::of(response, status, source)
+}
+
+/// What an upstream's response is made of. What the cache has no part in is sent as it came.
+fn source(visit: &Visit, response: &mut Response<Body>, status: CacheStatus) -> Source {
+    let (headers, body) = (response.headers(), response.body());
+    let forms = match status {
+        CacheStatus::Forwarded(told) if !told.fwd.takes_part() => {
+            Forms { given: Given::Fixed, escaped: coded_tag::is_escaped(headers) }
+        }
+        CacheStatus::Forwarded(_) | CacheStatus::Hit { .. } | CacheStatus::Refused(_) => {
+            Forms::of(headers, &visit.route.packing)
+        }
+    };
+    let length = match (response.status(), visit.is_head()) {
+        (StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED, _) => None,
+        (_, true) => length(headers),
+        (_, false) => http_body::Body::size_hint(body).exact(),
+    };
+    let not_modified = response.status() == StatusCode::NOT_MODIFIED;
+    let spelled = not_modified && spell(visit, response.headers_mut(), forms.given);
+    Source { forms, length, id: None, spelled }
+}
+
+/// Writes the tag of a 304 as the client does, which holds the bytes that it names.
+fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> bool {
+    let asked = &visit.head.headers;
+    let tag = headers.get(header::ETAG);
+    let named = tag.and_then(|tag| validation::named(asked, tag.as_bytes(), given));
+    let spelled = named.is_some();
+    named.into_iter().for_each(|named| drop(headers.insert(header::ETAG, named)));
+    spelled
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
     head.headers.remove(LARDER_CACHE_CONTROL);
@@ -165,21 +238,30 @@ pub fn passed_on(response: Response<Body>) -> Response<Body> {
 /// An upstream's response to a fetch that was made without the client's conditions, for that
 /// client: they are judged now.
 #[must_use]
-pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Response<Body> {
-    let mut response = relayed(response);
+pub fn relayed_fetch(
+    visit: &Visit,
+    response: Response<ResponseBody>,
+    status: CacheStatus,
+) -> Answer {
+    let mut response = passed_on(response.map(Body::relayed));
+    let forms = Forms::of(response.headers(), &visit.route.packing);
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
         validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
     let unchanged = response.status().is_success()
-        && validation::precondition(&visit.head.headers, validators) == Precondition::NotModified;
+        && validation::precondition(&visit.head.headers, validators, forms.given)
+            == Precondition::NotModified;
+    let length = http_body::Body::size_hint(response.body()).exact();
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
     }
+    let spelled = response.status() == StatusCode::NOT_MODIFIED
+        && spell(visit, response.headers_mut(), forms.given);
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    response
+    Answer::of(response, status, Source { forms, length, id: None, spelled })
 }
 
 /// The fields of an upstream's response as they go to clients and into the store.
@@ -188,11 +270,18 @@ pub fn end_to_end(headers: &mut HeaderMap, version: Version) {
     headers.append(header::VIA, fields::via(version));
 }
 
-fn not_modified(head: &Head, now: Now, status: CacheStatus) -> Answer {
+/// `length` is that of the whole, where it is known.
+fn not_modified(
+    visit: &Visit,
+    (head, length): (&Head, Option<u64>),
+    now: Now,
+    status: CacheStatus,
+) -> Answer {
     let mut response = sent(head, now, status);
+    let spelled = spell(visit, response.headers_mut(), head.forms.given);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-    Answer::new(response, status)
+    Answer::of(response, status, Source { forms: head.forms, length, id: None, spelled })
 }
 
 /// A stored head as it is sent, without a body.
@@ -263,6 +352,20 @@ pub fn lost(told: Forwarded) -> Answer {
     let told = told.detail(Reason::Failed(Failed::FetchLost));
     let response = trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::FetchLost));
     Answer::new(response, CacheStatus::Forwarded(told))
+}
+
+/// A stored body is not packed as it says, or would become too long.
+#[must_use]
+pub fn spoilt(status: CacheStatus) -> Answer {
+    let reason = Reason::Failed(Failed::BadEncoding);
+    let status = match status {
+        CacheStatus::Forwarded(told) => {
+            CacheStatus::Forwarded(Forwarded { stored: false, ..told.detail(reason) })
+        }
+        CacheStatus::Hit { ttl, .. } => CacheStatus::Hit { ttl, detail: Some(reason) },
+        CacheStatus::Refused(_) => status,
+    };
+    Answer::new(trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::BadEncoding)), status)
 }
 
 /// The upstream agreed to another protocol on a connection that cannot change.

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
+    policy::encoding::{Packing, UpstreamEncoding},
     upstream::Upstream,
 };
 use sharing::Sharing;
@@ -45,6 +46,10 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
     pub cache: config::Cache,
+    /// What is packed on it.
+    pub packing: Packing,
+    /// What its upstream is asked for.
+    pub encoding: UpstreamEncoding,
     /// How long an upload may pause.
     pub body_idle: Duration,
 }
@@ -84,6 +89,8 @@ impl Snapshot {
                 sharing,
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
+                packing: wanted.compression.packing.clone(),
+                encoding: encoding(wanted, upstream),
                 body_idle,
             }));
         }
@@ -104,6 +111,15 @@ impl Snapshot {
         let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
         self.departures + u64::from(leaves)
     }
+}
+
+/// What is near is asked for plain bytes: packing them would cost more than the way does.
+fn encoding(route: &config::Route, upstream: &Upstream) -> UpstreamEncoding {
+    let default = match upstream.config().address.is_near() {
+        true => UpstreamEncoding::Identity,
+        false => UpstreamEncoding::Gzip,
+    };
+    route.compression.upstream.unwrap_or(default)
 }
 
 #[cfg(test)]

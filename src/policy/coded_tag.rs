@@ -5,23 +5,43 @@
 //! origin's that happens to end so gets one more suffix, that of the bytes as they came. Weak tags
 //! name no bytes (§8.8.1), and stay as they are in every form.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{coding::Coding, encoding::Form};
+use super::{
+    coding::{Accepts, Coding},
+    encoding::{Form, Given},
+};
 
 /// Tells the bytes as they came, of a tag that ends like one of ours.
 const AS_IT_CAME: &[u8] = b"--id";
 
 /// Every suffix but that.
-const SUFFIXES: [&[u8]; 4] = [b"--zstd", b"--br", b"--gzip", b"--plain"];
+const SUFFIXES: [(&[u8], Kind); 4] = [
+    (b"--zstd", Kind::Packed(Coding::Zstd)),
+    (b"--br", Kind::Packed(Coding::Brotli)),
+    (b"--gzip", Kind::Packed(Coding::Gzip)),
+    (b"--plain", Kind::Unpacked),
+];
+
+/// What a tag says of the form of the bytes that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// They are as they came.
+    AsItCame,
+    /// They were packed here.
+    Packed(Coding),
+    /// They were unpacked here.
+    Unpacked,
+}
 
 /// A client's strong entity-tag, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coded<'a> {
     /// The origin's tag, with its opening quote and without its closing one.
     origin: &'a [u8],
-    /// Whether it names the bytes as they came.
-    pub as_it_came: bool,
+    /// Which form it names.
+    pub kind: Kind,
 }
 
 impl Coded<'_> {
@@ -30,13 +50,12 @@ impl Coded<'_> {
     pub fn of(tag: &[u8]) -> Option<Coded<'_>> {
         let open = open(tag)?;
         if let Some(origin) = open.strip_suffix(AS_IT_CAME) {
-            return Some(Coded { origin, as_it_came: true });
+            return Some(Coded { origin, kind: Kind::AsItCame });
         }
-        let recoded = SUFFIXES.iter().find_map(|suffix| open.strip_suffix(*suffix));
-        Some(match recoded {
-            Some(origin) => Coded { origin, as_it_came: false },
-            None => Coded { origin: open, as_it_came: true },
-        })
+        let mut recoded = SUFFIXES.iter().filter_map(|(suffix, kind)| {
+            open.strip_suffix(*suffix).map(|origin| Coded { origin, kind: *kind })
+        });
+        Some(recoded.next().unwrap_or(Coded { origin: open, kind: Kind::AsItCame }))
     }
 
     /// The tag as the origin writes it.
@@ -50,6 +69,18 @@ impl Coded<'_> {
     pub fn names(self, tag: &[u8]) -> bool {
         open(tag.strip_prefix(b"W/").unwrap_or(tag)) == Some(self.origin)
     }
+
+    /// Whether who asks takes the form that it names, of what is such a response: to another one
+    /// no 304 may say that these bytes are what it asks for.
+    #[must_use]
+    pub fn is_taken(self, given: Given, request: &HeaderMap) -> bool {
+        match (self.kind, given) {
+            (Kind::Packed(coding), _) | (Kind::AsItCame, Given::Packed(coding)) => {
+                Accepts::of(request).takes(coding)
+            }
+            (Kind::AsItCame | Kind::Unpacked, _) => true,
+        }
+    }
 }
 
 /// The origin's tag as clients see it beside bytes of this form; `None` where it stays as it is.
@@ -57,14 +88,21 @@ impl Coded<'_> {
 pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
     let open = open(tag)?;
     let suffix = match form {
-        Form::Packed(Coding::Zstd) => SUFFIXES[0],
-        Form::Packed(Coding::Brotli) => SUFFIXES[1],
-        Form::Packed(Coding::Gzip) => SUFFIXES[2],
-        Form::Unpacked(_) => SUFFIXES[3],
+        Form::Packed(Coding::Zstd) => SUFFIXES[0].0,
+        Form::Packed(Coding::Brotli) => SUFFIXES[1].0,
+        Form::Packed(Coding::Gzip) => SUFFIXES[2].0,
+        Form::Unpacked(_) => SUFFIXES[3].0,
         Form::AsItCame if ends_like_ours(open) => AS_IT_CAME,
         Form::AsItCame => return None,
     };
-    HeaderValue::from_bytes(&[open, suffix, b"\""].concat()).ok()
+    HeaderValue::from_maybe_shared(Bytes::from([open, suffix, b"\""].concat())).ok()
+}
+
+/// Whether clients see a response's tag in another spelling even beside the bytes as they came.
+#[must_use]
+pub fn is_escaped(response: &HeaderMap) -> bool {
+    let tag = response.get(header::ETAG).and_then(|tag| open(tag.as_bytes()));
+    tag.is_some_and(ends_like_ours)
 }
 
 /// Writes a response's tag as clients see it beside bytes of this form.
@@ -79,7 +117,7 @@ fn ends_like_ours(open: &[u8]) -> bool {
     // Every suffix has this in it; few tags of origins do.
     let dashes = open.len().saturating_sub(7);
     open[dashes..].windows(2).any(|pair| pair == b"--")
-        && (open.ends_with(AS_IT_CAME) || SUFFIXES.iter().any(|suffix| open.ends_with(suffix)))
+        && (open.ends_with(AS_IT_CAME) || SUFFIXES.iter().any(|(suffix, _)| open.ends_with(suffix)))
 }
 
 /// A strong, well-formed tag without its closing quote.
@@ -97,8 +135,12 @@ mod tests {
         prop_assert_eq, proptest,
     };
 
-    use super::{Coded, for_clients};
-    use crate::policy::{coding::Coding, encoding::Form};
+    use super::{Coded, Kind, for_clients};
+    use crate::policy::{
+        coding::Coding,
+        encoding::{Form, Given},
+        fixtures::headers,
+    };
 
     const GZIP: Form = Form::Packed(Coding::Gzip);
 
@@ -145,6 +187,26 @@ mod tests {
         assert!(!coded.names(b"\"a--br\""), "an origin's tag that ends so is another");
     }
 
+    #[test]
+    fn a_tag_counts_where_its_form_is_taken() {
+        let gzip = Given::Packed(Coding::Gzip);
+        let rows = [
+            ("\"a\"", Given::Plain, "br", true),
+            ("\"a--gzip\"", Given::Plain, "gzip, br", true),
+            ("\"a--gzip\"", Given::Plain, "br", false),
+            ("\"a--gzip\"", Given::Fixed, "", false),
+            ("\"a\"", gzip, "gzip", true),
+            ("\"a\"", gzip, "br", false),
+            ("\"a--plain\"", gzip, "", true),
+        ];
+        for (tag, given, accept, taken) in rows {
+            let asked = headers(&[("accept-encoding", accept)]);
+            let coded = Coded::of(tag.as_bytes()).unwrap();
+            let why = "RFC 9110 §13.1.2: the selected representation's tag is compared";
+            assert_eq!(coded.is_taken(given, &asked), taken, "{tag} of {given:?}: {why}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_way_back_finds_the_origins_tag(
@@ -161,7 +223,7 @@ mod tests {
             let sent = for_clients(&tag, form).map_or(tag.clone(), |it| it.as_bytes().to_vec());
             let coded = Coded::of(&sent).unwrap();
             prop_assert_eq!(coded.to_origin(), tag);
-            prop_assert_eq!(coded.as_it_came, form == Form::AsItCame);
+            prop_assert_eq!(coded.kind == Kind::AsItCame, form == Form::AsItCame);
         }
     }
 }

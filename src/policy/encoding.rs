@@ -56,6 +56,15 @@ pub enum Given {
     Packed(Coding),
 }
 
+/// What is known of a response's forms by its head, worked out once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forms {
+    /// What it is.
+    pub given: Given,
+    /// Its entity-tag ends like one of ours, so that clients see it in another spelling.
+    pub escaped: bool,
+}
+
 /// What is done with a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -137,18 +146,27 @@ impl std::fmt::Display for MediaRange {
     }
 }
 
+impl Forms {
+    /// What a response's head tells.
+    #[must_use]
+    pub fn of(response: &HeaderMap, packing: &Packing) -> Forms {
+        Forms { given: Given::of(response, packing), escaped: coded_tag::is_escaped(response) }
+    }
+}
+
 impl Given {
     /// What a response is. `no-transform` leaves everything as it is (RFC 9110 §7.7), and so does
-    /// a coding that is not known, or one on top of another.
+    /// a coding that is not known, or one on top of another. What announces trailers is not
+    /// packed: they tell of the bytes as they came.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Given {
-        let is_part = response.contains_key(header::CONTENT_RANGE);
-        if is_part || cache_control::forbids_transform(response) {
+        if cache_control::forbids_transform(response) {
             return Given::Fixed;
         }
         let mut codings = field::members(response, header::CONTENT_ENCODING)
             .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
         match (codings.next(), codings.next()) {
+            (None, _) if response.contains_key(header::TRAILER) => Given::Fixed,
             (None, _) if packing.covers(response) => Given::Plain,
             (Some(coding), None) => Coding::named(coding).map_or(Given::Fixed, Given::Packed),
             (None | Some(_), _) => Given::Fixed,
@@ -178,6 +196,16 @@ impl Given {
     }
 }
 
+/// Asks an upstream for what it is to send; [`UpstreamEncoding::Client`] leaves that to the client.
+pub fn ask_for(request: &mut HeaderMap, encoding: UpstreamEncoding) {
+    let asked = match encoding {
+        UpstreamEncoding::Identity => HeaderValue::from_static("identity"),
+        UpstreamEncoding::Gzip => HeaderValue::from_static("gzip"),
+        UpstreamEncoding::Client => return,
+    };
+    request.insert(header::ACCEPT_ENCODING, asked);
+}
+
 /// Takes Accept-Encoding out of a response's Vary, where it was not the client's that the origin
 /// saw: whoever asked, the answer would have been this one.
 pub fn forget_in_vary(response: &mut HeaderMap) {
@@ -201,14 +229,21 @@ pub fn add_to_vary(response: &mut HeaderMap) {
 
 /// What tells of bytes in one form alone (RFC 9530, and what came before it), or invites to ask
 /// for some of them.
-const OF_THE_FORM: [HeaderName; 6] = [
+const OF_THE_FORM: [HeaderName; 7] = [
     header::CONTENT_LENGTH,
+    header::TRAILER,
     header::ACCEPT_RANGES,
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
     HeaderName::from_static("digest"),
 ];
+
+/// Whether a response came packed, and is to stay so for whom it was packed (RFC 9110 §7.7).
+#[must_use]
+pub fn is_bound(response: &HeaderMap) -> bool {
+    response.contains_key(header::CONTENT_ENCODING) && cache_control::forbids_transform(response)
+}
 
 /// Makes a response's head that of another form of its body.
 pub fn describe(response: &mut HeaderMap, form: Form) {
@@ -234,7 +269,7 @@ impl Packing {
     }
 
     fn is_long_enough(&self, length: Option<u64>) -> bool {
-        length.is_none_or(|length| length >= self.min_length)
+        length.is_none_or(|length| length >= self.min_length.max(1))
     }
 }
 
@@ -261,7 +296,7 @@ mod tests {
             (&[("content-type", "text")], Given::Fixed, "no media type"),
             (&[], Given::Fixed, "nobody knows what it is"),
             (&[json, ("cache-control", "no-transform")], Given::Fixed, "RFC 9110 §7.7"),
-            (&[json, ("content-range", "bytes 0-1/2")], Given::Fixed, "a part of some bytes"),
+            (&[json, ("trailer", "x-sum")], Given::Fixed, "trailers would be lost"),
             (&[json, ("content-encoding", "GZIP")], Given::Packed(Coding::Gzip), "§8.4.1"),
             (&[("content-encoding", "br")], Given::Packed(Coding::Brotli), "whatever its type"),
             (&[json, ("content-encoding", "br, gzip")], Given::Fixed, "one on top of another"),

@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
-    coded_tag::Coded,
+    coded_tag::{Coded, Kind},
+    encoding::Given,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
     freshness::date,
@@ -66,11 +67,11 @@ pub fn asks_for_ours(request: &HeaderMap) -> bool {
 }
 
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
-/// RFC 9111 §4.3.2).
+/// RFC 9111 §4.3.2). A tag counts in any form that the client takes of what is `given`.
 #[must_use]
-pub fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
+pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> Precondition {
     let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
-        true => none_match_names(asked, stored.etag),
+        true => none_match_names(asked, stored.etag, given),
         false => is_unmodified(asked, stored),
     };
     match has_it {
@@ -79,22 +80,21 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
     }
 }
 
-fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>) -> bool {
+fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> bool {
+    let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
+        Some(coded) => coded.names(etag) && coded.is_taken(given, asked),
+        None => weakly_equal(tag, etag),
+    };
     tags(asked, header::IF_NONE_MATCH)
         .any(|tag| tag == b"*" || etag.is_some_and(|etag| names(tag, etag)))
-}
-
-/// Whether a client's tag is that of a stored response in any form of its body.
-fn names(tag: &[u8], etag: &[u8]) -> bool {
-    Coded::of(tag).map_or_else(|| weakly_equal(tag, etag), |coded| coded.names(etag))
 }
 
 /// The client's own spelling of a response's entity-tag, if its If-None-Match has one: that is the
 /// tag of what it holds.
 #[must_use]
-pub fn named(asked: &HeaderMap, etag: &[u8]) -> Option<HeaderValue> {
-    let tag = tags(asked, header::IF_NONE_MATCH)
-        .find(|tag| Coded::of(tag).is_some_and(|coded| coded.names(etag)))?;
+pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<HeaderValue> {
+    let is_it = |coded: Coded<'_>| coded.names(etag) && coded.is_taken(given, asked);
+    let tag = tags(asked, header::IF_NONE_MATCH).find(|tag| Coded::of(tag).is_some_and(is_it))?;
     HeaderValue::from_bytes(tag).ok().filter(|_| is_strong(etag))
 }
 
@@ -201,9 +201,9 @@ pub fn forward_conditions(
 /// client has in another form cannot be continued (§13.1.5).
 fn restore_tags(request: &mut HeaderMap) {
     let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
-    match coded.map(|coded| (coded.as_it_came, coded.to_origin())) {
-        Some((true, tag)) => set(request, header::IF_RANGE, Some(&tag)),
-        Some((false, _)) => {
+    match coded.map(|coded| (coded.kind, coded.to_origin())) {
+        Some((Kind::AsItCame, tag)) => set(request, header::IF_RANGE, Some(&tag)),
+        Some((Kind::Packed(_) | Kind::Unpacked, _)) => {
             request.remove(header::IF_RANGE);
             request.remove(header::RANGE);
         }

@@ -98,5 +98,5 @@ pub(super) fn renewed(
     let _ = steps::withhold(&mut fields, &fetch.visit);
     steps::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
-    Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
+    Some(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
 }

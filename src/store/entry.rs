@@ -3,13 +3,14 @@
 use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::{Block, Named};
 use crate::{
     key::Key,
     policy::{
         Meta,
+        encoding::Forms,
         validation::{OWN_TAG, Validators},
     },
 };
@@ -25,6 +26,8 @@ pub struct Head {
     pub fields: Block,
     /// What says whether it has been invalidated by name since its fetch began.
     pub named: Named,
+    /// In which forms its body may be sent.
+    pub forms: Forms,
 }
 
 /// A stored response; a cheap handle.
@@ -96,13 +99,7 @@ impl Entry {
 
     /// The same body under a new head (RFC 9111 §4.3.4).
     #[must_use]
-    pub fn freshened(
-        &self,
-        (meta, fields): (Meta, &HeaderMap),
-        named: Named,
-        asked: Turn,
-    ) -> Entry {
-        let head = Head { meta, status: self.head.status, fields: Block::new(fields), named };
+    pub fn freshened(&self, head: Head, asked: Turn) -> Entry {
         Entry::new(head, (self.body.clone(), self.id), asked)
     }
 }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 pub enum Memo {
     /// These bytes.
     Made(Bytes),
-    /// Nothing that is worth sending: the body itself is shorter.
+    /// Nothing that is worth keeping: the body itself is shorter, or what it unpacks to is too
+    /// long.
     NotWorth,
     /// Nothing: the body is not what it says it is, or becomes too long.
     Spoilt,

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    io::ErrorKind,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,7 +16,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
-use super::codec::{self, Levels};
+use super::{
+    codec::{self, Levels},
+    recoded,
+};
 use crate::{
     key::Key,
     policy::coding::Coding,
@@ -68,7 +72,15 @@ impl Recipe {
                 Err(_) => Memo::Spoilt,
             },
             Recipe::Unpack(coding, limit) => {
-                codec::unpack(body, coding, limit).map_or(Memo::Spoilt, Memo::Made)
+                let most = recoded::most(body.len() as u64);
+                match codec::unpack(body, coding, limit.min(most)) {
+                    Ok(bytes) => Memo::Made(bytes),
+                    // Honest as far as it went, and too long to be kept.
+                    Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => {
+                        Memo::NotWorth
+                    }
+                    Err(_) => Memo::Spoilt,
+                }
             }
         }
     }

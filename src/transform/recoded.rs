@@ -32,15 +32,29 @@ const CHUNK: usize = 16 << 10;
 const HARMLESS: u64 = 1 << 20;
 
 /// The most that an honest body of more than that is shrunk by.
-const MAX_RATIO: u64 = 250;
+const MAX_RATIO: u64 = 1000;
+
+/// The most bytes that an honest body of `packed` bytes unpacks to.
+#[must_use]
+pub fn most(packed: u64) -> u64 {
+    HARMLESS.max(packed.saturating_mul(MAX_RATIO))
+}
 
 /// A body in another form.
 pub struct Recoded {
     source: codec::Source,
     chunk: Box<[u8]>,
-    /// Bytes read of the other form, and bytes made of them, where their ratio has a bound.
-    bound: Option<(Arc<AtomicU64>, u64)>,
-    _permit: OwnedSemaphorePermit,
+    /// Where the ratio of what is made to what is read has a bound.
+    bound: Option<Bound>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What an unpacked body may become.
+struct Bound {
+    taken: Arc<AtomicU64>,
+    made: u64,
+    /// What is done once it is past that, or is no packed body at all.
+    spoilt: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// Another body's bytes, as a codec reads them.
@@ -59,16 +73,16 @@ impl Recoded {
         permit: OwnedSemaphorePermit,
     ) -> Recoded {
         let source = codec::packed(Read::new(body).0, coding, levels);
-        Recoded { source, chunk: vec![0; CHUNK].into(), bound: None, _permit: permit }
+        Recoded { source, chunk: vec![0; CHUNK].into(), bound: None, _permit: Some(permit) }
     }
 
-    /// Unpacks a body.
+    /// Unpacks a body; `spoilt` is done if it unpacks to more than an honest one could.
     #[must_use]
-    pub fn unpacked(body: Body, coding: Coding, permit: OwnedSemaphorePermit) -> Recoded {
+    pub fn unpacked(body: Body, coding: Coding, spoilt: impl FnOnce() + Send + 'static) -> Recoded {
         let (read, taken) = Read::new(body);
         let source = codec::unpacked(read, coding);
-        let bound = Some((taken, 0));
-        Recoded { source, chunk: vec![0; CHUNK].into(), bound, _permit: permit }
+        let bound = Some(Bound { taken, made: 0, spoilt: Some(Box::new(spoilt)) });
+        Recoded { source, chunk: vec![0; CHUNK].into(), bound, _permit: None }
     }
 
     /// The next bytes, or the end.
@@ -79,9 +93,10 @@ impl Recoded {
         let mut space = ReadBuf::new(&mut self.chunk);
         ready!(self.source.as_mut().poll_read(cx, &mut space))?;
         let bytes = space.filled();
-        if let Some((taken, made)) = &mut self.bound {
-            *made += bytes.len() as u64;
-            if *made > HARMLESS.max(taken.load(Relaxed).saturating_mul(MAX_RATIO)) {
+        if let Some(bound) = &mut self.bound {
+            bound.made += bytes.len() as u64;
+            if bound.made > most(bound.taken.load(Relaxed)) {
+                bound.spoilt.take().into_iter().for_each(|spoilt| spoilt());
                 let error = Error::new(ErrorKind::FileTooLarge, "unpacks to more than is allowed");
                 return Poll::Ready(Some(Err(error)));
             }
@@ -95,7 +110,7 @@ impl Recoded {
 
 impl std::fmt::Debug for Recoded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recoded").field("bound", &self.bound).finish_non_exhaustive()
+        f.debug_struct("Recoded").finish_non_exhaustive()
     }
 }
 
@@ -230,7 +245,7 @@ mod tests {
         let text = Bytes::from("abcdefgh".repeat(20_000));
         for coding in Coding::ALL {
             let packed = pack(&text, coding, Levels::default()).unwrap();
-            let recoded = Recoded::unpacked(Body::Full(packed), coding, permit());
+            let recoded = Recoded::unpacked(Body::Full(packed), coding, || ());
             let body = Body::Recoded(Box::new(recoded));
             let bytes = body.collect().now_or_never().unwrap().unwrap().to_bytes();
             assert_eq!(bytes, text, "{coding:?}");
@@ -242,9 +257,12 @@ mod tests {
         let zeros = Bytes::from(vec![0; 8 << 20]);
         for coding in Coding::ALL {
             let packed = pack(&zeros, coding, Levels::default()).unwrap();
-            let recoded = Recoded::unpacked(Body::Full(packed), coding, permit());
+            let (told, spoilt) = std::sync::mpsc::channel();
+            let tell = move || told.send(()).unwrap();
+            let recoded = Recoded::unpacked(Body::Full(packed), coding, tell);
             let body = Body::Recoded(Box::new(recoded));
             assert!(body.collect().now_or_never().unwrap().is_err(), "{coding:?}");
+            assert_eq!(spoilt.try_recv(), Ok(()), "{coding:?}: whoever keeps it is told");
         }
     }
 }
