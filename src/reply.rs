@@ -21,7 +21,7 @@ use crate::{
         Now,
         asked::Method,
         cache_control::LARDER_CACHE_CONTROL,
-        coded_tag,
+        coded_tag::{self, Coded, Kind},
         coding::Accepts,
         encoding::{Forms, Given},
         ranges,
@@ -194,22 +194,38 @@ pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> 
 /// What an upstream's response is made of. What the cache has no part in is sent as it came.
 fn source(visit: &Visit, response: &mut Response<Body>, status: CacheStatus) -> Source {
     let (headers, body) = (response.headers(), response.body());
-    let forms = match status {
-        CacheStatus::Forwarded(told) if !told.fwd.takes_part() => {
-            Forms { given: Given::Fixed, escaped: coded_tag::is_escaped(headers) }
-        }
-        CacheStatus::Forwarded(_) | CacheStatus::Hit { .. } | CacheStatus::Refused(_) => {
-            Forms::of(headers, &visit.route.packing)
-        }
+    let takes_part = match status {
+        CacheStatus::Forwarded(told) => told.fwd.takes_part(),
+        CacheStatus::Hit { .. } | CacheStatus::Refused(_) => false,
+    };
+    let forms = match takes_part {
+        true => Forms::of(headers, &visit.route.packing),
+        false => Forms { given: Given::Fixed, escaped: coded_tag::is_escaped(headers) },
     };
     let length = match (response.status(), visit.is_head()) {
         (StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED, _) => None,
         (_, true) => length(headers),
         (_, false) => http_body::Body::size_hint(body).exact(),
     };
-    let not_modified = response.status() == StatusCode::NOT_MODIFIED;
-    let spelled = not_modified && spell(visit, response.headers_mut(), forms.given);
-    Source { forms, length, id: None, spelled }
+    let source = Source { forms, length, id: None, spelled: false };
+    match (response.status(), takes_part) {
+        (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
+        (StatusCode::NOT_MODIFIED, false) => {
+            Source { spelled: spell(visit, response.headers_mut(), Given::Fixed), ..source }
+        }
+        _ => source,
+    }
+}
+
+/// An origin's 304 often does not say what it is of; the tag that the client has does.
+fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source) -> Source {
+    let mut forms = source.forms;
+    let spelled = spell(visit, headers, forms.given);
+    let tag = headers.get(header::ETAG).and_then(|tag| Coded::of(tag.as_bytes()));
+    if spelled && tag.is_some_and(|tag| matches!(tag.kind, Kind::Packed(_))) {
+        forms.given = Given::Plain;
+    }
+    Source { forms, spelled, ..source }
 }
 
 /// Writes the tag of a 304 as the client does, which holds the bytes that it names.
@@ -256,12 +272,15 @@ pub fn relayed_fetch(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
     }
-    let spelled = response.status() == StatusCode::NOT_MODIFIED
-        && spell(visit, response.headers_mut(), forms.given);
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    Answer::of(response, status, Source { forms, length, id: None, spelled })
+    let source = Source { forms, length, id: None, spelled: false };
+    let source = match response.status() {
+        StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
+        _ => source,
+    };
+    Answer::of(response, status, source)
 }
 
 /// The fields of an upstream's response as they go to clients and into the store.

@@ -32,7 +32,7 @@ const CHUNK: usize = 16 << 10;
 const HARMLESS: u64 = 1 << 20;
 
 /// The most that an honest body of more than that is shrunk by.
-const MAX_RATIO: u64 = 1000;
+const MAX_RATIO: u64 = 250;
 
 /// The most bytes that an honest body of `packed` bytes unpacks to.
 #[must_use]

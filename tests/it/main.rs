@@ -10,6 +10,7 @@ mod authorization;
 mod cache_status;
 mod caching;
 mod collapse;
+mod compression;
 mod conditions;
 mod corpora;
 mod demo;
