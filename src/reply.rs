@@ -3,6 +3,7 @@
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
 mod range;
+mod source;
 
 use std::sync::Arc;
 
@@ -21,14 +22,13 @@ use crate::{
         Now,
         asked::Method,
         cache_control::LARDER_CACHE_CONTROL,
-        coded_tag::{self, Coded, Kind},
         coding::Accepts,
         encoding::{Forms, Given},
         ranges,
         validation::{self, Precondition},
     },
     reason::{Ended, Failed, Reason, Refused, Stale},
-    store::{BodyId, Entry, Head},
+    store::{Entry, Head},
     target::Refusal,
     upstream::{self, ClientFault, ResponseBody},
     visit::Visit,
@@ -36,6 +36,8 @@ use crate::{
 
 use range::Held;
 pub use range::from_part;
+pub use source::Source;
+use source::{relayed_304, source, spell};
 
 /// What a 304 repeats of the head that it stands for, besides the validators' own
 /// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.
@@ -54,19 +56,6 @@ pub struct Answer {
     pub status: CacheStatus,
     /// Whose answer it is, as far as the form of its body goes; `None`: ours, or nobody's.
     pub source: Option<Source>,
-}
-
-/// An upstream's answer, as far as the form of its body goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Source {
-    /// What its head tells.
-    pub forms: Forms,
-    /// The length of the whole, in bytes, where it is known.
-    pub length: Option<u64>,
-    /// What the body is, where all of it is at hand.
-    pub id: Option<BodyId>,
-    /// Whether ETag is in the client's own spelling already.
-    pub spelled: bool,
 }
 
 impl Answer {
@@ -191,57 +180,6 @@ pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> 
     Answer::of(response, status, source)
 }
 
-/// What an upstream's response is made of. What the cache has no part in is sent as it came.
-fn source(visit: &Visit, response: &mut Response<Body>, status: CacheStatus) -> Source {
-    let (headers, body) = (response.headers(), response.body());
-    let takes_part = match status {
-        CacheStatus::Forwarded(told) => told.fwd.takes_part(),
-        CacheStatus::Hit { .. } | CacheStatus::Refused(_) => false,
-    };
-    let forms = match takes_part {
-        true => Forms::of(headers, &visit.route.packing),
-        false => Forms { given: Given::Fixed, escaped: coded_tag::is_escaped(headers) },
-    };
-    let length = match (response.status(), visit.is_head()) {
-        (StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED, _) => None,
-        (_, true) => length(headers),
-        (_, false) => http_body::Body::size_hint(body).exact(),
-    };
-    let source = Source { forms, length, id: None, spelled: false };
-    match (response.status(), takes_part) {
-        (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
-        (StatusCode::NOT_MODIFIED, false) => {
-            Source { spelled: spell(visit, response.headers_mut(), Given::Fixed), ..source }
-        }
-        _ => source,
-    }
-}
-
-/// An origin's 304 often does not say what it is of; the tag that the client has does.
-fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source) -> Source {
-    let mut forms = source.forms;
-    let spelled = spell(visit, headers, forms.given);
-    let tag = headers.get(header::ETAG).and_then(|tag| Coded::of(tag.as_bytes()));
-    if spelled && tag.is_some_and(|tag| matches!(tag.kind, Kind::Packed(_))) {
-        forms.given = Given::Plain;
-    }
-    Source { forms, spelled, ..source }
-}
-
-/// Writes the tag of a 304 as the client does, which holds the bytes that it names.
-fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> bool {
-    let asked = &visit.head.headers;
-    let tag = headers.get(header::ETAG);
-    let named = tag.and_then(|tag| validation::named(asked, tag.as_bytes(), given));
-    let spelled = named.is_some();
-    named.into_iter().for_each(|named| drop(headers.insert(header::ETAG, named)));
-    spelled
-}
-
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
@@ -267,7 +205,9 @@ pub fn relayed_fetch(
     let unchanged = response.status().is_success()
         && validation::precondition(&visit.head.headers, validators, forms.given)
             == Precondition::NotModified;
-    let length = http_body::Body::size_hint(response.body()).exact();
+    // That of an origin's own 304 is none of the whole.
+    let whole = response.status() != StatusCode::NOT_MODIFIED;
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));

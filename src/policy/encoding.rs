@@ -286,7 +286,8 @@ mod tests {
     #[test]
     fn what_a_response_is_follows_from_its_head() {
         let json = ("content-type", "application/json");
-        let rows: [(&[(&str, &str)], Given, &str); 14] = [
+        type Row<'a> = (&'a [(&'a str, &'a str)], Given, &'a str);
+        let rows: [Row<'_>; 14] = [
             (&[json], Given::Plain, "a type on the list"),
             (&[("content-type", "Text/HTML; charset=utf-8")], Given::Plain, "any text"),
             (&[("content-type", "application/problem+json")], Given::Plain, "by its suffix"),

@@ -77,7 +77,7 @@ impl Proxy {
         }
         let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
         if wish.is_head {
-            return headed(answer, form, memo);
+            return headed(answer, (form, memo), &source);
         }
         let memo = match (memo, source.id, at_hand(response.body())) {
             (None, Some(id), Some(body)) => {
@@ -104,18 +104,21 @@ impl Proxy {
         form: Form,
         source: &Source,
     ) -> Answer {
-        let permit = self.streams.clone().try_acquire_owned();
-        let mut body = || std::mem::take(answer.response.body_mut());
-        let recoded = match (form, permit) {
-            (Form::Packed(coding), Ok(permit)) => {
-                Recoded::packed(body(), (coding, Levels::default()), permit)
+        let body = answer.response.body_mut();
+        let recoded = match form {
+            Form::AsItCame => return as_it_came(answer, source),
+            Form::Packed(coding) => {
+                let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+                    return as_it_came(answer, source);
+                };
+                Recoded::packed(std::mem::take(body), (coding, Levels::default()), permit)
             }
             // Who cannot read what came has to wait for nobody's permit.
-            (Form::Unpacked(coding), _) => {
+            Form::Unpacked(coding) => {
                 let proxy = self.clone();
-                Recoded::unpacked(body(), coding, move || proxy.drop_spoilt(primary))
+                let spoilt = move || proxy.drop_spoilt(primary);
+                Recoded::unpacked(std::mem::take(body), coding, spoilt)
             }
-            (Form::Packed(_), Err(_)) | (Form::AsItCame, _) => return as_it_came(answer, source),
         };
         sent_as(answer, form, Body::Recoded(Box::new(recoded)))
     }
@@ -152,9 +155,9 @@ fn not_modified(mut answer: Answer, form: Form, source: &Source) -> Answer {
 }
 
 /// The answer to HEAD starts nothing: its length is told where it is known.
-fn headed(mut answer: Answer, form: Form, memo: Option<Memo>) -> Answer {
+fn headed(mut answer: Answer, (form, memo): (Form, Option<Memo>), source: &Source) -> Answer {
     if matches!((&memo, form), (Some(Memo::NotWorth), Form::Packed(_))) {
-        return answer;
+        return as_it_came(answer, source);
     }
     let headers = answer.response.headers_mut();
     encoding::describe(headers, form);
