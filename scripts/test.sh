@@ -13,12 +13,16 @@ missing() {
     while read -r program package; do
         PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || echo "$package"
     done <<'LIST'
+brotli brotli
 cc build-essential
 curl curl
 nginx nginx-light
 node nodejs
 npm npm
+promtool prometheus
 python3 python3
+zstd zstd
+redis-server redis-server
 LIST
 }
 
@@ -43,7 +47,9 @@ if [ -n "$packages" ]; then
         echo "    apt-get install" $packages >&2
         exit 1
     fi
-    case "$packages" in *nginx*) echo "Debian starts a service with nginx; the tests use their own." ;; esac
+    case "$packages" in
+        *nginx* | *redis*) echo "Debian starts services with nginx and Redis; the tests use their own." ;;
+    esac
 fi
 for component in fmt clippy; do
     if ! cargo "$component" --version >/dev/null 2>&1; then

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    collapse::fill::Reader, log, reason::Reason, transform::recoded::Recoded,
+    collapse::fill::Reader, log, metrics::Metrics, reason::Reason, transform::recoded::Recoded,
     upstream::ResponseBody,
 };
 
@@ -30,8 +31,17 @@ pub enum Body {
     Relayed(Box<ResponseBody>),
     /// Any of these, packed or unpacked as it comes.
     Recoded(Box<Recoded>),
+    /// One that comes as it comes, its bytes counted.
+    Counted(Box<Counted>),
     /// Any of these, with its end told to the access log.
     Logged(Box<Logged>),
+}
+
+/// A body whose bytes are counted as they go.
+#[derive(Debug)]
+pub struct Counted {
+    body: Body,
+    metrics: Arc<Metrics>,
 }
 
 /// Slices of stored bodies, and what stands between them.
@@ -59,6 +69,43 @@ impl Body {
     #[must_use]
     pub fn relayed(body: ResponseBody) -> Body {
         Body::Relayed(Box::new(body))
+    }
+
+    /// The same body, its bytes counted: at once where they are at hand, else as they go.
+    #[must_use]
+    pub fn counted(self, metrics: &Arc<Metrics>) -> Body {
+        match &self {
+            Body::Empty => self,
+            Body::Full(bytes) => {
+                metrics.sent(bytes.len() as u64);
+                self
+            }
+            Body::Pieces(pieces) => {
+                metrics.sent(pieces.left);
+                self
+            }
+            Body::Arriving(_)
+            | Body::Relayed(_)
+            | Body::Recoded(_)
+            | Body::Counted(_)
+            | Body::Logged(_) => {
+                Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
+            }
+        }
+    }
+
+    /// What reads a shared fetch along, where that is what it is.
+    fn reader(&self) -> Option<&Reader> {
+        match self {
+            Body::Arriving(reader) => Some(reader),
+            Body::Counted(counted) => counted.body.reader(),
+            Body::Empty
+            | Body::Full(_)
+            | Body::Pieces(_)
+            | Body::Relayed(_)
+            | Body::Recoded(_)
+            | Body::Logged(_) => None,
+        }
     }
 
     /// The same body, with its end told to the access log.
@@ -104,6 +151,7 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
             Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
+            Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
     }
@@ -116,6 +164,7 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
             Body::Recoded(_) => false,
+            Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
     }
@@ -128,8 +177,19 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
             Body::Recoded(_) => SizeHint::default(),
+            Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),
         }
+    }
+}
+
+impl Counted {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = http_body::Body::poll_frame(Pin::new(&mut self.body), cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.metrics.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+        polled
     }
 }
 
@@ -152,7 +212,7 @@ impl Drop for Logged {
     fn drop(&mut self) {
         self.record.torn = !self.ended;
         // The head had promised to store it.
-        if let Body::Arriving(reader) = &self.body
+        if let Some(reader) = self.body.reader()
             && let Some(reason) = reader.not_stored()
         {
             self.record.reason = Some(Reason::NotStored(reason));

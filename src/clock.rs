@@ -103,6 +103,15 @@ impl Clock {
         }
     }
 
+    /// The monotonic time alone, in milliseconds.
+    #[must_use]
+    pub fn mono(&self) -> Mono {
+        match self {
+            Clock::System(start) => Mono(millis(start.elapsed())),
+            Clock::Manual(manual) => Mono(millis(manual.state.lock().elapsed)),
+        }
+    }
+
     /// The monotonic time alone, as the standard library writes it.
     #[must_use]
     pub fn instant(&self) -> Instant {

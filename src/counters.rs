@@ -1,4 +1,4 @@
-//! What is counted: plain numbers that only grow, read by tests, logs and (later) metrics.
+//! What is counted: plain numbers that only grow, read by tests, logs and metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -29,6 +29,8 @@ impl Counter {
 pub struct Counters {
     /// Connections accepted.
     pub connections: Counter,
+    /// Of those, the ones that have ended, or become a tunnel.
+    pub connections_ended: Counter,
     /// Connections closed because no head was complete within `timeouts.headers`.
     pub closed_headers: Counter,
     /// Connections closed because no request came within `timeouts.idle`.

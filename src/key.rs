@@ -56,6 +56,18 @@ impl Key {
         Key(body)
     }
 
+    /// The key that these bytes are, where another tier gives it back.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Key {
+        Key(bytes)
+    }
+
+    /// Its bytes, for another tier.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The key of a path, for tests of what only needs keys.
     #[cfg(test)]
     pub(crate) fn of_path(path: &str) -> Key {

@@ -13,13 +13,15 @@
 //! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
-//! | [`log`], [`counters`] | what operators see |
+//! | [`admin`] | purges, health and metrics, on a listener of their own |
+//! | [`log`], [`counters`], [`metrics`] | what operators see |
 //! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
 
 #[macro_use]
 mod tokens;
 
+pub mod admin;
 pub mod body;
 pub mod cache_status;
 pub mod clock;
@@ -30,6 +32,7 @@ pub mod demo;
 pub mod fields;
 pub mod key;
 pub mod log;
+pub mod metrics;
 pub mod policy;
 pub mod proxy;
 pub mod reason;

@@ -10,10 +10,12 @@ mod doubt;
 mod fetch;
 mod form;
 mod keep;
+pub mod purge;
 mod steps;
 mod variants;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -32,6 +34,7 @@ use crate::{
     counters::Counters,
     fields::Upgrade,
     log::AccessLog,
+    metrics::{self, Metrics},
     policy::{
         self, Decision, Exchange, Fwd, Meta, Unstorable,
         encoding::{self, UpstreamEncoding},
@@ -40,10 +43,10 @@ use crate::{
     reason::{Reason, Stale},
     reply::{self, Answer, Failure},
     server::Peer,
-    snapshot::Snapshot,
+    snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store},
     transform::memos::Memos,
-    upstream::{RequestBody, ResponseBody},
+    upstream::{RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
 };
 use combine::Admitted;
@@ -75,6 +78,11 @@ pub struct Proxy {
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
+    /// What is counted of requests that find no route.
+    unrouted: Arc<Metrics>,
+    counters: Arc<Counters>,
+    /// This node, among those of a cluster.
+    node: String,
 }
 
 /// The duty to bring what many wait for, and the way to the one client who gets what they may not
@@ -102,7 +110,7 @@ impl Proxy {
         clock: Clock,
         counters: Arc<Counters>,
     ) -> Result<Arc<Proxy>, String> {
-        let log = AccessLog::open(&config.log, clock.clone(), counters)
+        let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
             .map_err(|error| format!("cannot open the access log: {error}"))?;
         Ok(Arc::new(Proxy {
             snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
@@ -113,6 +121,9 @@ impl Proxy {
             in_flight: Arc::default(),
             budget: Budget::new(config.memory.max_in_flight),
             log,
+            unrouted: Arc::default(),
+            counters,
+            node: format!("{:016x}", fastrand::u64(..)),
         }))
     }
 
@@ -126,6 +137,27 @@ impl Proxy {
         Ok(())
     }
 
+    /// The upstreams by name, and what is known of their health.
+    #[must_use]
+    pub fn upstream_states(&self) -> BTreeMap<String, &'static str> {
+        let snapshot = self.snapshot.load();
+        let state = |it: &Upstream| (it.config().name.clone(), it.health().state());
+        snapshot.upstreams().map(state).collect()
+    }
+
+    /// What was counted so far, as Prometheus reads it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let snapshot = self.snapshot.load();
+        let routed = snapshot.routes.iter().map(|it| (it.name.as_str(), &*it.metrics));
+        metrics::render(&metrics::Scrape {
+            routes: routed.chain([("", &*self.unrouted)]).collect(),
+            upstreams: snapshot.upstreams().collect(),
+            counters: &self.counters,
+            memory: self.store.stats(),
+        })
+    }
+
     /// Act one: a request arrives, and is answered.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let at = self.clock.now();
@@ -136,24 +168,30 @@ impl Proxy {
         let snapshot = self.snapshot.load_full();
         let mut record = self.record(&head, &peer, at);
         let addr = peer.addr;
+        if head.method.as_str() == purge::PURGE {
+            let answer = self.purge_requested(&head, addr, &snapshot);
+            return self.send(self.counted(answer, &self.unrouted, at), version, record);
+        }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
-            Err(refusal) => reply::refused(refusal),
+            Err(refusal) => self.counted(reply::refused(refusal), &self.unrouted, at),
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
                 let wish = Wish::of(&visit);
-                let answer = self.answer(visit, Once { body, upgrade, peer, snapshot }).await;
-                self.in_form(wish, answer).await
+                let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
+                let answer = self.answer(visit, &route, once).await;
+                let answer = self.in_form(&route, wish, answer).await;
+                self.counted(answer, &route.metrics, at)
             }
         };
         self.send(answer, version, record)
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.
-    async fn answer(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
+    async fn answer(self: &Arc<Self>, visit: Visit, route: &Route, once: Once) -> Answer {
         if visit.ends_here() {
             return reply::options();
         }
-        if !visit.route.cache.on || visit.upgrade != Upgrade::No {
+        if !route.cache.on || visit.upgrade != Upgrade::No {
             let told = CacheStatus::forwarded(Fwd::Bypass);
             return Box::pin(self.pass(visit, once, told)).await;
         }
@@ -166,7 +204,7 @@ impl Proxy {
         let fetch = |visit: Visit, stored, fwd| {
             Fetch::new(Arc::new(visit), place, stored, fwd).missed(missed).beside(part, now)
         };
-        match policy::decide(&visit.asked, &visit.route.cache.rules, stored, visit.arrived) {
+        match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
             Decision::ServeStale(stored) => {
                 let answer = self.hit(&visit, &stored, Some(Reason::Stale(Stale::WhileRevalidate)));
@@ -188,7 +226,7 @@ impl Proxy {
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
     async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
-        fetch.company = self.company(&fetch);
+        (fetch.company, fetch.joined) = (self.company(&fetch), self.store.moment());
         for look in 1.. {
             let (follower, own) = self.start(fetch.clone());
             let leads = own.is_some();
@@ -247,8 +285,8 @@ impl Proxy {
     /// Answers with what a shared fetch brought, if it is for this request; else says how to look
     /// again.
     fn take_part(&self, fetch: &Fetch, progress: Progress, leads: bool) -> Result<Answer, Company> {
-        // Who leads asked before it was invalidated by name; who follows may have asked after.
-        if !leads && progress.head().is_some_and(|head| !self.store.is_current(&head.named)) {
+        // Who leads asked before it was purged; who follows may have asked after.
+        if !leads && progress.head().is_some_and(|head| self.is_outdated(fetch, head)) {
             return Err(Company::Welcome);
         }
         let (visit, now) = (&fetch.visit, self.clock.now());

@@ -90,6 +90,8 @@ tokens! {
         Precondition => "precondition-failed",
         /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
         MaxForwards => "max-forwards",
+        /// It purged.
+        Purge => "purge",
     }
 }
 

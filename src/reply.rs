@@ -15,20 +15,19 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Forwarded},
+    cache_status::{self, CacheStatus, Forwarded},
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
         Now,
         asked::Method,
-        cache_control::LARDER_CACHE_CONTROL,
         coding::Accepts,
         encoding::{Forms, Given},
         ranges,
         validation::{self, Precondition},
     },
     reason::{Ended, Failed, Reason, Refused, Stale},
-    store::{Entry, Head},
+    store::{Entry, Head, block::USED_UP},
     target::Refusal,
     upstream::{self, ClientFault, ResponseBody},
     visit::Visit,
@@ -112,9 +111,12 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// Whether the client has it already; conditions mean nothing for what is no success
 /// (RFC 9110 §13.2.1).
 fn is_unchanged(visit: &Visit, head: &Head) -> bool {
-    let judge =
-        || validation::precondition(&visit.head.headers, head.validators(), head.forms.given);
-    head.status.is_success() && judge() == Precondition::NotModified
+    let asked = &visit.head.headers;
+    let judge = || validation::precondition(asked, head.validators(), head.forms.given);
+    // The validators must be looked for, and most requests have no condition.
+    validation::is_conditional(asked)
+        && head.status.is_success()
+        && judge() == Precondition::NotModified
 }
 
 /// Whether a range of the stored bytes is one of what the client would get.
@@ -183,7 +185,7 @@ pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> 
 fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
-    head.headers.remove(LARDER_CACHE_CONTROL);
+    USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
     Response::from_parts(head, body)
@@ -247,7 +249,6 @@ fn not_modified(
 fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(head.fields.len() + 3);
     head.fields.append_to(&mut headers);
-    headers.remove(LARDER_CACHE_CONTROL);
     add_age(&mut headers, head, now, status);
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = head.status;
@@ -265,7 +266,7 @@ fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) 
     };
     // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
     if seconds > 0 || from_store {
-        headers.insert(header::AGE, HeaderValue::from(seconds.max(0)));
+        headers.insert(header::AGE, cache_status::number(seconds.max(0)));
     }
 }
 

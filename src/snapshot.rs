@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
+    metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
     upstream::Upstream,
 };
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers that may purge by method.
+    pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
     /// Reloads so far that took a route's sharing away.
     departures: u64,
@@ -52,6 +55,8 @@ pub struct Route {
     pub encoding: UpstreamEncoding,
     /// How long an upload may pause.
     pub body_idle: Duration,
+    /// What is counted of its requests; lives across reloads with its name.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Snapshot {
@@ -92,12 +97,23 @@ impl Snapshot {
                 packing: wanted.compression.packing.clone(),
                 encoding: encoding(wanted, upstream),
                 body_idle,
+                metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));
         }
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, upstreams, departures })
+        let purge_from = config.admin.purge_from.clone();
+        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, departures })
+    }
+
+    /// Every upstream.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.upstreams.values().map(AsRef::as_ref)
+    }
+
+    fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {
+        self.routes.iter().find(|it| it.name == route).map(|it| it.metrics.clone())
     }
 
     /// The generation of the route that shares just so.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Version, header, request, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request, uri::PathAndQuery};
 
 use crate::{
     config::Host,
@@ -15,7 +15,7 @@ use crate::{
     },
     server::PeerAddr,
     snapshot::{Route, Snapshot},
-    store::Name,
+    store::Origin,
     target::{self, Refusal},
 };
 
@@ -35,7 +35,8 @@ const CONDITIONS: [http::HeaderName; 9] = [
 /// A request that was let in.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// Its head: what is not believed is gone, and the query is as the route says.
+    /// Its head, the target in origin form: what is not believed is gone, and the query is as the
+    /// route says.
     pub head: request::Parts,
     /// Path and query as the client sent them.
     pub target: PathAndQuery,
@@ -89,8 +90,9 @@ impl Visit {
         let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
         let authority = target::authority(&head, believed.scheme)?;
         believed.host = believed.host.filter(|host| *host != authority);
+        let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
+        head.uri = target.clone().into();
         let route = route(snapshot, &head, &authority)?;
-        let target = head.uri.path_and_query().cloned().ok_or(Refusal::Form)?;
         let asked = Asked::new(&head, content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         if !asked.bypass {
@@ -153,10 +155,10 @@ impl Visit {
         })
     }
 
-    /// The names of cache groups within the origin of the target URI (RFC 9875 §2.1).
-    pub fn group_names<'a>(&'a self, groups: &'a [String]) -> impl Iterator<Item = Name> + 'a {
-        let scheme = self.believed.scheme.as_str();
-        groups.iter().map(move |group| Name::group(scheme, &self.authority, group))
+    /// The origin of the target URI.
+    #[must_use]
+    pub fn origin(&self) -> Origin<'_> {
+        Origin { scheme: self.believed.scheme.as_str(), authority: &self.authority }
     }
 
     /// The GET of the same target, by the route that it takes: what a response to this request may
@@ -217,7 +219,6 @@ impl Visit {
         };
         head.headers.remove(KEY_COOKIES);
         fields::forward(&mut head.headers, forwarding);
-        head.uri = origin_form(&head);
         head.extensions = http::Extensions::new();
         head
     }
@@ -321,8 +322,12 @@ fn text(optional: &Option<String>) -> &str {
     optional.as_deref().unwrap_or_default()
 }
 
-fn origin_form(head: &request::Parts) -> http::Uri {
-    let mut parts = http::uri::Parts::default();
-    parts.path_and_query = head.uri.path_and_query().cloned();
-    http::Uri::from_parts(parts).unwrap_or_default()
+/// The target without scheme and authority (RFC 9112 §3.2.1). http's path is empty where only a
+/// fragment follows the authority, and an empty target is none.
+fn origin_form(uri: &Uri) -> Option<PathAndQuery> {
+    let target = uri.path_and_query()?;
+    match target.as_str() {
+        "/" => Some(PathAndQuery::from_static("/")),
+        _ => Some(target.clone()),
+    }
 }

@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod machine;
+mod purge;
 mod run;
 mod signals;
 mod source;
@@ -39,6 +40,8 @@ Examples:
       The proxy before your API, at 127.0.0.1:8080, without a configuration file.
   larder check && larder run
       With the proxy.toml of this folder, once it has no mistakes.
+  larder purge --url https://api.example.org/users/7
+      Asks the running proxy to forget that. `larder purge --help` has more.
 
 While it runs, SIGHUP reads the configuration again; SIGTERM or Ctrl-C ends what is under way and
 stops, twice stops at once. LARDER_LOG=debug says more.
@@ -62,6 +65,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Demo(demo::Demo),
+    Purge(purge::Purge),
 }
 
 /// All that the program can do.
@@ -78,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Demo(demo) => block_on(demo.run()),
+        Command::Purge(purge) => purge.run(),
     }
 }
 

@@ -45,6 +45,9 @@ async fn serve(source: &Source, config: Config) -> ExitCode {
     for address in server.addresses() {
         eprintln!("listening on {address}");
     }
+    if let Some(address) = server.admin_address() {
+        eprintln!("admin on {address}");
+    }
     let mut current = config;
     while signals.next().await == Asked::Reload {
         current = reload(&server, source, current);
@@ -107,6 +110,7 @@ pub(crate) fn changes(old: &Config, new: &Config) -> String {
         ("routes", old.routes != new.routes),
         ("limits", old.limits != new.limits),
         ("timeouts", old.timeouts != new.timeouts),
+        ("admin", old.admin != new.admin),
         ("log", old.log != new.log),
         ("cache.memory", old.memory != new.memory),
     ];

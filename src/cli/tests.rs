@@ -44,6 +44,9 @@ fn what_is_wrong_is_a_usage_error() {
         "larder check --upstream http://a",
         "larder run a.toml",
         "larder --config a --config b",
+        "larder purge",
+        "larder purge --all --tag a",
+        "larder purge --url a --host b",
     ] {
         assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments}");
     }

@@ -124,7 +124,7 @@ fn origin(rest: &str) -> Result<&str, String> {
 }
 
 /// `host` or `host:port`; the host in lower case, IPv6 without its brackets.
-fn authority(text: &str) -> Result<(String, Option<u16>), String> {
+pub(super) fn authority(text: &str) -> Result<(String, Option<u16>), String> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, port) = rest.split_once(']').ok_or("has a [ without a ]: close it")?;
         let host: Ipv6Addr = host.parse().map_err(
@@ -180,7 +180,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
 }
 
 /// The path of `unix:/path`.
-fn socket(path: &str) -> Result<PathBuf, String> {
+pub(super) fn socket(path: &str) -> Result<PathBuf, String> {
     const LONGEST: usize = 107;
     if !path.starts_with('/') || path.starts_with("//") || path.len() == 1 {
         return Err(

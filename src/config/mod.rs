@@ -11,8 +11,10 @@ mod file;
 mod pattern;
 pub mod problem;
 mod reader;
+pub mod redis;
 pub mod routes;
 mod schema;
+mod secret;
 mod suggest;
 mod text;
 mod units;
@@ -34,7 +36,9 @@ use ipnet::IpNet;
 pub use advice::{Machine, advice};
 pub use problem::Problem;
 pub use reader::Key;
+pub use redis::Redis;
 pub use schema::keys;
+pub use secret::Secret;
 
 use crate::policy::{
     Rules,
@@ -63,6 +67,10 @@ pub struct Config {
     pub memory: Memory,
     /// Bodies that are packed while they arrive, at the same time; default 256.
     pub max_streams: usize,
+    /// The tier that nodes share; none where `cache.redis.url` is not written.
+    pub redis: Option<Redis>,
+    /// The admin listener, and who may purge.
+    pub admin: Admin,
 }
 
 /// One address to listen at.
@@ -158,6 +166,8 @@ pub struct Cache {
     pub rules: Rules,
     /// What of the query is part of the key.
     pub query: Query,
+    /// Tags of everything that is stored, for purges.
+    pub tags: Vec<String>,
 }
 
 /// Compression on one route.
@@ -218,6 +228,21 @@ pub enum Log {
     File(PathBuf),
 }
 
+/// The admin listener, and who may purge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens; `None`: nowhere.
+    pub listen: Option<Listen>,
+    /// What `/v1/` asks for; without it, only a unix socket serves that.
+    pub token: Option<Secret>,
+    /// Hosts that it may be asked by, besides addresses and localhost.
+    pub hosts: Vec<String>,
+    /// Peers that may purge by method on the public port.
+    pub purge_from: Vec<IpNet>,
+    /// What webhooks are signed with; without it, there are none.
+    pub webhook_secret: Option<Secret>,
+}
+
 /// The memory tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
@@ -235,6 +260,7 @@ impl Default for Cache {
             collapse: true,
             rules: Rules::default(),
             query: Query::default(),
+            tags: Vec::new(),
         }
     }
 }

@@ -24,6 +24,11 @@ pub(super) fn explain(unknown: &Unknown, keys: &[Key]) -> String {
         let place = home.unwrap_or_else(|| header(&unknown.key));
         return format!("is for the whole process, not for one route: write it {place}");
     }
+    // The same word in the plural is nearer here than the very word elsewhere.
+    let plural = |known: &&&str| known.strip_suffix('s') == Some(&*unknown.key);
+    if let Some(near) = unknown.known.iter().find(plural) {
+        return format!("unknown key: did you mean {near:?}?");
+    }
     if let Some(place) = home {
         return format!("unknown key here: write it {place}");
     }

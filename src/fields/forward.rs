@@ -91,9 +91,12 @@ fn declare_trailers(fields: &mut HeaderMap) {
 /// To be done before a variant is chosen: repeated fields count as one with commas, which is
 /// another Cookie.
 pub fn join_cookies(fields: &mut HeaderMap, version: Version) {
+    if version != Version::HTTP_2 {
+        return;
+    }
     let lines: Vec<&[u8]> =
         fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if version != Version::HTTP_2 || lines.len() < 2 {
+    if lines.len() < 2 {
         return;
     }
     if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {

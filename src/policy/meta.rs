@@ -12,6 +12,8 @@ pub struct Meta {
     pub initial_age: i64,
     /// RFC 9111 §4.2.1 `freshness_lifetime`, in seconds.
     pub lifetime: u32,
+    /// By how many milliseconds a purge has ended its freshness before that; 0 where none has.
+    pub curtailed: i64,
     /// Seconds past freshness in which it may be served while it is refreshed (RFC 5861 §3).
     pub stale_while_revalidate: u32,
     /// Seconds past freshness in which it may be served when the origin fails (RFC 5861 §4).
@@ -45,7 +47,17 @@ impl Meta {
     /// Milliseconds of freshness left; 0 or less: for how long it has been stale (§4.2).
     #[must_use]
     pub fn fresh_for(&self, now: Now) -> i64 {
-        (i64::from(self.lifetime) * 1000).saturating_sub(self.age(now))
+        (i64::from(self.lifetime) * 1000)
+            .saturating_sub(self.curtailed)
+            .saturating_sub(self.age(now))
+    }
+
+    /// The same response, whose freshness ended at `since` at the latest. Its stale windows count
+    /// from then.
+    #[must_use]
+    pub fn stale_since(self, since: Mono) -> Meta {
+        let left = self.fresh_for(Now { mono: since, ..Now::default() });
+        Meta { curtailed: self.curtailed.saturating_add(left.max(0)), ..self }
     }
 
     /// Whether it is stale, but for no longer than `window` seconds; a window of 0 is none.

@@ -137,9 +137,12 @@ fn number(text: &[u8]) -> Option<u64> {
 fn if_range_holds(asked: &HeaderMap, stored: Validators<'_>) -> bool {
     let Some(validator) = field::single(asked, header::IF_RANGE) else { return false };
     if date(validator).is_none() {
-        let coded = Coded::of(validator).filter(|coded| coded.kind == Kind::AsItCame);
-        let named = coded.map(Coded::to_origin);
-        return stored.etag.zip(named).is_some_and(|(etag, named)| strongly_equal(etag, &named));
+        let named = match Coded::of(validator) {
+            Some(coded) if coded.kind != Kind::AsItCame => return false,
+            Some(coded) => coded.to_origin(),
+            None => validator.to_vec(),
+        };
+        return stored.etag.is_some_and(|etag| strongly_equal(etag, &named));
     }
     let modified = stored.last_modified.filter(|value| *value == validator).and_then(date);
     let dated = stored.date.and_then(date);

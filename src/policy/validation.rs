@@ -66,6 +66,12 @@ pub fn asks_for_ours(request: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a request has a condition that [`precondition`] judges.
+#[must_use]
+pub fn is_conditional(asked: &HeaderMap) -> bool {
+    asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE)
+}
+
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
 /// RFC 9111 §4.3.2). A tag counts in any form that the client takes of what is `given`.
 #[must_use]
@@ -101,9 +107,11 @@ pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<HeaderValue
 /// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not
 /// modified after its Date (RFC 9111 §4.3.2).
 fn is_unmodified(asked: &HeaderMap, stored: Validators<'_>) -> bool {
-    let since = field::single(asked, header::IF_MODIFIED_SINCE).and_then(date);
+    let Some(since) = field::single(asked, header::IF_MODIFIED_SINCE).and_then(date) else {
+        return false;
+    };
     let modified = stored.last_modified.and_then(date).or_else(|| stored.date.and_then(date));
-    since.zip(modified).is_some_and(|(since, modified)| modified <= since)
+    modified.is_some_and(|modified| modified <= since)
 }
 
 /// What makes a request conditional or partial (RFC 9110 §13.1, §14.2).

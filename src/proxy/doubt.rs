@@ -11,7 +11,7 @@ use super::Proxy;
 use crate::{
     policy::{asked::Method, groups, invalidation},
     snapshot::Snapshot,
-    store::Name,
+    store::{Manner, Name, Scope},
     visit::Visit,
 };
 
@@ -46,7 +46,8 @@ impl<'a> Doubt<'a> {
             return;
         }
         let listed = groups::invalidated(&self.visit.asked, status, headers);
-        let mut names: Vec<Name> = self.visit.group_names(&listed).collect();
+        let origin = self.visit.origin();
+        let mut names: Vec<Name> = listed.iter().map(|group| Name::tag(origin, group)).collect();
         names.extend(self.invalidate(&self.visit.target));
         let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
         let path = self.visit.target.as_str();
@@ -55,7 +56,14 @@ impl<'a> Doubt<'a> {
                 names.extend(self.invalidate(&target));
             }
         }
-        self.proxy.store.invalidate_named(&names);
+        self.invalidate_groups(names);
+    }
+
+    fn invalidate_groups(&self, names: Vec<Name>) {
+        if !names.is_empty() {
+            let now = self.proxy.clock.now();
+            self.proxy.store.purge(&Scope::Tags(names), Manner::Hard, now);
+        }
     }
 
     /// Disown first, remove second: what is under way must not come back. Gives the names that
@@ -74,7 +82,7 @@ impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         if !self.settled && self.sent.load(SeqCst) {
             let names = self.invalidate(&self.visit.target);
-            self.proxy.store.invalidate_named(&names);
+            self.invalidate_groups(names);
         }
     }
 }

@@ -17,11 +17,11 @@ use crate::{
         encoding::{self, Forms, UpstreamEncoding},
         groups, partial,
         storing::{self, Context, Validating},
-        validation,
+        tags, validation,
     },
     reason::{Bypass, Missed, Reason},
     reply::Failure,
-    store::{Block, Entry, Head, Moment, Named, Part, Place, Selecting, Turn},
+    store::{Block, Entry, Head, Moment, Named, Part, Place, Selecting, Turn, name::Known},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -51,8 +51,10 @@ pub(super) struct Fetch {
     pub(super) collapsed: Collapsed,
     /// When the origin was asked.
     pub(super) asked: Turn,
-    /// The same, as far as invalidation by name is concerned: set before it is sent.
+    /// The same, in the order of purges: set before it is sent.
     pub(super) began: Moment,
+    /// When the client asked, in the same order.
+    pub(super) joined: Moment,
 }
 
 /// Whether a fetch builds on what is stored.
@@ -87,6 +89,7 @@ impl Fetch {
             collapsed: Collapsed::No,
             asked: Turn::default(),
             began: Moment::default(),
+            joined: Moment::default(),
         }
     }
 
@@ -229,9 +232,14 @@ impl Fetch {
         Head { meta, status, fields: Block::new(headers), named: self.named(headers), forms }
     }
 
-    /// What invalidates the answer by name.
+    /// What the answer can be purged by.
     pub(super) fn named(&self, headers: &HeaderMap) -> Named {
-        Named::new(self.began, self.visit.group_names(&groups::groups(headers)))
+        let (visit, groups) = (&self.visit, groups::groups(headers));
+        let mut tags = tags::tags(headers);
+        tags.extend(visit.route.cache.tags.iter().cloned());
+        let (path, query) = (visit.head.uri.path(), visit.head.uri.query());
+        let (tags, groups) = (&*tags, &*groups);
+        Named::new(self.began, Known { origin: visit.origin(), path, query, tags, groups })
     }
 
     /// The stored response, where it may stand in for an origin that fails now (RFC 5861 §4).

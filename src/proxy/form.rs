@@ -27,7 +27,6 @@ use crate::{
 
 /// What a request says of the form of its answer.
 pub(super) struct Wish {
-    route: Arc<Route>,
     primary: Key,
     accepts: Accepts,
     /// It asks for bytes as they are stored: by Range, or by `no-transform` (RFC 9111 §5.2.1.6).
@@ -38,7 +37,6 @@ pub(super) struct Wish {
 impl Wish {
     pub(super) fn of(visit: &Visit) -> Wish {
         Wish {
-            route: visit.route.clone(),
             primary: visit.primary,
             accepts: Accepts::of(&visit.head.headers),
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
@@ -47,11 +45,11 @@ impl Wish {
     }
 
     /// A part is of the bytes that are stored.
-    fn form(&self, source: &Source, status: StatusCode) -> Form {
+    fn form(&self, route: &Route, source: &Source, status: StatusCode) -> Form {
         if status == StatusCode::PARTIAL_CONTENT {
             return Form::AsItCame;
         }
-        match source.forms.given.form(&self.route.packing, self.accepts, source.length) {
+        match source.forms.given.form(&route.packing, self.accepts, source.length) {
             Form::Packed(_) if self.unpacked => Form::AsItCame,
             form => form,
         }
@@ -60,17 +58,22 @@ impl Wish {
 
 impl Proxy {
     /// An answer in the form that the client is to get.
-    pub(super) async fn in_form(self: &Arc<Self>, wish: Wish, mut answer: Answer) -> Answer {
+    pub(super) async fn in_form(
+        self: &Arc<Self>,
+        route: &Route,
+        wish: Wish,
+        mut answer: Answer,
+    ) -> Answer {
         let Some(source) = answer.source.take() else { return answer };
         let response = &mut answer.response;
-        if source.forms.given.varies(&wish.route.packing, source.length) {
+        if source.forms.given.varies(&route.packing, source.length) {
             encoding::add_to_vary(response.headers_mut());
         }
-        let form = wish.form(&source, response.status());
+        let form = wish.form(route, &source, response.status());
         let recipe = match form {
             Form::AsItCame => return as_it_came(answer, &source),
             Form::Packed(coding) => Recipe::Pack(coding),
-            Form::Unpacked(coding) => Recipe::Unpack(coding, wish.route.cache.max_object_size),
+            Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
         };
         if response.status() == StatusCode::NOT_MODIFIED {
             return not_modified(answer, form, &source);

@@ -21,6 +21,7 @@ use crate::{
     },
     fields,
     log::Record,
+    metrics::Metrics,
     policy::{
         self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, Wall, cache_control,
         freshness,
@@ -100,6 +101,12 @@ impl Proxy {
             || visit.wants_trailers()
             || !self.store.collapses(fetch.place.key, crowd, self.clock.now());
         if alone { Company::Alone } else { Company::Welcome }
+    }
+
+    /// Whether what another client's fetch brings was purged before this client asked. What began
+    /// after that is for it, whatever was purged since.
+    pub(super) fn is_outdated(&self, fetch: &Fetch, head: &Head) -> bool {
+        head.named.began().local < fetch.joined.local && !self.store.is_current(&head.named)
     }
 
     /// Looks into the store again; answers if there is a fresh response by now.
@@ -373,6 +380,14 @@ impl Proxy {
             torn: false,
             head_ms: 0,
         })
+    }
+
+    /// Counts an answer to a request that came at `at`.
+    pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
+        let Answer { response, status, source } = answer;
+        let millis = self.clock.mono().since(at.mono);
+        metrics.answered(response.status(), &status, millis);
+        Answer { response: response.map(|body| body.counted(metrics)), status, source }
     }
 
     /// Puts the last hand to an answer: Cache-Status, and the log's record.

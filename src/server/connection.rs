@@ -16,7 +16,10 @@ use super::{
     streams::Streams,
     watch::{Ended, Wait, Watch},
 };
-use crate::config::{Limits, Timeouts};
+use crate::{
+    config::{Limits, Timeouts},
+    counters::Counters,
+};
 
 /// How long a client that is still sending may go on when we have answered and closed: closed at
 /// once, the kernel would tear the answer away (RFC 9112 §9.6).
@@ -30,11 +33,21 @@ pub(super) struct Accepted {
     pub(super) place: Arc<OwnedSemaphorePermit>,
 }
 
+/// Counts the end of a connection, however it comes.
+struct Counted(Arc<Counters>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections_ended.one();
+    }
+}
+
 /// Serves one connection to its end. The place is free when nothing of it is left.
 pub(super) async fn serve<H: Handler>(accepted: Accepted, common: Arc<Common>, handler: H) {
     let Accepted { socket, addr, place } = accepted;
     let activity = Activity::new();
     let _open = common.open.enter(activity.clone());
+    let _counted = Counted(common.counters.clone());
     let tenure = Arc::new(Tenure { place, cut: common.cut.subscribe() });
     let peer = Peer { addr, tenure };
     let (limits, timeouts) = common.bounds();

@@ -7,7 +7,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    StartError, accept::accept, activity::Level, handler::Handler, listen::Listener, open::Open,
+    StartError,
+    accept::accept,
+    activity::Level,
+    handler::Handler,
+    listen::{Access, Listener},
+    open::Open,
     places::Places,
 };
 use crate::{
@@ -19,6 +24,30 @@ use crate::{
 /// How long what was cut may take to be gone: it is only waited for so that nothing that it does
 /// last is lost.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// What a front is made of.
+#[derive(Debug)]
+pub(super) struct Terms<'a> {
+    pub(super) listen: &'a [Listen],
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) access: Access,
+}
+
+impl<'a> Terms<'a> {
+    /// Those of the public front.
+    pub(super) fn of(config: &'a Config) -> Terms<'a> {
+        let Config { listen, limits, timeouts, .. } = config;
+        Terms { listen, limits: *limits, timeouts: *timeouts, access: Access::Umask }
+    }
+
+    /// Those of the admin listener: few connections, small heads, and no long farewell.
+    pub(super) fn of_admin(listen: &'a Listen) -> Terms<'a> {
+        let limits = Limits { max_connections: 64, max_head: 16 << 10, ..Limits::default() };
+        let timeouts = Timeouts { shutdown: Duration::from_secs(1), ..Timeouts::default() };
+        Terms { listen: std::slice::from_ref(listen), limits, timeouts, access: Access::Owner }
+    }
+}
 
 /// Listeners and their connections. Dropping it ends them all at once.
 #[derive(Debug)]
@@ -50,27 +79,27 @@ impl Common {
 impl Front {
     /// Binds every listener, then serves in the background.
     pub(super) fn start<H: Handler>(
-        config: &Config,
+        terms: &Terms<'_>,
         clock: Clock,
         counters: Arc<Counters>,
         handler: H,
     ) -> Result<Front, StartError> {
         raise_open_files();
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        let mut addresses = Vec::with_capacity(config.listen.len());
-        for listen in &config.listen {
+        let mut listeners = Vec::with_capacity(terms.listen.len());
+        let mut addresses = Vec::with_capacity(terms.listen.len());
+        for listen in terms.listen {
             let failed = |error| StartError::Listen(listen.to_string(), error);
-            let listener = Listener::bind(listen, &config.listen).map_err(failed)?;
+            let listener = Listener::bind(listen, terms.listen, terms.access).map_err(failed)?;
             addresses.push(listener.address().map_err(failed)?);
             listeners.push(listener);
         }
         let common = Arc::new(Common {
             clock,
             counters,
-            places: Places::new(config.limits.max_connections),
+            places: Places::new(terms.limits.max_connections),
             open: Open::default(),
             cut: watch::Sender::new(false),
-            bounds: ArcSwap::from_pointee((config.limits, config.timeouts)),
+            bounds: ArcSwap::from_pointee((terms.limits, terms.timeouts)),
         });
         let serve = |it| tokio::spawn(accept(it, common.clone(), handler.clone()));
         let acceptors = listeners.into_iter().map(serve).collect();

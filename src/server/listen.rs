@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,15 @@ use crate::config::Listen;
 
 /// Connections that the kernel keeps for us until they are accepted; it has its own maximum.
 const BACKLOG: i32 = 4096;
+
+/// Who may connect to a unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whom the process's umask allows.
+    Umask,
+    /// Its owner alone.
+    Owner,
+}
 
 /// A listening socket.
 #[derive(Debug)]
@@ -33,10 +42,10 @@ pub(super) struct SocketFile {
 
 impl Listener {
     /// Begins to listen. Where IPv4 has the same port in `all`, `[::]` leaves IPv4 to it.
-    pub(super) fn bind(listen: &Listen, all: &[Listen]) -> io::Result<Listener> {
+    pub(super) fn bind(listen: &Listen, all: &[Listen], access: Access) -> io::Result<Listener> {
         match listen {
             Listen::Tcp(addr) => tcp(*addr, all),
-            Listen::Unix(path) => unix(path),
+            Listen::Unix(path) => unix(path, access),
         }
     }
 
@@ -80,11 +89,15 @@ fn tcp(addr: SocketAddr, all: &[Listen]) -> io::Result<Listener> {
     Ok(Listener::Tcp(TcpListener::from_std(socket.into())?))
 }
 
-fn unix(path: &Path) -> io::Result<Listener> {
+fn unix(path: &Path, access: Access) -> io::Result<Listener> {
     remove_stale(path)?;
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile::at(path)?;
+    if access == Access::Owner {
+        // Before it listens, so that nobody else was ever let in.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(Listener::Unix(UnixListener::from_std(socket.into())?, file))

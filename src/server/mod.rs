@@ -36,17 +36,19 @@ use std::sync::Arc;
 pub use peer::{Peer, PeerAddr, Tenure};
 
 use crate::{
+    admin::{Admin, Phase},
     clock::Clock,
-    config::{Config, Listen},
+    config::{self, Config, Listen},
     counters::Counters,
     proxy::Proxy,
 };
-use front::Front;
+use front::{Front, Terms};
 
 /// A running proxy. Dropping it ends everything at once.
 #[derive(Debug)]
 pub struct Server {
     front: Front,
+    admin: Option<(Arc<Admin>, Front)>,
     proxy: Arc<Proxy>,
     counters: Arc<Counters>,
     /// As started: what of it a reload cannot change.
@@ -73,10 +75,20 @@ impl Server {
         let counters = Arc::<Counters>::default();
         let proxy = Proxy::new(&config, clock.clone(), counters.clone());
         let proxy = proxy.map_err(StartError::Build)?;
+        let admin = start_admin(&config.admin, &proxy, &clock)?;
         let answer = proxy.clone();
         let handler = move |request, peer| answer.clone().handle(request, peer);
-        let front = Front::start(&config, clock, counters.clone(), handler)?;
-        Ok(Server { front, proxy, counters, config })
+        let front = Front::start(&Terms::of(&config), clock, counters.clone(), handler)?;
+        if let Some((admin, _)) = &admin {
+            admin.set_phase(Phase::Ready);
+        }
+        Ok(Server { front, admin, proxy, counters, config })
+    }
+
+    /// The address of the admin listener, port as bound.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<Listen> {
+        self.admin.as_ref().and_then(|(_, front)| front.addresses().first().cloned())
     }
 
     /// The addresses listened at, ports as bound, in the order of the configuration.
@@ -100,9 +112,14 @@ impl Server {
     pub fn reload(&self, config: Config) -> Result<Vec<String>, String> {
         self.proxy.reload(&config)?;
         self.front.set_bounds(config.limits, config.timeouts);
+        if let Some((admin, _)) = &self.admin {
+            admin.reload(config.admin.clone());
+        }
         let fixed = [
             ("listen", config.listen != self.config.listen),
             ("cache.memory", config.memory != self.config.memory),
+            ("cache.redis", config.redis != self.config.redis),
+            ("admin.listen", config.admin.listen != self.config.admin.listen),
             ("log.access", config.log != self.config.log),
         ];
         let changed = fixed.into_iter().filter(|(_, changed)| *changed);
@@ -111,7 +128,28 @@ impl Server {
 
     /// Stops listening and lets what is under way end: HTTP/1.1 by `Connection: close`, HTTP/2 by
     /// GOAWAY. What is left at `timeouts.shutdown` is cut. Returns when nothing is left.
+    /// The admin listener answers until then.
     pub async fn drain(self) {
+        if let Some((admin, _)) = &self.admin {
+            admin.set_phase(Phase::Draining);
+        }
         self.front.drain().await;
+        if let Some((_, front)) = self.admin {
+            front.drain().await;
+        }
     }
+}
+
+/// What the admin listener counts is not the public port's.
+fn start_admin(
+    config: &config::Admin,
+    proxy: &Arc<Proxy>,
+    clock: &Clock,
+) -> Result<Option<(Arc<Admin>, Front)>, StartError> {
+    let Some(listen) = &config.listen else { return Ok(None) };
+    let admin = Admin::new(proxy.clone(), config.clone(), clock.clone());
+    let answer = admin.clone();
+    let handler = move |request, peer| answer.clone().handle(request, peer);
+    let front = Front::start(&Terms::of_admin(listen), clock.clone(), Arc::default(), handler)?;
+    Ok(Some((admin, front)))
 }

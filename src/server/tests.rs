@@ -21,11 +21,15 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Peer, StartError, front::Front, handler::Handler};
+use super::{
+    Peer, StartError,
+    front::{Front, Terms},
+    handler::Handler,
+};
 use crate::{
     body::Error,
     clock::{Clock, Manual},
-    config::{Config, Limits, Listen, Log, Memory, Timeouts},
+    config::{Admin, Config, Limits, Listen, Log, Memory, Timeouts},
     counters::Counters,
 };
 
@@ -55,6 +59,8 @@ fn config() -> Config {
         log: Log::Off,
         memory: Memory::default(),
         max_streams: 256,
+        redis: None,
+        admin: Admin::default(),
     }
 }
 
@@ -66,7 +72,7 @@ impl Stub {
     fn with(config: &Config, handler: impl Handler) -> Result<Stub, StartError> {
         let (clock, manual) = Clock::manual(0);
         let counters = Arc::<Counters>::default();
-        let front = Front::start(config, clock, counters.clone(), handler)?;
+        let front = Front::start(&Terms::of(config), clock, counters.clone(), handler)?;
         Ok(Stub { front, counters, manual })
     }
 

@@ -6,14 +6,25 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::policy::{
+    cache_control::LARDER_CACHE_CONTROL,
+    tags::{CACHE_TAG, SURROGATE_KEY},
+};
+
+/// What addresses this cache alone, and is used up here: clients do not get it.
+pub const USED_UP: [HeaderName; 3] = [LARDER_CACHE_CONTROL, SURROGATE_KEY, CACHE_TAG];
+
 /// Bytes before a field: the length of its name (2) and of its value (4).
 const PREFIX: usize = 6;
 
-/// Header fields, in order, repeated ones as often as they came. A cheap handle.
+/// Header fields, in order, repeated ones as often as they came; what is [`USED_UP`] stands last,
+/// so that a hit need not look for it. A cheap handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     bytes: Bytes,
     count: usize,
+    /// The fields that clients get.
+    sent: usize,
 }
 
 impl Block {
@@ -22,8 +33,10 @@ impl Block {
     pub fn new(fields: &HeaderMap) -> Block {
         let length = fields.iter().map(|(n, v)| PREFIX + n.as_str().len() + v.len()).sum();
         let mut bytes = BytesMut::with_capacity(length);
-        let mut count = 0;
-        for (name, value) in fields {
+        let (mut count, mut sent) = (0, 0);
+        let is_sent = |(name, _): &(&HeaderName, &HeaderValue)| !USED_UP.contains(name);
+        let (first, last): (Vec<_>, Vec<_>) = fields.iter().partition(is_sent);
+        for (index, (name, value)) in first.iter().chain(&last).enumerate() {
             let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
             let (Ok(name_length), Ok(value_length)) =
                 (u16::try_from(name.len()), u32::try_from(value.len()))
@@ -35,8 +48,37 @@ impl Block {
             bytes.put_slice(name);
             bytes.put_slice(value);
             count += 1;
+            sent += usize::from(index < first.len());
         }
-        Block { bytes: bytes.freeze(), count }
+        Block { bytes: bytes.freeze(), count, sent }
+    }
+
+    /// The fields as another tier keeps them, in memory of their own; `None` where these bytes are
+    /// not what [`as_bytes`](Self::as_bytes) gives.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Block> {
+        let block = Block { bytes: Bytes::copy_from_slice(bytes), count: 0, sent: 0 };
+        let (mut count, mut sent, mut length) = (0, 0, 0);
+        for (name, value) in block.raw() {
+            let known = HeaderName::from_bytes(name).ok()?;
+            HeaderValue::from_bytes(value).ok()?;
+            if known.as_str().as_bytes() != name {
+                return None;
+            }
+            if !USED_UP.contains(&known) {
+                // What is used up stands last.
+                sent = (sent == count).then_some(sent + 1)?;
+            }
+            count += 1;
+            length += PREFIX + name.len() + value.len();
+        }
+        (length == bytes.len()).then_some(Block { count, sent, ..block })
+    }
+
+    /// The fields for another tier: each one's lengths, its name and its value.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many fields there are.
@@ -64,10 +106,14 @@ impl Block {
         self.raw().find(|(it, _)| *it == name).map(|(_, value)| value)
     }
 
-    /// Appends every field, in order; values share this block's memory.
+    /// Appends the fields that clients get, in order; values share this block's memory.
     pub fn append_to(&self, fields: &mut HeaderMap) {
-        fields.reserve(self.count);
-        for (name, value) in self.raw() {
+        self.append(fields, self.sent);
+    }
+
+    fn append(&self, fields: &mut HeaderMap, first: usize) {
+        fields.reserve(first);
+        for (name, value) in self.raw().take(first) {
             let value = HeaderValue::from_maybe_shared(self.bytes.slice_ref(value));
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
                 fields.append(name, value);
@@ -75,11 +121,11 @@ impl Block {
         }
     }
 
-    /// The fields as a map.
+    /// All fields as a map.
     #[must_use]
     pub fn to_map(&self) -> HeaderMap {
         let mut fields = HeaderMap::new();
-        self.append_to(&mut fields);
+        self.append(&mut fields, self.count);
         fields
     }
 
@@ -120,6 +166,17 @@ mod tests {
         assert_eq!(block.len(), 5);
         assert_eq!(block.get(&http::header::LINK), Some(&b"</a>; rel=next"[..]));
         assert_eq!(block.get(&http::header::ETAG), None);
+    }
+
+    #[test]
+    fn what_is_used_up_is_kept_and_not_sent() {
+        let fields = [USED_UP[0].clone(), http::header::VARY, USED_UP[1].clone()];
+        let fields = fields.map(|name| (name, HeaderValue::from_static("x")));
+        let fields = HeaderMap::from_iter(fields);
+        let (block, mut sent) = (Block::new(&fields), HeaderMap::new());
+        block.append_to(&mut sent);
+        assert_eq!(block.to_map(), fields, "a 304 must find it again");
+        assert_eq!(sent.keys().collect::<Vec<_>>(), [http::header::VARY]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Block, Named};
 use crate::{
     key::Key,
     policy::{
-        Meta,
+        Meta, Mono,
         encoding::Forms,
         validation::{OWN_TAG, Validators},
     },
@@ -66,6 +66,11 @@ impl Head {
         self.fields.size() + self.named.size()
     }
 
+    /// The same head, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Head {
+        Head { meta: self.meta.stale_since(since), ..self.clone() }
+    }
+
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {
@@ -104,6 +109,14 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The same response, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Entry {
+        let head = self.head.stale_since(since);
+        Entry(Arc::new(Stored { head, body: self.body.clone(), id: self.id, asked: self.asked }))
+    }
+}
+
 impl Deref for Entry {
     type Target = Stored;
 
@@ -123,6 +136,18 @@ impl BodyId {
     #[must_use]
     pub fn memo(&self, recipe: u8) -> Key {
         Key::memo(self.0, recipe)
+    }
+
+    /// The name that these bytes are, where another tier gives it back.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> BodyId {
+        BodyId(bytes)
+    }
+
+    /// Its bytes, for another tier.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The strong entity-tag of a body that has none of the origin's (RFC 9110 §8.8.3).

@@ -9,10 +9,11 @@ use std::{
 };
 
 use http::HeaderName;
-use moka::{Expiry, ops::compute::Op, sync::Cache};
+use moka::{Expiry, notification::RemovalCause, ops::compute::Op, sync::Cache};
 
 use super::{Entry, Head, MAX_VARIANTS, Memo, Part, Turn, Vary, variant::Variant};
 use crate::{
+    counters::Counter,
     key::{IdentityState, Key},
     policy::Now,
 };
@@ -53,6 +54,7 @@ pub(super) struct Memory {
     max_size: u64,
     /// Bytes inserted since moka last settled.
     unsettled: AtomicU64,
+    evictions: Arc<Counter>,
 }
 
 /// Collects what can no longer be used; freshness is the policy's.
@@ -76,12 +78,19 @@ impl Expiry<Key, Kept> for Lasts {
 
 impl Memory {
     pub(super) fn new(max_size: u64) -> Memory {
+        let evictions = Arc::<Counter>::default();
+        let evicted = evictions.clone();
         let cache = Cache::builder()
             .max_capacity(max_size)
             .weigher(|_: &Key, kept: &Kept| kept.slot.weight())
             .expire_after(Lasts)
+            .eviction_listener(move |_, _, cause| {
+                if cause == RemovalCause::Size {
+                    evicted.one();
+                }
+            })
             .build_with_hasher(IdentityState::default());
-        Memory { cache, max_size, unsettled: AtomicU64::new(0) }
+        Memory { cache, max_size, unsettled: AtomicU64::new(0), evictions }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Slot> {
@@ -121,6 +130,11 @@ impl Memory {
     pub(super) fn weight(&self) -> u64 {
         self.cache.run_pending_tasks();
         self.cache.weighted_size()
+    }
+
+    /// How many things lie here, and how many have left for lack of room.
+    pub(super) fn entries_and_evictions(&self) -> (u64, u64) {
+        (self.cache.entry_count(), self.evictions.get())
     }
 
     /// Bytes that moka has not weighed yet.

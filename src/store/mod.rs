@@ -1,6 +1,6 @@
 //! The store: what the origin said, found by key.
 //!
-//! One tier today, memory. It decides nothing about freshness: it gives what
+//! Memory, and in [`redis`] what nodes share. It decides nothing about freshness: it gives what
 //! is there and can still be of use, and the policy judges.
 
 pub mod block;
@@ -10,7 +10,9 @@ mod gone;
 mod marks;
 pub mod memo;
 mod memory;
+pub mod name;
 pub mod part;
+pub mod redis;
 mod variant;
 
 use std::sync::{
@@ -22,9 +24,10 @@ use http::{HeaderMap, HeaderName, header};
 
 pub use block::Block;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
-pub use generations::{Moment, Name, Named};
+pub use generations::{Manner, Moment, Scope, Standing};
 pub use marks::Crowd;
 pub use memo::Memo;
+pub use name::{Name, Named, Origin};
 pub use part::Part;
 
 use crate::{
@@ -49,6 +52,19 @@ pub struct Store {
     gone: Gone,
     generations: Generations,
     turns: AtomicU64,
+}
+
+/// What there is to tell of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes, as they are counted against the limit.
+    pub bytes: u64,
+    /// Answers, parts of them, and lists of variants.
+    pub entries: u64,
+    /// How many of these have left for lack of room.
+    pub evictions: u64,
+    /// Purges, and invalidations by name.
+    pub purges: u64,
 }
 
 /// The variants of one target URI (RFC 9111 §4.1).
@@ -126,28 +142,37 @@ impl Store {
             slot => (None, primary, slot),
         };
         let place = Place { primary, vary, key, said: None };
-        match slot {
-            Some(Slot::Entry(entry)) if self.is_usable(&entry.head, now) => {
-                Found { place, stored: Ok(entry), part: None, missed: None }
+        let (entry, part) = slot.map_or((None, None), Slot::into_stored);
+        let useless = match entry.map(|entry| self.usable(entry, now)) {
+            Some(Ok(entry)) => {
+                return Found { place, stored: Ok(entry), part: None, missed: None };
             }
-            slot => self.miss(place, slot, asked, now),
+            Some(Err(why)) => Some(why),
+            None => None,
+        };
+        match part.map(|part| self.usable_part(part, now)) {
+            Some(Ok(part)) => self.miss(place, Ok(part), asked, now),
+            Some(Err(why)) => self.miss(place, Err(Some(why)), asked, now),
+            None => self.miss(place, Err(useless), asked, now),
         }
     }
 
-    /// What there is instead of a response, and why there is none. `slot` is what lies there, a
-    /// part or of no use.
-    fn miss(&self, place: Place, slot: Option<Slot>, asked: &HeaderMap, now: Now) -> Found {
-        let head = slot.as_ref().and_then(Slot::head);
-        let useless = head.filter(|head| !self.is_usable(head, now));
-        let useless = useless.map(|head| match self.is_current(&head.named) {
-            true => Miss::Expired,
-            false => Miss::Invalidated,
-        });
-        let (_, part) = slot.filter(|_| useless.is_none()).map_or((None, None), Slot::into_stored);
-        let missed = match useless.or(part.as_ref().map(|_| Miss::Part)) {
-            Some(why) => Missed { why, field: None },
-            None => self.absent(&place, asked),
+    /// What there is instead of a response: a part, or nothing, and why what lies there is of no
+    /// use.
+    fn miss(
+        &self,
+        mut place: Place,
+        part: Result<Part, Option<Miss>>,
+        asked: &HeaderMap,
+        now: Now,
+    ) -> Found {
+        place.vary = place.vary.map(|vary| self.without_purged(vary, now));
+        let missed = match &part {
+            Ok(_) => Missed { why: Miss::Part, field: None },
+            Err(Some(why)) => Missed { why: *why, field: None },
+            Err(None) => self.absent(&place, asked),
         };
+        let part = part.ok();
         let fwd = match (&part, &place.vary) {
             (Some(_), _) => Fwd::Partial,
             (None, Some(_)) => Fwd::VaryMiss,
@@ -196,9 +221,10 @@ impl Store {
     }
 
     /// Stores a response, unless one is stored that was asked for later. One whose variant list
-    /// has been dropped since is dropped, too, and so is one that has been invalidated by name.
+    /// has been dropped since is dropped, too, and so is one that has been purged; one that was
+    /// purged softly is stale already.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
-        if self.is_current(&entry.head.named) && self.list(place, Some(&entry)) {
+        if !self.is_gone(&entry.head.named) && self.list(place, Some(&entry)) {
             self.memory.insert(place.key, Slot::Entry(entry), now);
             self.gone.forget(place.primary);
         }
@@ -207,7 +233,7 @@ impl Store {
     /// Stores a part of a response, under the same conditions, unless the whole is there.
     pub fn put_part(&self, place: &Place, part: Part, now: Now) {
         let whole = self.entry(place.key, now).is_some();
-        if !whole && self.is_current(&part.head.named) && self.list(place, None) {
+        if !whole && !self.is_gone(&part.head.named) && self.list(place, None) {
             self.memory.insert(place.key, Slot::Part(part), now);
         }
     }
@@ -223,14 +249,14 @@ impl Store {
     #[must_use]
     pub fn entry(&self, key: Key, now: Now) -> Option<Entry> {
         let (entry, _) = self.memory.get(&key)?.into_stored();
-        entry.filter(|entry| self.is_usable(&entry.head, now))
+        self.usable(entry?, now).ok()
     }
 
     /// The part of a response that lies under its own key.
     #[must_use]
     pub fn part(&self, key: Key, now: Now) -> Option<Part> {
         let (_, part) = self.memory.get(&key)?.into_stored();
-        part.filter(|part| self.is_usable(&part.head, now))
+        self.usable_part(part?, now).ok()
     }
 
     /// What a recipe made of a body.
@@ -253,7 +279,7 @@ impl Store {
     }
 
     /// Drops everything that is stored for a target URI (§4.4), all variants at once. Gives the
-    /// names that it bore, but for what had been invalidated before: that invalidates no more
+    /// groups that it was in, but for what had been purged before: that invalidates no more
     /// (RFC 9875 §2.2.1).
     pub fn invalidate(&self, primary: Key) -> Vec<Name> {
         let slots = match self.memory.get(&primary) {
@@ -268,13 +294,13 @@ impl Store {
             self.gone.remember(primary, Miss::Invalidated);
         }
         let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
-        let valid = named.filter(|named| self.is_current(named));
-        valid.flat_map(|named| named.names()).copied().collect()
+        let valid = named.filter(|named| !self.is_gone(named));
+        valid.flat_map(|named| named.groups()).copied().collect()
     }
 
-    /// Invalidates whatever bears one of these names, what is under way included.
-    pub fn invalidate_named(&self, names: &[Name]) {
-        self.generations.invalidate(names);
+    /// Purges what is meant, what is under way included; when that was, in the order of purges.
+    pub fn purge(&self, scope: &Scope, manner: Manner, now: Now) -> Moment {
+        self.generations.purge(scope, manner, now.mono, None)
     }
 
     /// The moment that a fetch which begins now is known by; to be taken before it is sent.
@@ -283,10 +309,10 @@ impl Store {
         self.generations.now()
     }
 
-    /// Whether a response has not been invalidated by name since its fetch began.
+    /// Whether a response has not been purged since its fetch began, not even softly.
     #[must_use]
     pub fn is_current(&self, named: &Named) -> bool {
-        self.generations.is_current(named)
+        self.generations.standing(named) == Standing::Current
     }
 
     /// Lets a crowd's requests for `key` go alone for a while: what came last was one client's
@@ -307,8 +333,57 @@ impl Store {
         self.memory.weight()
     }
 
-    fn is_usable(&self, head: &Head, now: Now) -> bool {
-        head.meta.usable_for(now) > 0 && self.is_current(&head.named)
+    /// What there is to tell of it.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let bytes = self.weight();
+        let (entries, evictions) = self.memory.entries_and_evictions();
+        Stats { bytes, entries, evictions, purges: self.moment().local }
+    }
+
+    fn is_gone(&self, named: &Named) -> bool {
+        self.generations.standing(named) == Standing::Gone
+    }
+
+    /// What of a response the purges since it began have left; else why that is nothing.
+    fn usable(&self, entry: Entry, now: Now) -> Result<Entry, Miss> {
+        let standing = self.generations.standing(&entry.head.named);
+        let entry = match standing {
+            Standing::Current => entry,
+            Standing::Stale(since) => entry.stale_since(since),
+            Standing::Gone => return Err(Miss::Invalidated),
+        };
+        judged(&entry.head, standing, now).map(|()| entry)
+    }
+
+    /// The same of a part.
+    fn usable_part(&self, part: Part, now: Now) -> Result<Part, Miss> {
+        let standing = self.generations.standing(&part.head.named);
+        let part = match standing {
+            Standing::Current => part,
+            Standing::Stale(since) => part.stale_since(since),
+            Standing::Gone => return Err(Miss::Invalidated),
+        };
+        judged(&part.head, standing, now).map(|()| part)
+    }
+
+    /// A list without the variants that were purged: the origin is not offered their tags.
+    fn without_purged(&self, vary: Arc<Vary>, now: Now) -> Arc<Vary> {
+        let is_there = |it: &Variant| it.tag.is_none() || self.entry(it.key, now).is_some();
+        if self.generations.is_empty() || vary.variants.iter().all(is_there) {
+            return vary;
+        }
+        let variants = vary.variants.iter().filter(|it| is_there(it)).cloned().collect();
+        Arc::new(Vary { variants, names: vary.names.clone(), ..*vary })
+    }
+}
+
+/// Whether it can still be of use, and else by what that ended.
+fn judged(head: &Head, standing: Standing, now: Now) -> Result<(), Miss> {
+    match (head.meta.usable_for(now) > 0, standing) {
+        (true, _) => Ok(()),
+        (false, Standing::Current) => Err(Miss::Expired),
+        (false, Standing::Stale(_) | Standing::Gone) => Err(Miss::Invalidated),
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 
 use super::{Head, Turn};
 use crate::policy::{
-    Meta,
+    Meta, Mono,
     partial::{self, ContentRange},
     ranges::Span,
 };
@@ -37,6 +37,11 @@ impl Part {
     pub fn new(head: Head, body: Bytes, range: ContentRange, asked: Turn) -> Part {
         debug_assert_eq!(range.span.length(), body.len() as u64);
         Part(Arc::new(StoredPart { head, body, range, asked }))
+    }
+
+    /// The same part, whose freshness ended at `since` at the latest.
+    pub(super) fn stale_since(&self, since: Mono) -> Part {
+        Part::new(self.head.stale_since(since), self.body.clone(), self.range, self.asked)
     }
 
     /// Whether these bytes are in it.

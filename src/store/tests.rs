@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::*;
+use super::{name::Known, *};
 use crate::policy::{Meta, Mono, Wall, encoding::Forms};
 
+const ORIGIN: Origin<'static> = Origin { scheme: "http", authority: "a" };
 const NOW: Now = Now { wall: Wall(0), mono: Mono(0) };
 
 fn meta(lifetime: u32) -> Meta {
@@ -158,13 +159,23 @@ fn an_entity_tag_of_ours_is_made_of_the_body_and_is_not_the_origins() {
 }
 
 fn group(of: &str) -> Name {
-    Name::group("http", "a", of)
+    Name::tag(ORIGIN, of)
+}
+
+fn in_groups(began: Moment, groups: &[&str]) -> Named {
+    let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+    let known = Known { origin: ORIGIN, path: "/", query: None, tags: &[], groups: &groups };
+    Named::new(began, known)
+}
+
+fn purge(store: &Store, names: &[Name], manner: Manner) {
+    store.purge(&Scope::Tags(names.to_vec()), manner, NOW);
 }
 
 /// Stores a response in these groups, whose fetch begins now.
 fn put_in(store: &Store, path: &str, groups: &[&str]) -> Key {
     let key = Key::of_path(path);
-    let named = self::named("x", Named::new(store.moment(), groups.iter().map(|it| group(it))));
+    let named = self::named("x", in_groups(store.moment(), groups));
     store.put(&place(store, key, &[], &HeaderMap::new()), named, NOW);
     key
 }
@@ -177,7 +188,7 @@ fn is_there(store: &Store, key: Key) -> bool {
 fn what_is_invalidated_by_name_is_not_found() {
     let store = Store::new(1 << 20);
     let (a, b) = (put_in(&store, "/a", &["1", "2"]), put_in(&store, "/b", &["3"]));
-    store.invalidate_named(&[group("2"), group("4")]);
+    purge(&store, &[group("2"), group("4")], Manner::Hard);
     assert_eq!((is_there(&store, a), is_there(&store, b)), (false, true));
     put_in(&store, "/a", &["1", "2"]);
     assert!(is_there(&store, a), "fetched since");
@@ -187,9 +198,9 @@ fn what_is_invalidated_by_name_is_not_found() {
 fn what_began_before_an_invalidation_does_not_replace_what_began_after() {
     let store = Store::new(1 << 20);
     let began = store.moment();
-    store.invalidate_named(&[group("1")]);
+    purge(&store, &[group("1")], Manner::Hard);
     let key = put_in(&store, "/a", &["1"]);
-    let late = named("late", Named::new(began, [group("1")].into_iter()));
+    let late = named("late", in_groups(began, &["1"]));
     store.put(&place(&store, key, &[], &HeaderMap::new()), late, NOW);
     assert_eq!(body(store.get(key, &HeaderMap::new(), NOW)), Ok(Bytes::from("x")));
 }
@@ -200,7 +211,7 @@ fn an_invalidated_response_gives_its_names_once() {
     let (a, b) = (put_in(&store, "/a", &["1", "2"]), put_in(&store, "/b", &["2", "3"]));
     let names = store.invalidate(a);
     assert_eq!(names, [group("1"), group("2")]);
-    store.invalidate_named(&names);
+    purge(&store, &names, Manner::Hard);
     assert!(store.invalidate(a).is_empty(), "it is gone");
     assert!(store.invalidate(b).is_empty(), "RFC 9875 §2.2.1: no cascade, not even later");
 }

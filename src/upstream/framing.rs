@@ -11,7 +11,8 @@ use super::{Error, RequestBody};
 
 /// Whether a connection can be used again after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reuse {
+pub enum Reuse {
+    /// Nothing speaks against it.
     Allowed,
     /// The framing is odd enough that what follows might be taken for another answer.
     Refused,
@@ -46,7 +47,10 @@ pub(super) fn request(head: request::Parts, mut body: RequestBody) -> Request<Re
 
 /// Refuses a response whose end hyper and the upstream might see at different places, and leaves
 /// at most one Content-Length.
-pub(super) fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
+///
+/// # Errors
+/// [`Error::Framing`].
+pub fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
     let coding = coding(&head.headers)?;
     let length = content_length(&head.headers)?;
     let bodiless = head.status == StatusCode::NO_CONTENT || head.status.is_informational();

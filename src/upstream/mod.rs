@@ -12,13 +12,14 @@ mod body;
 mod connect;
 mod connection;
 mod error;
-mod framing;
+pub mod framing;
+pub mod health;
 mod places;
 mod pool;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 mod upload;
 mod wire;
 
@@ -35,6 +36,7 @@ use attempt::{Answer, Terms, attempt};
 use body::Lease;
 use connect::Connector;
 use connection::Connection;
+use health::Health;
 use places::{Place, Places, Stay};
 use pool::Pool;
 use stall::Stall;
@@ -47,6 +49,7 @@ pub struct Upstream {
     connector: Connector,
     places: Places,
     pool: Arc<Pool>,
+    health: Health,
 }
 
 impl Upstream {
@@ -58,13 +61,19 @@ impl Upstream {
         let connector = Connector::new(&config, clock.clone())?;
         let places = Places::new(config.max_concurrent);
         let pool = Pool::new(clock.clone(), config.max_concurrent);
-        Ok(Upstream { config, clock, connector, places, pool })
+        Ok(Upstream { config, clock, connector, places, pool, health: Health::default() })
     }
 
     /// What it was made of.
     #[must_use]
     pub fn config(&self) -> &config::Upstream {
         &self.config
+    }
+
+    /// How it has been doing.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Sends a request whose head is ready to go: hop-by-hop fields removed, Host set, the URI in
@@ -86,6 +95,17 @@ impl Upstream {
     /// # Errors
     /// Why there is no response head.
     pub async fn send(
+        &self,
+        head: request::Parts,
+        body: RequestBody,
+        sent: &AtomicBool,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let result = self.exchange(head, body, sent).await;
+        self.health.note(&result);
+        result
+    }
+
+    async fn exchange(
         &self,
         head: request::Parts,
         body: RequestBody,

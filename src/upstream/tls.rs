@@ -9,7 +9,7 @@ use rustls::{
 };
 
 /// The name that is sent and checked: the URL's host, a DNS name or an IP address.
-pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
     ServerName::try_from(host.to_owned())
         .map_err(|_| format!("{host} can be no name in a certificate"))
 }
@@ -17,7 +17,7 @@ pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
 /// Verifies by the roots in `ca`, or by the system's; speaks HTTP/1.1 alone.
 ///
 /// The provider is named because a process-wide default may not be there, or be another.
-pub(super) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let roots = match ca {
         Some(path) => roots_from(path)?,
         None => system_roots()?,

@@ -1,6 +1,6 @@
 //! The corpora of the fuzz targets, replayed: whatever was found once stays found.
 
-#[path = "../../fuzz/checks.rs"]
+#[path = "../../fuzz/checks/mod.rs"]
 mod checks;
 
 use std::{fs, panic, path::Path};

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod admin;
 mod authorization;
 mod cache_status;
 mod caching;
@@ -30,12 +31,14 @@ mod partial;
 mod paths;
 mod posted;
 mod program;
+mod purges;
 mod purity;
 mod ranges;
 mod real;
 mod reasons;
 mod reviewed;
 mod sequences;
+mod shared;
 mod stale;
 mod streaming;
 mod support_works;

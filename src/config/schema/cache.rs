@@ -3,10 +3,11 @@
 use super::{
     conditions::{bypass_when, no_store_when},
     key::key,
+    redis,
 };
 use crate::{
     config::{
-        Cache, Memory,
+        Cache, Memory, Redis,
         reader::Section,
         units::{PERCENT, SECONDS, size},
         value::Item,
@@ -14,10 +15,14 @@ use crate::{
     policy::rules::{Authorization, Cookies, RequestCacheControl, Rules, SetCookie},
 };
 
-/// `[cache]` as a whole: the defaults of every route, and the memory tier.
-pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory) {
+/// Tags that a route gives to everything; the origin's own come on top.
+const MAX_TAGS: usize = 16;
+
+/// `[cache]` as a whole: the defaults of every route, and the tiers.
+pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory, Option<Redis>) {
     let memory = memory(section.table("memory"));
-    (read(section, &Cache::default(), memory), memory)
+    let redis = redis::read(section.table("redis"));
+    (read(section, &Cache::default(), memory), memory, redis)
 }
 
 fn memory(mut section: Section<'_>) -> Memory {
@@ -33,7 +38,7 @@ fn memory(mut section: Section<'_>) -> Memory {
 
 /// The `cache` of a route: what it does not say is `inherited`.
 pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
-    section.refuse(&["memory"]);
+    section.refuse(&["memory", "redis"]);
     read(section, inherited, memory)
 }
 
@@ -42,9 +47,10 @@ fn read(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
     let max_object_size = max_object_size(&mut section, inherited.max_object_size, memory);
     let collapse = section.word("collapse", &[("node", true), ("off", false)], inherited.collapse);
     let rules = rules(&mut section, &inherited.rules);
+    let tags = tags(&mut section, &inherited.tags);
     let (query, fields) = key(section.table("key"), &inherited.query, &rules.key);
     section.finish();
-    Cache { on, max_object_size, collapse, rules: Rules { key: fields, ..rules }, query }
+    Cache { on, max_object_size, collapse, rules: Rules { key: fields, ..rules }, query, tags }
 }
 
 /// One body must not push out everything else, and has to fit while it arrives.
@@ -132,4 +138,24 @@ fn status(name: &str, item: &Item<'_>) -> Option<u16> {
         item.report("is not a status: write one from 200 to 599, as in 404 = \"10s\"");
     }
     status
+}
+
+fn tags(section: &mut Section<'_>, inherited: &[String]) -> Vec<String> {
+    let takes = "an array of tags such as [\"users\"]";
+    let Some(texts) = section.texts("tags", takes, Some("[]")) else { return inherited.to_vec() };
+    if texts.len() > MAX_TAGS {
+        section.report("tags", format!("has too many of them: write at most {MAX_TAGS}"));
+    }
+    texts.iter().filter_map(|text| text.read(tag)).collect()
+}
+
+/// A tag, as one may stand in Surrogate-Key and in Cache-Tag.
+fn tag(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(allowed) {
+        return Err(
+            "is no tag: write 1 to 128 visible ASCII characters, no comma among them".into()
+        );
+    }
+    Ok(text.to_owned())
 }

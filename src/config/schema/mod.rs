@@ -1,10 +1,12 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
+mod admin;
 mod cache;
 mod compression;
 mod conditions;
 mod key;
 mod list;
+mod redis;
 mod routes;
 mod upstreams;
 
@@ -77,7 +79,8 @@ fn top(mut top: Section<'_>) -> Config {
     let limits = limits(top.table("limits"));
     let timeouts = timeouts(top.table("timeouts"));
     let log = log(top.table("log"));
-    let (cache, memory) = cache::whole(top.table("cache"));
+    let admin = admin::read(top.table("admin"), &listen);
+    let (cache, memory, redis) = cache::whole(top.table("cache"));
     let (compression, max_streams) = compression::whole(top.table("compression"));
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
@@ -105,6 +108,8 @@ fn top(mut top: Section<'_>) -> Config {
         log,
         memory,
         max_streams,
+        redis,
+        admin,
     }
 }
 

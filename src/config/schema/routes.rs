@@ -58,7 +58,15 @@ fn read(
     defaults: &Defaults<'_>,
     upstreams: &mut Upstreams,
 ) -> Option<Route> {
-    section.refuse(&["listen", "trusted_proxies", "limits", "timeouts", "log", "upstreams"]);
+    section.refuse(&[
+        "listen",
+        "trusted_proxies",
+        "limits",
+        "timeouts",
+        "log",
+        "admin",
+        "upstreams",
+    ]);
     let line = section.line();
     let name = section.text("name", "a name of your choice", None);
     let name = name.map(|text| text.read(self::name));

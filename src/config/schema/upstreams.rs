@@ -95,7 +95,7 @@ fn settings(section: &mut Section<'_>, default: Upstream) -> Upstream {
     let host = section.text("host", "\"preserve\", \"upstream\", or a host name", Some("preserve"));
     let host = host.and_then(|text| text.read(host_field)).unwrap_or_default();
     let ca = section.text("ca", "the path of a PEM file", None);
-    let ca = ca.and_then(|text| text.read(path));
+    let ca = ca.and_then(|text| text.read(pem));
     let max_concurrent =
         section.number("max_concurrent", &count(1, 1_000_000), default.max_concurrent);
     let mut timeouts = section.table("timeouts");
@@ -118,7 +118,7 @@ fn agree(section: &Section<'_>, upstream: &Upstream) {
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn pem(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') {
         return Err("is not a path: write that of a PEM file with certificates".into());
     }

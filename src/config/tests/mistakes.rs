@@ -58,12 +58,12 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[images]\nsizes = ['small']",
         &["p:3: images: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, cache, compression, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, upstreams, routes"],
     ),
     (
         "[throttle]",
         &["p:3: throttle: unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, cache, compression, upstreams, routes"],
+                          trusted_proxies, limits, timeouts, log, admin, cache, compression, upstreams, routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
@@ -82,11 +82,13 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         &["p:4: cache.sort: unknown key here: write it below [cache.key.query]"],
     ),
     (
-        "[cache.redis]\nurl = 'redis://x'",
-        &["p:3: cache.redis: unknown key: [cache] knows memory, mode, max_object_size, collapse, \
+        "[cache.disk]\nurl = 'redis://x'",
+        &[
+            "p:3: cache.disk: unknown key: [cache] knows memory, redis, mode, max_object_size, collapse, \
                ttl, override_ttl, max_ttl, stale_while_revalidate, stale_if_error, status_ttl, \
                heuristic, keep, authorization, cookies, set_cookie, request_cache_control, \
-               bypass_when, no_store_when, key"],
+               bypass_when, no_store_when, tags, key",
+        ],
     ),
     (
         "[limits]\nmax_field = 1",
@@ -122,7 +124,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, cache, compression, upstreams, routes"],
+                          trusted_proxies, limits, timeouts, log, admin, cache, compression, upstreams, routes"],
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod random;
+mod redis;
 mod sections;
 
 use super::*;

@@ -32,6 +32,8 @@ fn two_lines_are_enough() {
         log: Log::Off,
         memory: Memory::default(),
         max_streams: 256,
+        redis: None,
+        admin: Admin::default(),
     };
     assert_eq!(config, expected);
 }
@@ -173,11 +175,11 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     let config = with(
         "[cache]\nttl = '1m'\nstale_if_error = '1h'\nheuristic = '10%'\ncollapse = 'off'\n\
          status_ttl = { 404 = '10s', 301 = '1h' }\ncookies = 'ignore'\nmax_object_size = '1MiB'\n\
-         key.query = { exclude = ['utm_*'], sort = true }\n\
+         key.query = { exclude = ['utm_*'], sort = true }\ntags = ['all', 'v1']\n\
          [[routes]]\nmatch.path = '/a'\n\
          cache = { ttl = '5s', heuristic = 'off', status_ttl = {}, key.query.exclude = ['x'] }\n\
          [[routes]]\nmatch.path = '/b'\n[routes.cache]\nmode = 'off'\nauthorization = 'isolate'\n\
-         set_cookie = 'strip'\nrequest_cache_control = 'honor'\nkeep = '0s'\n",
+         set_cookie = 'strip'\nrequest_cache_control = 'honor'\nkeep = '0s'\ntags = 'b'\n",
     );
     let config = config.unwrap();
     let [a, b, default] = &config.routes[..] else { panic!("{:?}", config.routes) };
@@ -190,7 +192,8 @@ fn a_route_inherits_from_the_cache_key_by_key() {
         ..Rules::default()
     };
     let query = Query { exclude: vec!["utm_*".to_owned()], sort: true, ..Query::default() };
-    let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query };
+    let tags = vec!["all".to_owned(), "v1".to_owned()];
+    let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query, tags };
     assert_eq!(default.cache, whole);
     let mut expected = whole.clone();
     expected.rules.ttl = Some(5);
@@ -204,8 +207,9 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     expected.rules.set_cookie = SetCookie::Strip;
     expected.rules.request_cache_control = RequestCacheControl::Honor;
     expected.rules.keep = 0;
+    expected.tags = vec!["b".to_owned()];
     assert_eq!(b.cache, expected);
-    assert_eq!((a.line, b.line, default.line), (12, 15, 0));
+    assert_eq!((a.line, b.line, default.line), (13, 16, 0));
 }
 
 const UNCACHEABLE: &[(&str, &[&str])] = &[
@@ -248,6 +252,15 @@ const UNCACHEABLE: &[(&str, &[&str])] = &[
             "p:5: cache.cookies: \"no\" is not a value that it has: write \"rfc\" or \"ignore\"",
             "p:6: cache.authorization: \"RFC\" is not a value that it has: write \"rfc\" or \
                  \"isolate\" or \"bypass\"",
+        ],
+    ),
+    (
+        "[cache]\ntags = ['a b', '']",
+        &[
+            "p:4: cache.tags: \"a b\" is no tag: write 1 to 128 visible ASCII characters, no comma \
+                 among them",
+            "p:4: cache.tags: \"\" is no tag: write 1 to 128 visible ASCII characters, no comma \
+                 among them",
         ],
     ),
     (
@@ -480,4 +493,46 @@ fn compression_is_checked() {
              write it below [compression]",
         ],
     )]);
+}
+
+#[test]
+fn the_admin_listener_keeps_its_secrets() {
+    let config = with(
+        "[admin]\nlisten = '127.0.0.1:9901'\ntoken = '0123456789abcdef'\nhosts = ['Larder.internal']\n\
+         purge_from = ['10.1.2.3/8']\n",
+    );
+    let admin = config.unwrap().admin;
+    assert_eq!(admin.token.as_ref().map(Secret::reveal), Some("0123456789abcdef"));
+    assert!(!format!("{admin:?}").contains("0123456789"), "{admin:?}");
+    assert_eq!(admin.hosts, ["larder.internal"]);
+    assert_eq!(admin.purge_from[0].to_string(), "10.0.0.0/8");
+    let weak = |line: usize, key: &str| {
+        format!(
+            "p:{line}: admin.{key}: is no secret: write 16 to 256 visible ASCII characters, as \
+             `openssl rand -hex 32` makes them"
+        )
+    };
+    problems(&[
+        ("[admin]\nlisten = '127.0.0.1:1'\ntoken = 'hunter2'", &[&weak(5, "token")]),
+        (
+            "[admin]\nlisten = '127.0.0.1:1'\nwebhook_secret = 'with spaces in it 123'",
+            &[&weak(5, "webhook_secret")],
+        ),
+        (
+            "[admin]\ntoken = '0123456789abcdef'",
+            &["p:4: admin.token: does nothing without admin.listen: write an address there"],
+        ),
+        (
+            "[admin]\nlisten = '127.0.0.1:80'",
+            &[
+                "p:4: admin.listen: \"127.0.0.1:80\" is where clients connect: choose another, which \
+               they cannot reach",
+            ],
+        ),
+        (
+            "[admin]\npurge_from = ['all']",
+            &["p:4: admin.purge_from: \"all\" is not an address or a range: write one as in \
+               \"10.1.2.3\" or \"10.0.0.0/8\""],
+        ),
+    ]);
 }

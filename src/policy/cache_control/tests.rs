@@ -121,7 +121,7 @@ fn the_syntax_is_read_as_it_is_defined() {
 
 #[test]
 fn directives_with_field_names_withhold_those_fields() {
-    let rows: [(&str, &[&str], &str); 16] = [
+    let rows: [(&str, &[&str], &str); 17] = [
         ("private=\"X-A, x-b\"", &["x-a", "x-b"], "§5.2.2.7: names are case-insensitive"),
         ("no-cache=\"x-a\", private=\"x-b\"", &["x-a", "x-b"], "§5.2.2.4, §5.2.2.7"),
         ("private=\"x-a\", private=\"x-a,x-b\"", &["x-a", "x-b"], "repeated: all of them"),
@@ -129,6 +129,7 @@ fn directives_with_field_names_withhold_those_fields() {
         ("private=x-a", &["x-a"], "§5.2: token and quoted form mean the same"),
         ("private", &[], "without names: the whole response"),
         ("private=\"\"", &[], "no name is no list"),
+        ("private=\" , ,\"", &[], "RFC 9110 §5.6.1.2: 1#field-name has a name"),
         ("private=", &[], "no name is no list"),
         ("private=\"x a\"", &[], "no field name"),
         ("private=\"x-a\\\"\"", &[], "no field name"),

@@ -36,8 +36,9 @@ const NEEDED: [HeaderName; 15] = [
 /// what a stored response cannot do without.
 pub(super) fn take(argument: &[u8], names: &mut Vec<HeaderName>) -> bool {
     let members = argument.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    let before = names.len();
-    for member in members.filter(|member| !member.is_empty()) {
+    let mut members = members.filter(|member| !member.is_empty()).peekable();
+    let (before, any) = (names.len(), members.peek().is_some());
+    for member in members {
         match HeaderName::from_bytes(member) {
             Ok(name) if names.contains(&name) => {}
             Ok(name) if names.len() < MAX_NAMES && !is_needed(&name) => names.push(name),
@@ -47,7 +48,7 @@ pub(super) fn take(argument: &[u8], names: &mut Vec<HeaderName>) -> bool {
             }
         }
     }
-    !argument.trim_ascii().is_empty()
+    any
 }
 
 fn is_needed(name: &HeaderName) -> bool {

@@ -23,6 +23,7 @@ const MINUTE: Meta = Meta {
     received: crate::policy::Mono(0),
     initial_age: 0,
     lifetime: 60,
+    curtailed: 0,
     stale_while_revalidate: 0,
     stale_if_error: 0,
     keep: 3600,

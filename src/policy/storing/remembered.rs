@@ -31,6 +31,7 @@ pub(super) fn remember(
             Lifetime::Explicit(seconds) | Lifetime::Ours(seconds) => seconds,
             Lifetime::Unknown => 0,
         },
+        curtailed: 0,
         stale_while_revalidate: windows.while_revalidate,
         stale_if_error: windows.if_error,
         keep: rules.keep,

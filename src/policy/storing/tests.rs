@@ -314,6 +314,7 @@ const PLAIN: Meta = Meta {
     received: crate::policy::Mono(0),
     initial_age: 0,
     lifetime: 9,
+    curtailed: 0,
     stale_while_revalidate: 7,
     stale_if_error: 8,
     keep: 5,

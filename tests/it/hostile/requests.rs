@@ -225,6 +225,7 @@ async fn what_is_let_in_is_written_anew() {
         (b"GET http://API.test:80/a HTTP/1.1\r\nHost: api.test\r\n\r\n", "GET /a"),
         (b"GET http://api.test HTTP/1.1\r\nHost: api.test\r\n\r\n", "GET /"),
         (b"GET http://api.test?a HTTP/1.1\r\nHost: api.test\r\n\r\n", "GET /?a"),
+        (b"GET http://api.test#a HTTP/1.1\r\nHost: api.test\r\n\r\n", "GET /"),
         (b"GET //evil.test/a HTTP/1.1\r\nHost: api.test\r\n\r\n", "GET //evil.test/a"),
         (b"GET /a?b=/../c HTTP/1.1\r\nHost: api.test\r\n\r\n", "GET /a?b=/../c"),
         (b"get /a HTTP/1.1\r\nHost: api.test\r\n\r\n", "get /a"),

@@ -45,10 +45,7 @@ impl Proxy {
         let started = Server::start(compile(&origin, text), clock);
         let server = within("the proxy's start", started).await;
         let server = server.unwrap_or_else(|error| panic!("the proxy did not start: {error}"));
-        let place = match server.addresses().first().expect("it listens") {
-            Listen::Tcp(addr) => Place::Tcp(*addr),
-            Listen::Unix(path) => Place::Unix(path.clone()),
-        };
+        let place = place(server.addresses().first().expect("it listens"));
         Proxy { server, place, origin, manual }
     }
 
@@ -91,6 +88,14 @@ impl Proxy {
         }
     }
 
+    /// Its admin listener.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub(crate) fn admin(&self) -> Place {
+        place(&self.server.admin_address().expect("it has [admin] listen"))
+    }
+
     /// What the proxy counted.
     pub(crate) fn counters(&self) -> &Counters {
         self.server.counters()
@@ -111,6 +116,13 @@ impl Proxy {
 impl Target for Proxy {
     fn place(&self) -> Place {
         self.place.clone()
+    }
+}
+
+fn place(listen: &Listen) -> Place {
+    match listen {
+        Listen::Tcp(addr) => Place::Tcp(*addr),
+        Listen::Unix(path) => Place::Unix(path.clone()),
     }
 }
 

@@ -10,6 +10,8 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug)]
 pub(super) struct Identity {
     config: Arc<rustls::ServerConfig>,
+    certificate: tempfile::NamedTempFile,
+    key: tempfile::NamedTempFile,
     root: tempfile::NamedTempFile,
 }
 
@@ -23,8 +25,8 @@ impl Identity {
         let key = KeyPair::generate().expect("a key");
         let names = CertificateParams::new(["localhost".to_owned()]).expect("a name");
         let certificate = names.signed_by(&key, &authority).expect("a certificate");
-        let root = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(root.path(), authority.pem()).expect("the file takes it");
+        let root = file(&authority.pem());
+        let (certificate_file, key_file) = (file(&certificate.pem()), file(&key.serialize_pem()));
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -33,7 +35,7 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)
             .expect("the key is the certificate's");
-        Identity { config: Arc::new(config), root }
+        Identity { config: Arc::new(config), certificate: certificate_file, key: key_file, root }
     }
 
     /// What does the handshakes.
@@ -45,4 +47,15 @@ impl Identity {
     pub(super) fn root(&self) -> &Path {
         self.root.path()
     }
+
+    /// The files with its certificate and its key, for another program.
+    pub(super) fn files(&self) -> (&Path, &Path) {
+        (self.certificate.path(), self.key.path())
+    }
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("the file takes it");
+    file
 }

@@ -1,0 +1,177 @@
+//! A client, a server, and where need be an origin, all on one thread: the same work each time, so
+//! that instructions and allocations can be counted.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use larder::{clock::Clock, config, config::Listen, server::Server};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::bare::{self, Failure};
+
+/// The body, 1 KiB.
+const BODY: [u8; 1024] = [b'x'; 1024];
+
+/// What the client sends: the few fields of an ordinary API client.
+const REQUEST: &[u8] = b"GET /users/1042/orders?page=2&per_page=50 HTTP/1.1\r\n\
+    Host: api.example.org\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n\r\n";
+
+/// The fields of the origin's answer, but for those that frame it and `Cache-Control`.
+const FIELDS: [(&str, &str); 4] = [
+    ("content-type", "application/json"),
+    ("date", "Sun, 22 Nov 2026 00:00:00 GMT"),
+    ("etag", "\"33a64df551425fcc55e4d42a148795d9\""),
+    ("x-request-id", "7f3a2b"),
+];
+
+/// What Larder adds to a hit.
+const ADDED: [(&str, &str); 3] =
+    [("via", "1.1 larder"), ("age", "0"), ("cache-status", "larder; hit; ttl=60")];
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A hit in Larder's memory.
+    Hit,
+    /// The same head and body from bare hyper.
+    BareHit,
+    /// A response that Larder may not store.
+    Relay,
+    /// The same through a bare hyper relay.
+    BareRelay,
+}
+
+/// A client before a server that does one kind of work.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    client: TcpStream,
+    /// How long a response is, head and body.
+    length: usize,
+    /// Larder, where it is the one.
+    server: Option<Server>,
+}
+
+impl Work {
+    /// All of it, by name.
+    pub(crate) const ALL: [(&str, Work); 4] = [
+        ("hit", Work::Hit),
+        ("bare-hit", Work::BareHit),
+        ("relay", Work::Relay),
+        ("bare-relay", Work::BareRelay),
+    ];
+
+    fn cache_control(self) -> &'static str {
+        match self {
+            Work::Hit | Work::BareHit => "max-age=60",
+            Work::Relay | Work::BareRelay => "no-store",
+        }
+    }
+}
+
+impl Rig {
+    /// Sets it up, and makes it do its work for the first time.
+    pub(crate) async fn new(work: Work) -> Result<Rig, Failure> {
+        let (address, server) = match work {
+            Work::Hit | Work::Relay => {
+                let server = larder(origin(work).await?).await?;
+                let Some(Listen::Tcp(address)) = server.addresses().first().cloned() else {
+                    return Err("it listens at no address".into());
+                };
+                (address, Some(server))
+            }
+            Work::BareHit => {
+                let (listener, address) = listen().await?;
+                tokio::spawn(bare::serve(listener, head(work)?, Bytes::from_static(&BODY)));
+                (address, None)
+            }
+            Work::BareRelay => {
+                let (listener, address) = listen().await?;
+                tokio::spawn(bare::relay(listener, origin(work).await?));
+                (address, None)
+            }
+        };
+        let client = TcpStream::connect(address).await?;
+        client.set_nodelay(true)?;
+        let mut rig = Rig { client, length: 0, server };
+        // The first response may be another than those that follow: a miss, not a hit.
+        rig.length = rig.first().await?;
+        rig.length = rig.first().await?;
+        Ok(rig)
+    }
+
+    /// Asks `times` times, each time after the last answer.
+    pub(crate) async fn work(&mut self, times: u32) -> Result<(), Failure> {
+        let mut answer = vec![0; self.length];
+        for _ in 0..times {
+            self.client.write_all(REQUEST).await?;
+            self.client.read_exact(&mut answer).await?;
+        }
+        let right = answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(&BODY);
+        if right { Ok(()) } else { Err("the answer is not the one expected".into()) }
+    }
+
+    /// Ends the server.
+    pub(crate) fn end(self) {
+        drop(self.server);
+    }
+
+    async fn first(&mut self) -> Result<usize, Failure> {
+        self.client.write_all(REQUEST).await?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(&BODY) {
+            self.client.read_buf(&mut answer).await?;
+        }
+        Ok(answer.len())
+    }
+}
+
+async fn larder(origin: SocketAddr) -> Result<Server, Failure> {
+    let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"http://{origin}\"\n");
+    let config = config::parse("proxy.toml", &text, &|_| None);
+    let config = config.map_err(|problems| format!("{problems:?}"))?;
+    // The clock stands still: a hit is as fresh the last time as the first.
+    let (clock, _) = Clock::manual(1_795_305_600_000);
+    Ok(Server::start(config, clock).await?)
+}
+
+/// Answers every request alike, as cheaply as can be: it is part of what is counted.
+async fn origin(work: Work) -> Result<SocketAddr, Failure> {
+    let (listener, address) = listen().await?;
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", BODY.len());
+    answer += &format!("cache-control: {}\r\n", work.cache_control());
+    for (name, value) in FIELDS {
+        answer += &format!("{name}: {value}\r\n");
+    }
+    let answer = [answer.as_bytes(), b"\r\n", &BODY].concat();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut scratch = [0; 4096];
+                while let Ok(1..) = stream.read(&mut scratch).await {
+                    stream.write_all(&answer).await.ok();
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn head(work: Work) -> Result<HeaderMap, Failure> {
+    let control = [("cache-control", work.cache_control())];
+    let mut head = HeaderMap::new();
+    for (name, value) in control.into_iter().chain(FIELDS).chain(ADDED) {
+        head.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    Ok(head)
+}

@@ -1,0 +1,169 @@
+//! Load at a fixed rate, or as fast as it goes: each request has its time, whatever became of those
+//! before it, and its latency counts from then on. So a server that stalls cannot hide it
+//! (no coordinated omission).
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use larder::clock::Clock;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::bare::Failure;
+
+/// A wait shorter than this is spent awake: the kernel wakes sleepers late by about as much.
+const TOO_SHORT: Duration = Duration::from_micros(100);
+
+/// No answer takes longer than this.
+const SILENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) path: String,
+    /// Whether its latency is looked at.
+    pub(crate) counts: bool,
+}
+
+/// What to send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) server: SocketAddr,
+    pub(crate) connections: usize,
+    /// Requests a second; without it, as fast as the connections are free.
+    pub(crate) rate: Option<f64>,
+    pub(crate) requests: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Of the requests that count, in order.
+    latencies: Vec<Duration>,
+    pub(crate) took: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    /// When its request was due, and whether it counts.
+    under_way: Option<(Instant, bool)>,
+    answer: Vec<u8>,
+    /// How long the answer is, once its head is there.
+    length: Option<usize>,
+}
+
+impl Tally {
+    /// The latency that this part of the requests did not exceed, in microseconds.
+    pub(crate) fn percentile(&self, part: f64) -> f64 {
+        let index = (self.latencies.len() as f64 * part).ceil() as usize;
+        let latency = self.latencies.get(index.saturating_sub(1)).copied().unwrap_or_default();
+        latency.as_secs_f64() * 1e6
+    }
+}
+
+/// Sends it all, and waits for every answer; each must be a 200.
+pub(crate) fn run(
+    clock: &Clock,
+    plan: Plan,
+    mut next: impl FnMut(u64) -> Ask,
+) -> Result<Tally, Failure> {
+    let mut streams = Vec::with_capacity(plan.connections);
+    for _ in 0..plan.connections {
+        let stream = TcpStream::connect(plan.server)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        streams.push(stream);
+    }
+    let mut fds: Vec<PollFd<'_>> =
+        streams.iter().map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
+    let mut connections: Vec<Connection> = streams.iter().map(|_| Connection::default()).collect();
+    let mut free: Vec<usize> = (0..connections.len()).collect();
+    let (start, mut sent, mut done) = (clock.instant(), 0, 0);
+    let due = |n: u64, now: Instant| match plan.rate {
+        Some(rate) => start + Duration::from_secs_f64(n as f64 / rate),
+        None => now,
+    };
+    let mut tally = Tally::default();
+    while done < plan.requests {
+        let now = clock.instant();
+        while sent < plan.requests
+            && due(sent, now) <= now
+            && let Some(index) = free.pop()
+        {
+            let ask = next(sent);
+            connections[index].begin(&streams[index], &ask, due(sent, now))?;
+            sent += 1;
+        }
+        let waits = sent < plan.requests && !free.is_empty();
+        let wait = waits.then(|| due(sent, now).saturating_duration_since(clock.instant()));
+        poll(&mut fds, Some(&timeout(wait)))?;
+        for (index, fd) in fds.iter().enumerate().filter(|(_, fd)| !fd.revents().is_empty()) {
+            debug_assert!(!fd.revents().contains(PollFlags::NVAL));
+            let connection = &mut connections[index];
+            if let Some((due, counts)) = connection.read(&streams[index])? {
+                done += 1;
+                free.push(index);
+                if counts {
+                    tally.latencies.push(clock.instant() - due);
+                }
+            }
+        }
+    }
+    tally.took = clock.instant() - start;
+    tally.latencies.sort_unstable();
+    Ok(tally)
+}
+
+fn timeout(wait: Option<Duration>) -> Timespec {
+    match wait {
+        None => SILENCE,
+        Some(wait) if wait < TOO_SHORT => Timespec { tv_sec: 0, tv_nsec: 0 },
+        Some(wait) => Timespec::try_from(wait).unwrap_or(SILENCE),
+    }
+}
+
+impl Connection {
+    fn begin(&mut self, mut stream: &TcpStream, ask: &Ask, due: Instant) -> Result<(), Failure> {
+        let host = stream.peer_addr()?;
+        let request = format!("GET {} HTTP/1.1\r\nHost: {host}\r\n\r\n", ask.path);
+        stream.write_all(request.as_bytes())?;
+        self.under_way = Some((due, ask.counts));
+        Ok(())
+    }
+
+    /// Reads what has come; tells whose answer is whole now.
+    fn read(&mut self, mut stream: &TcpStream) -> Result<Option<(Instant, bool)>, Failure> {
+        let mut scratch = [0; 16 << 10];
+        match stream.read(&mut scratch) {
+            Ok(0) => return Err("the server closed a connection".into()),
+            Ok(count) => self.answer.extend_from_slice(&scratch[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        if self.length.is_none() {
+            self.length = length(&self.answer)?;
+        }
+        if self.length != Some(self.answer.len()) {
+            return Ok(None);
+        }
+        self.answer.clear();
+        self.length = None;
+        Ok(self.under_way.take())
+    }
+}
+
+/// How long an answer is, head and body; `None` while its head is not whole.
+fn length(answer: &[u8]) -> Result<Option<usize>, Failure> {
+    let Some(head) = answer.windows(4).position(|it| it == b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&answer[..head])?;
+    if text.split(' ').nth(1) != Some("200") {
+        return Err(text.to_owned().into());
+    }
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    Ok(Some(head + 4 + length.ok_or("an answer without a length")?))
+}

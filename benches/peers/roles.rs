@@ -1,0 +1,115 @@
+//! What this program is when it calls itself: the origin, a bare hyper server, a bare hyper relay.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use larder::clock::Clock;
+use tokio::net::TcpListener;
+
+use crate::{ask::ask, bare, bare::Failure};
+
+/// How long the origin takes for what lies under `/slow/`.
+const SLOW: Duration = Duration::from_millis(20);
+
+/// Plays the role that the arguments name: `origin ADDRESS`, `hyper ADDRESS FROM PATH` or
+/// `relay ADDRESS ORIGIN`.
+pub(crate) fn play(role: &str, args: &[String]) -> Result<(), Failure> {
+    let address: SocketAddr = args.first().ok_or("where?")?.parse()?;
+    // As Larder's: as many workers as the process has cores.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(address).await?;
+        match (role, args) {
+            ("origin", _) => origin(listener).await,
+            ("hyper", [_, from, path]) => {
+                let (head, body) = canned(from.parse()?, path)?;
+                bare::serve(listener, head, body).await;
+            }
+            ("relay", [_, origin]) => bare::relay(listener, origin.parse()?).await,
+            _ => return Err(format!("no such role: {role}").into()),
+        }
+        Ok(())
+    })
+}
+
+/// What another server answers, to be given as it is: the same head and the same body.
+fn canned(from: SocketAddr, path: &str) -> Result<(HeaderMap, Bytes), Failure> {
+    let answer = ask(from, path, "")?;
+    let mut head = HeaderMap::new();
+    for line in answer.head.lines().skip(1) {
+        let (name, value) = line.split_once(": ").ok_or("not a field")?;
+        let name = HeaderName::from_bytes(name.as_bytes())?;
+        // These two are hyper's own to write.
+        if name != header::CONTENT_LENGTH && name != header::CONNECTION {
+            head.append(name, HeaderValue::from_str(value)?);
+        }
+    }
+    Ok((head, Bytes::from(answer.body)))
+}
+
+/// `/hit/SIZE`, `/store/N` and `/slow/N` and so on; `/count` tells how many requests came.
+async fn origin(listener: TcpListener) {
+    let (count, clock) = (Arc::new(AtomicU64::new(0)), Clock::system());
+    while let Ok((stream, _)) = listener.accept().await {
+        let (count, clock) = (count.clone(), clock.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (count, clock) = (count.clone(), clock.clone());
+            async move {
+                let path = request.uri().path();
+                if path == "/count" {
+                    let text = count.load(Relaxed).to_string();
+                    return Ok::<_, Infallible>(Response::new(Full::from(text)));
+                }
+                count.fetch_add(1, Relaxed);
+                if path.starts_with("/slow/") {
+                    clock.sleep(SLOW).await;
+                }
+                Ok(answer(path))
+            }
+        });
+        stream.set_nodelay(true).ok();
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+fn answer(path: &str) -> Response<Full<Bytes>> {
+    let (kind, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+    let size = match (kind, rest) {
+        ("hit", "10k") => 10 << 10,
+        ("hit", "100k") => 100 << 10,
+        _ => 1 << 10,
+    };
+    let control = match kind {
+        "hit" | "store" => "max-age=86400",
+        "brief" => "max-age=1",
+        _ => "no-store",
+    };
+    let mut response = Response::new(Full::new(body(size)));
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
+    fields.insert(header::ETAG, HeaderValue::from_static(TAG));
+    fields.insert("x-request-id", HeaderValue::from_static("7f3a2b"));
+    response
+}
+
+/// The entity-tag of everything.
+pub(crate) const TAG: &str = "\"33a64df551425fcc55e4d42a148795d9\"";
+
+/// The body of that size.
+pub(crate) fn body(size: usize) -> Bytes {
+    static BODY: [u8; 100 << 10] = [b'7'; 100 << 10];
+    Bytes::from_static(&BODY).slice(..size)
+}

@@ -1,0 +1,189 @@
+//! Purges: what an operator means, and the names that say so.
+
+use http::{request, uri::PathAndQuery};
+
+use super::Proxy;
+use crate::{
+    admin,
+    cache_status::CacheStatus,
+    key,
+    reason::{Ended, Refused},
+    reply::{self, Answer},
+    server::PeerAddr,
+    snapshot::Snapshot,
+    store::{Manner, Name, Origin, Scope},
+    target::{self, Refusal, Scheme},
+};
+
+/// The method by which a URL is purged on the public port.
+pub const PURGE: &str = "PURGE";
+
+/// What is to be purged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What.
+    pub what: What,
+    /// Whether it is gone or stale.
+    pub manner: Manner,
+}
+
+/// What is to be purged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// One URL: all variants, whichever route it was stored by.
+    Url(Target),
+    /// All paths of a host that begin so, segment by segment.
+    Prefix(Target),
+    /// What bears one of these tags, on one host or on all.
+    Tags {
+        /// The tags.
+        tags: Vec<String>,
+        /// The host; `None`: whoever's they are.
+        host: Option<Target>,
+    },
+    /// Everything.
+    All,
+}
+
+/// Where something lies. `http` and `https` are the same here: which of them Larder sees depends on
+/// what stands before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    authority: String,
+    path: PathAndQuery,
+}
+
+/// A purge that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Its place in the order of purges.
+    pub seq: u64,
+    /// The nodes that have done it.
+    pub nodes: Vec<String>,
+}
+
+impl Target {
+    /// Reads `https://host/path?query`; the scheme may be left out.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn of_url(text: &str) -> Result<Target, &'static str> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (Scheme::parse(scheme), rest),
+            None => (Some(Scheme::Http), text),
+        };
+        let scheme = scheme.ok_or("has another scheme than http and https")?;
+        if rest.contains('#') {
+            return Err("has a fragment: end it before the #");
+        }
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let authority = target::normalise(authority.as_bytes(), scheme);
+        let authority =
+            authority.map_err(|_| "has no valid host: write it as in https://host/path")?;
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let path = PathAndQuery::try_from(path).map_err(|_| "has a path that no request has")?;
+        Ok(Target { authority, path })
+    }
+
+    /// Reads `https://host/path`, where the path may be left out.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn of_prefix(text: &str) -> Result<Target, &'static str> {
+        let target = Target::of_url(text)?;
+        match target.path.query() {
+            Some(_) => Err("has a query: end it before the ?"),
+            None => Ok(target),
+        }
+    }
+
+    /// Reads a host, with its port where it has one.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn of_host(text: &str) -> Result<Target, &'static str> {
+        let authority = target::normalise(text.as_bytes(), Scheme::Http);
+        let authority =
+            authority.map_err(|_| "has no valid host: write it as in api.example.org")?;
+        Ok(Target { authority, path: PathAndQuery::from_static("/") })
+    }
+
+    fn origins(&self) -> [Origin<'_>; 2] {
+        [Scheme::Http, Scheme::Https]
+            .map(|scheme| Origin { scheme: scheme.as_str(), authority: &self.authority })
+    }
+
+    /// The names of a URL: as it is, and as the routes that match it make it in their keys.
+    fn url_names(&self, snapshot: &Snapshot) -> Vec<Name> {
+        let path = self.path.path();
+        let indices = snapshot.table.all(target::host(&self.authority), path);
+        let rules = indices.filter_map(|index| snapshot.routes.get(index));
+        let written = self.path.query().map(str::to_owned);
+        let mut queries = vec![written.clone()];
+        queries.extend(rules.map(|route| {
+            let kept = written.as_deref().and_then(|it| key::query(&route.cache.query, it));
+            kept.or_else(|| written.clone())
+                .filter(|it| !it.is_empty() || written.as_deref() == Some(""))
+        }));
+        queries.sort_unstable();
+        queries.dedup();
+        let names = |origin| queries.iter().map(move |it| Name::url(origin, path, it.as_deref()));
+        self.origins().into_iter().flat_map(names).collect()
+    }
+}
+
+impl Proxy {
+    /// Purges, what is being fetched included: that is for who asked before, and nobody else.
+    pub fn purge(&self, order: &Order) -> Purged {
+        let scope = match &order.what {
+            What::All => Scope::All,
+            What::Url(target) => Scope::Urls(target.url_names(&self.snapshot.load())),
+            What::Prefix(target) => {
+                let path = target.path.path();
+                Scope::Prefixes(target.origins().map(|it| Name::prefix(it, path)).to_vec())
+            }
+            What::Tags { tags, host } => Scope::Tags(tag_names(tags, host.as_ref())),
+        };
+        let moment = self.store.purge(&scope, order.manner, self.clock.now());
+        tracing::info!(seq = moment.local, what = ?order.what, manner = ?order.manner, "purged");
+        Purged { seq: moment.local, nodes: vec![self.node.clone()] }
+    }
+
+    /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not
+    /// in `admin.purge_from`. Only the socket's peer counts, not what it says of others.
+    pub(super) fn purge_requested(
+        &self,
+        head: &request::Parts,
+        peer: PeerAddr,
+        snapshot: &Snapshot,
+    ) -> Answer {
+        let may = match peer {
+            PeerAddr::Ip(address) => snapshot.purge_from.iter().any(|net| net.contains(&address)),
+            PeerAddr::Unix => false,
+        };
+        if !may {
+            return reply::refused(Refusal::Method);
+        }
+        let target = target::check(head).and_then(|()| target::authority(head, Scheme::Http));
+        match (target, head.uri.path_and_query()) {
+            (Err(refusal), _) => reply::refused(refusal),
+            (Ok(_), None) => reply::refused(Refusal::Form),
+            (Ok(authority), Some(path)) => {
+                let what = What::Url(Target { authority, path: path.clone() });
+                let purged = self.purge(&Order { what, manner: Manner::Hard });
+                Answer::new(admin::done(purged), CacheStatus::Refused(Refused::Ended(Ended::Purge)))
+            }
+        }
+    }
+}
+
+fn tag_names(tags: &[String], host: Option<&Target>) -> Vec<Name> {
+    match host {
+        None => tags.iter().map(|tag| Name::tag_anywhere(tag)).collect(),
+        Some(host) => {
+            let names = |origin| tags.iter().map(move |tag| Name::tag(origin, tag));
+            host.origins().into_iter().flat_map(names).collect()
+        }
+    }
+}

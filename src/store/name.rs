@@ -1,0 +1,227 @@
+//! Names: what a stored response can be purged by.
+//!
+//! Its URL, each prefix of its path that ends at a segment, its tags. All are worked out once,
+//! when it is stored; a purge works out the same names and compares.
+
+use super::Moment;
+
+/// The tags of one response that are told apart (RFC 9875 §2 asks for 32 groups); one that bears
+/// more is purged by any tag.
+pub const MAX_TAGS: usize = 64;
+
+/// The prefixes of one path that are told apart, the empty one among them; a longer prefix means
+/// the last of these.
+pub const MAX_PREFIXES: usize = 32;
+
+/// The names of one response at most: its URL, its prefixes, and each tag in its origin and
+/// anywhere.
+pub const MAX_NAMES_OF_ONE: usize = 1 + MAX_PREFIXES + 2 * MAX_TAGS;
+
+/// A name, by hash: who could make two collide would only purge too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Name(u64);
+
+/// The origin within which a name means something.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Normalised.
+    pub authority: &'a str,
+}
+
+/// What a response is known by.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Whose it is.
+    pub origin: Origin<'a>,
+    /// The path, as in the key.
+    pub path: &'a str,
+    /// The query, as in the key.
+    pub query: Option<&'a str>,
+    /// Tags that mean nothing but to purges.
+    pub tags: &'a [String],
+    /// Tags that are cache groups: what invalidates one member invalidates all (RFC 9875 §2.2.1).
+    pub groups: &'a [String],
+}
+
+/// What of a stored response says whether it has been purged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// When its fetch, or the validation that last found it good, began.
+    pub(super) began: Moment,
+    /// The URL, the prefixes, the tags of any host, the tags; of those the groups last.
+    pub(super) names: Box<[Name]>,
+    /// How many of the names are groups.
+    groups: usize,
+    /// It has more tags than are told apart.
+    pub(super) crowded: bool,
+}
+
+impl Name {
+    /// A tag, or a cache group, within its origin (RFC 9875 §2.1).
+    #[must_use]
+    pub fn tag(origin: Origin<'_>, tag: &str) -> Name {
+        Name::of(b"tag", Some(origin), tag.as_bytes())
+    }
+
+    /// A tag, whoever's it is.
+    #[must_use]
+    pub fn tag_anywhere(tag: &str) -> Name {
+        Name::of(b"tag", None, tag.as_bytes())
+    }
+
+    /// One URL.
+    #[must_use]
+    pub fn url(origin: Origin<'_>, path: &str, query: Option<&str>) -> Name {
+        let Some(query) = query else { return Name::of(b"url", Some(origin), path.as_bytes()) };
+        Name::of(b"url", Some(origin), format!("{path}?{query}").as_bytes())
+    }
+
+    /// All URLs whose paths begin with `prefix` and end there, or go on with another segment.
+    #[must_use]
+    pub fn prefix(origin: Origin<'_>, prefix: &str) -> Name {
+        let last = segments(prefix).last().unwrap_or_default();
+        Name::beginning(origin, last)
+    }
+
+    /// What [`segments`] gives.
+    fn beginning(origin: Origin<'_>, beginning: &str) -> Name {
+        Name::of(b"prefix", Some(origin), beginning.as_bytes())
+    }
+
+    /// No two lists of parts are written alike: each part follows its length.
+    fn of(kind: &[u8], origin: Option<Origin<'_>>, what: &[u8]) -> Name {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |part: &[u8]| {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        };
+        add(kind);
+        if let Some(Origin { scheme, authority }) = origin {
+            add(scheme.as_bytes());
+            add(authority.as_bytes());
+        }
+        add(what);
+        let mut first = [0; 8];
+        hasher.finalize_xof().fill(&mut first);
+        Name(u64::from_le_bytes(first))
+    }
+}
+
+/// The beginnings of a path that end before a `/`, and the whole of it, without its last slash:
+/// of `/a/b/` the empty one, `/a`, and `/a/b`.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let whole = path.strip_suffix('/').unwrap_or(path);
+    let ends = whole.match_indices('/').map(|(at, _)| at).chain([whole.len()]);
+    ends.map(|end| &whole[..end]).take(MAX_PREFIXES)
+}
+
+impl Named {
+    /// A response whose fetch began at `began`, and what it is known by.
+    #[must_use]
+    pub fn new(began: Moment, known: Known<'_>) -> Named {
+        let Known { origin, path, query, tags, groups } = known;
+        let crowded = tags.len() + groups.len() > MAX_TAGS;
+        let groups = &groups[..groups.len().min(MAX_TAGS)];
+        let tags = &tags[..tags.len().min(MAX_TAGS - groups.len())];
+        let mut names = vec![Name::url(origin, path, query)];
+        names.extend(segments(path).map(|it| Name::beginning(origin, it)));
+        names.extend(tags.iter().chain(groups).map(|tag| Name::tag_anywhere(tag)));
+        names.extend(tags.iter().chain(groups).map(|tag| Name::tag(origin, tag)));
+        Named { began, names: names.into(), groups: groups.len(), crowded }
+    }
+
+    /// When its fetch, or the validation that last found it good, began.
+    #[must_use]
+    pub fn began(&self) -> Moment {
+        self.began
+    }
+
+    /// The cache groups that are told apart.
+    #[must_use]
+    pub fn groups(&self) -> &[Name] {
+        &self.names[self.names.len() - self.groups..]
+    }
+
+    /// The bytes that it keeps.
+    pub(super) fn size(&self) -> usize {
+        size_of_val(&*self.names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: Origin<'static> = Origin { scheme: "http", authority: "a" };
+
+    fn known<'a>(path: &'a str, tags: &'a [String], groups: &'a [String]) -> Named {
+        let known = Known { origin: ORIGIN, path, query: None, tags, groups };
+        Named::new(Moment::default(), known)
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_segment() {
+        let rows = [
+            ("/", &["/", "/users", "/users/1", "//"][..], &[][..]),
+            (
+                "/users",
+                &["/users", "/users/", "/users/1", "/users/1/", "/users//", "/users/a/b"],
+                &["/users1", "/user", "/", "/Users", "/users%2F1", "/x/users"],
+            ),
+            ("/users/", &["/users", "/users/", "/users/1"], &["/users1", "/"]),
+            ("/a/b", &["/a/b", "/a/b/", "/a/b/c"], &["/a", "/a/", "/a/bc", "/a//b"]),
+            ("/a//", &["/a//", "/a//b"], &["/a", "/a/b"]),
+        ];
+        for (prefix, covered, not) in rows {
+            let name = Name::prefix(ORIGIN, prefix);
+            for (paths, expected) in [(covered, true), (not, false)] {
+                for path in paths {
+                    let found = known(path, &[], &[]).names.contains(&name);
+                    assert_eq!(found, expected, "{prefix} covers {path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_deep_prefix_means_the_last_that_is_told_apart() {
+        let path = |segments: usize| "/s".repeat(segments);
+        let deep = known(&path(100), &[], &[]);
+        assert_eq!(deep.names.len(), 1 + MAX_PREFIXES, "the URL, and 32 prefixes");
+        for segments in [0, 1, 31, 32, 99, 100] {
+            let name = Name::prefix(ORIGIN, &path(segments));
+            assert!(deep.names.contains(&name), "{segments} segments");
+        }
+    }
+
+    #[test]
+    fn a_name_means_something_within_its_origin_and_kind_alone() {
+        let origins = [("http", "a"), ("https", "a"), ("http", "b"), ("http", "a:81")];
+        let mut names = vec![Name::tag_anywhere("g")];
+        for (scheme, authority) in origins {
+            let origin = Origin { scheme, authority };
+            names.extend([Name::tag(origin, "g"), Name::prefix(origin, "/g")]);
+            names.extend([Name::url(origin, "/g", None), Name::url(origin, "/g", Some(""))]);
+        }
+        for (at, one) in names.iter().enumerate() {
+            assert!(!names[..at].contains(one), "RFC 9875 §2.1: {at}");
+        }
+        let origin = Origin { scheme: "http", authority: "ab" };
+        assert_ne!(Name::tag(ORIGIN, "bc"), Name::tag(origin, "c"));
+    }
+
+    #[test]
+    fn sixty_four_tags_are_told_apart_the_groups_first() {
+        let tags: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+        let named = known("/", &tags, &tags[..4]);
+        assert!(!named.crowded, "64 are told apart");
+        assert_eq!(
+            named.groups(),
+            tags[..4].iter().map(|it| Name::tag(ORIGIN, it)).collect::<Vec<_>>()
+        );
+        let named = known("/", &tags, &tags[..5]);
+        assert!(named.crowded, "65 are not");
+        assert_eq!((named.groups().len(), named.names.len()), (5, 2 + 2 * MAX_TAGS));
+    }
+}

@@ -1,0 +1,171 @@
+//! Look-ups: those that wait together leave as one pipeline, each with the same deadline.
+//!
+//! What comes back is bounded before it is asked for: GETRANGE gives no more of a value than a
+//! record or a body may have, whatever lies there.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use redis::{FromRedisValue, RedisResult, Value};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::{
+    Codec, Label, Record, Seq, Shared,
+    link::{Connections, Link, pipeline},
+    names::Names,
+    record::MAX_RECORD,
+};
+use crate::{key::Key, store::Vary};
+
+/// Look-ups that wait to be sent.
+const MAX_WAITING: usize = 4096;
+
+/// Pipelines that are under way at the same time: what comes meanwhile gathers for the next.
+const MAX_UNDER_WAY: usize = 4;
+
+/// Bytes of answers that are held at the same time, at most.
+const MAX_HELD: usize = 64 << 20;
+
+/// Look-ups of one pipeline.
+const MAX_TOGETHER: usize = 64;
+
+/// What a look-up found.
+#[derive(Clone, Debug)]
+pub enum Looked {
+    /// A response, checked.
+    Response {
+        /// Its head.
+        head: Box<Shared>,
+        /// Its body.
+        body: Bytes,
+    },
+    /// What tells the target's variants apart.
+    Vary(Vary),
+    /// Nothing that can be used; why is counted.
+    Nothing,
+}
+
+/// Sends look-ups.
+#[derive(Debug)]
+pub(super) struct Lookups(mpsc::Sender<Question>);
+
+#[derive(Debug)]
+struct Question {
+    key: Key,
+    answer: oneshot::Sender<Looked>,
+}
+
+/// What answers are made with.
+pub(super) struct Desk {
+    pub(super) link: Arc<Link>,
+    pub(super) names: Names,
+    pub(super) codec: Codec,
+    pub(super) timeout: Duration,
+    pub(super) max_object_size: usize,
+}
+
+impl Lookups {
+    /// And the task that gathers them.
+    pub(super) fn new(desk: Arc<Desk>) -> (Lookups, impl Future<Output = ()>) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        (Lookups(sender), gather(desk, receiver))
+    }
+
+    /// The answer, where it comes.
+    pub(super) async fn ask(&self, key: Key) -> Looked {
+        let (answer, answered) = oneshot::channel();
+        if self.0.try_send(Question { key, answer }).is_err() {
+            return Looked::Nothing;
+        }
+        answered.await.unwrap_or(Looked::Nothing)
+    }
+}
+
+async fn gather(desk: Arc<Desk>, mut questions: mpsc::Receiver<Question>) {
+    let each = desk.max_object_size + MAX_RECORD;
+    let together = (MAX_HELD / MAX_UNDER_WAY / each).clamp(1, MAX_TOGETHER);
+    let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
+    loop {
+        let Ok(permit) = under_way.clone().acquire_owned().await else { return };
+        let mut batch = Vec::new();
+        let Some(first) = questions.recv().await else { return };
+        batch.push(first);
+        // Let those who ask at the same time come along.
+        tokio::task::yield_now().await;
+        while batch.len() < together {
+            let Ok(next) = questions.try_recv() else { break };
+            batch.push(next);
+        }
+        batch.retain(|question| !question.answer.is_closed());
+        let Some(connections) = desk.link.up().filter(|_| !batch.is_empty()) else { continue };
+        let desk = desk.clone();
+        tokio::spawn(async move {
+            desk.answer(&connections, batch).await;
+            drop(permit);
+        });
+    }
+}
+
+impl Desk {
+    async fn answer(&self, on: &Connections, batch: Vec<Question>) {
+        let counters = &self.link.counters;
+        counters.flushes.one();
+        counters.lookups.add(batch.len() as u64);
+        let part = |key: String, last: usize| {
+            let mut command = redis::cmd("GETRANGE");
+            command.arg(key).arg(0).arg(last);
+            command
+        };
+        let commands = batch.iter().flat_map(|question| {
+            let (head, body) = (self.names.head(question.key), self.names.body(question.key));
+            [part(head, MAX_RECORD), part(body, self.max_object_size.saturating_sub(1))]
+        });
+        let answers = self.link.read(on, &pipeline(commands), self.timeout).await;
+        let mut answers = answers.unwrap_or_default().into_iter();
+        for question in batch {
+            let (Some(head), Some(body)) = (answers.next(), answers.next()) else { return };
+            let label = Label { key: question.key, epoch: on.epoch };
+            let _ = question.answer.send(self.look(label, head, body));
+        }
+    }
+
+    fn look(&self, label: Label, head: RedisResult<Value>, body: RedisResult<Value>) -> Looked {
+        let counters = &self.link.counters;
+        let text =
+            |value: RedisResult<Value>| value.and_then(|it| Ok(Vec::<u8>::from_redis_value(it)?));
+        let (Ok(head), Ok(body)) = (text(head), text(body)) else {
+            counters.refused.one();
+            return Looked::Nothing;
+        };
+        if head.is_empty() {
+            counters.misses.one();
+            return Looked::Nothing;
+        }
+        match self.codec.open(label, &head, self.link.clock.now()) {
+            Ok(Record::Vary(vary)) => return Looked::Vary(vary),
+            Ok(Record::Tombstone) => {
+                counters.misses.one();
+                return Looked::Nothing;
+            }
+            Ok(Record::Head(head)) => {
+                let body = Bytes::from(body);
+                if head.is_body(&body) {
+                    counters.hits.one();
+                    return Looked::Response { head, body };
+                }
+            }
+            Err(_) => {}
+        }
+        counters.unusable.one();
+        Looked::Nothing
+    }
+}
+
+/// When a fetch began, as the whole cluster counts it: taken before the origin is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Began {
+    /// The newest purge that this node had applied.
+    pub seq: Seq,
+    /// The newest entry of the log that it had read.
+    pub heard: super::Heard,
+}
