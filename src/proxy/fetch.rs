@@ -22,6 +22,7 @@ use crate::{
     reason::{Bypass, Missed, Reason},
     reply::Failure,
     store::{Block, Entry, Head, Moment, Named, Part, Place, Selecting, Turn, name::Known},
+    throttle::Told,
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -49,6 +50,10 @@ pub(super) struct Fetch {
     pub(super) company: Company,
     /// Whether it has waited for another client's fetch.
     pub(super) collapsed: Collapsed,
+    /// Whether its client was charged for it.
+    pub(super) paid: bool,
+    /// What its client is told of the limits that charged it.
+    pub(super) tells: Option<Told>,
     /// When the origin was asked.
     pub(super) asked: Turn,
     /// The same, in the order of purges: set before it is sent.
@@ -87,6 +92,8 @@ impl Fetch {
             as_client: false,
             company: Company::Welcome,
             collapsed: Collapsed::No,
+            paid: false,
+            tells: None,
             asked: Turn::default(),
             began: Moment::default(),
             joined: Moment::default(),

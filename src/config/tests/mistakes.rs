@@ -58,12 +58,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[images]\nsizes = ['small']",
         &["p:3: images: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, compression, upstreams, routes"],
-    ),
-    (
-        "[throttle]",
-        &["p:3: throttle: unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, compression, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
@@ -113,18 +109,19 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nvalidate = {}",
+        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nimages = {}",
         &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
-            "p:6: routes.validate: unknown key: [[routes]] knows name, match, upstream, cache, \
-         compression",
+            "p:6: routes.images: unknown key: [[routes]] knows name, match, upstream, cache, \
+             compression, throttle, validate",
         ],
     ),
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, compression, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               routes"],
     ),
 ];
 

@@ -20,6 +20,8 @@ fn two_lines_are_enough() {
         upstream: url.to_owned(),
         cache: Cache::default(),
         compression: Compression::default(),
+        throttle: Vec::new(),
+        validate: throttle::Validate::default(),
         line: 0,
     };
     let expected = Config {
