@@ -11,6 +11,7 @@
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
 //! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
+//! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`admin`] | purges, health and metrics, on a listener of their own |
@@ -42,6 +43,7 @@ pub mod snapshot;
 pub mod store;
 pub mod target;
 pub mod throttle;
+pub mod transform;
 pub mod tunnel;
 pub mod upstream;
 pub mod validate;

@@ -8,6 +8,7 @@
 mod combine;
 mod doubt;
 mod fetch;
+mod form;
 mod keep;
 pub mod purge;
 mod steps;
@@ -23,7 +24,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     body::Body,
@@ -36,18 +37,24 @@ use crate::{
     key::Key,
     log::AccessLog,
     metrics::{self, Metrics},
-    policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
+    policy::{
+        self, Decision, Exchange, Fwd, Meta, Unstorable,
+        encoding::{self, UpstreamEncoding},
+        validation::Condition,
+    },
     reason::{Reason, Stale},
     reply::{self, Answer, Failure},
     server::Peer,
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store},
+    transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
 };
 use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
+use form::Wish;
 use steps::Room;
 use variants::Named;
 
@@ -66,7 +73,10 @@ const MAX_LOOKS: usize = 3;
 pub struct Proxy {
     snapshot: ArcSwap<Snapshot>,
     clock: Clock,
-    store: Store,
+    store: Arc<Store>,
+    memos: Memos,
+    /// Leave to pack a body while it arrives.
+    streams: Arc<Semaphore>,
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
@@ -107,7 +117,9 @@ impl Proxy {
         Ok(Arc::new(Proxy {
             snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
             clock,
-            store: Store::new(config.memory.max_size),
+            store: Arc::new(Store::new(config.memory.max_size)),
+            memos: Memos::new(cores().saturating_sub(1)),
+            streams: Arc::new(Semaphore::new(config.max_streams)),
             in_flight: Arc::default(),
             budget: Budget::new(config.memory.max_in_flight),
             log,
@@ -169,9 +181,10 @@ impl Proxy {
             }
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                let route = visit.route.clone();
-                let once = Once { body, upgrade, peer, snapshot };
+                let wish = Wish::of(&visit);
+                let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
                 let answer = self.let_in(visit, &route, once).await;
+                let answer = self.in_form(&route, wish, answer).await;
                 self.counted(answer, &route.metrics, at)
             }
         };
@@ -394,10 +407,13 @@ impl Proxy {
                 Ok(response) => response,
                 Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
             };
-            let Some(response) = fetch.combine(response) else {
+            let Some(mut response) = fetch.combine(response) else {
                 fetch.ask_afresh();
                 continue;
             };
+            if !fetch.settle_encoding(response.headers_mut()) {
+                continue;
+            }
             let named = match response.status() {
                 StatusCode::NOT_MODIFIED => {
                     self.select(fetch, response.headers(), exchange.response)
@@ -463,7 +479,7 @@ impl Proxy {
         }
         let told = fetch.told().with_status(Some(response.status()));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
-        let _ = owner.send(Answer::new(reply::relayed_fetch(&fetch.visit, response), status));
+        let _ = owner.send(reply::relayed_fetch(&fetch.visit, response, status));
     }
 
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.
@@ -473,6 +489,8 @@ impl Proxy {
         if condition == Condition::Failed {
             return reply::precondition_failed(&visit.head.headers);
         }
+        let encoding = fetch::encoding_of_pass(&visit, told.fwd);
+        encoding::ask_for(&mut head.headers, encoding);
         let body = match visit.content {
             true => {
                 let idle = visit.route.body_idle;
@@ -486,7 +504,7 @@ impl Proxy {
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
         let errand = Errand { client: visit.believed.client, stale: false, sent: &sent };
-        let response = match visit.route.upstream.send(head, body, errand).await {
+        let mut response = match visit.route.upstream.send(head, body, errand).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
@@ -495,11 +513,14 @@ impl Proxy {
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };
+        if encoding != UpstreamEncoding::Client {
+            encoding::forget_in_vary(response.headers_mut());
+        }
         let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
         let detail = match kept {
-            Some(Ok(kept)) => return self.relay_and_keep(kept, response, told),
+            Some(Ok(kept)) => return self.relay_and_keep(kept, response, (&visit, told)),
             Some(Err(Some(reason))) => Some(Reason::NotStored(reason)),
             Some(Err(None)) | None => {
                 let answer = (response.status(), response.headers());
@@ -511,9 +532,14 @@ impl Proxy {
             StatusCode::SWITCHING_PROTOCOLS => {
                 self.tunnel((once.upgrade, once.peer), response, status)
             }
-            _ => Answer::new(reply::relayed(response), status),
+            _ => reply::relayed(&visit, response.map(Body::relayed), status),
         }
     }
+}
+
+/// Threads that can work at the same time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a client's wait came to.

@@ -129,6 +129,8 @@ tokens! {
         RequestBodyTooLarge => "request-body-too-large",
         /// The fetch that it waited for ended without an answer.
         FetchLost => "fetch-lost",
+        /// A body is not packed as it says, or unpacks to more than is allowed.
+        BadEncoding => "bad-encoding",
     }
 }
 

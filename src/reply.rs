@@ -3,6 +3,7 @@
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
 mod range;
+mod source;
 mod trouble;
 
 use http::{
@@ -18,6 +19,8 @@ use crate::{
     policy::{
         Now,
         asked::Method,
+        coding::Accepts,
+        encoding::{Forms, Given},
         ranges,
         validation::{self, Precondition},
     },
@@ -30,9 +33,11 @@ use crate::{
 
 use range::Held;
 pub use range::from_part;
+pub use source::Source;
+use source::{relayed_304, source, spell};
 pub use trouble::{
     Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
-    refused_upgrade, throttled,
+    refused_upgrade, spoilt, throttled,
 };
 
 /// What a 304 repeats of the head that it stands for, besides the validators' own
@@ -47,13 +52,21 @@ pub struct Answer {
     pub response: Response<Body>,
     /// What to say there, and in the log.
     pub status: CacheStatus,
+    /// Whose answer it is, as far as the form of its body goes; `None`: ours, or nobody's.
+    pub source: Option<Source>,
 }
 
 impl Answer {
     /// A response, and what the cache did for it.
     #[must_use]
     pub fn new(response: Response<Body>, status: CacheStatus) -> Answer {
-        Answer { response, status }
+        Answer { response, status, source: None }
+    }
+
+    /// An upstream's response, which may take another form.
+    #[must_use]
+    pub fn of(response: Response<Body>, status: CacheStatus, source: Source) -> Answer {
+        Answer { response, status, source: Some(source) }
     }
 
     /// With what is told of the limits that the request counted by, in place of what the upstream
@@ -83,9 +96,9 @@ impl Answer {
 pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
     let (asked, head) = (&visit.head.headers, &entry.head);
     if is_unchanged(visit, head) {
-        return not_modified(head, now, status);
+        return not_modified(visit, (head, Some(entry.body.len() as u64)), now, status);
     }
-    if visit.asked.range && visit.asked.method == Method::Get && head.status == StatusCode::OK {
+    if takes_ranges(visit, head) && head.status == StatusCode::OK {
         let selected = ranges::select(asked, head.validators(), entry.body.len() as u64);
         let part = range::selection(Held::whole(entry), selected, now, status);
         return part.unwrap_or_else(|| whole(visit, entry, now, status));
@@ -97,11 +110,20 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// (RFC 9110 §13.2.1).
 fn is_unchanged(visit: &Visit, head: &Head) -> bool {
     let asked = &visit.head.headers;
-    let judge = || validation::precondition(asked, head.validators());
+    let judge = || validation::precondition(asked, head.validators(), head.forms.given);
     // The validators must be looked for, and most requests have no condition.
     validation::is_conditional(asked)
         && head.status.is_success()
         && judge() == Precondition::NotModified
+}
+
+/// Whether a range of the stored bytes is one of what the client would get.
+fn takes_ranges(visit: &Visit, head: &Head) -> bool {
+    let takes = || match head.forms.given {
+        Given::Packed(coding) => Accepts::of(&visit.head.headers).takes(coding),
+        Given::Plain | Given::Fixed => true,
+    };
+    visit.asked.range && visit.asked.method == Method::Get && takes()
 }
 
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
@@ -114,7 +136,9 @@ fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer 
         true => {}
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
-    Answer::new(response, status)
+    let length = Some(entry.body.len() as u64);
+    let source = Source { forms: entry.head.forms, length, id: Some(entry.id), spelled: false };
+    Answer::of(response, status, source)
 }
 
 /// A response that is still arriving, or 304 if the client has it already.
@@ -127,34 +151,36 @@ pub fn arriving(
     status: CacheStatus,
 ) -> Answer {
     let head = &arrival.head;
+    let length = http_body::Body::size_hint(&reader).exact();
     if is_unchanged(visit, head) {
-        return not_modified(head, now, status);
+        return not_modified(visit, (head, length), now, status);
     }
     let mut response = sent(head, now, status);
+    let source = Source { forms: head.forms, length, id: None, spelled: false };
     if head.status == StatusCode::NO_CONTENT {
         // With a body, be it an empty one, it would get a length (RFC 9110 §8.6).
-        return Answer::new(response, status);
+        let source = Source { length: Some(0), ..source };
+        return Answer::of(response, status, source);
     }
     match visit.is_head() {
         true => {
-            let length = http_body::Body::size_hint(&reader).exact();
             let length = length.map(HeaderValue::from);
             length.map(|it| response.headers_mut().insert(header::CONTENT_LENGTH, it));
         }
         false => *response.body_mut() = Body::Arriving(reader),
     }
-    Answer::new(response, status)
-}
-
-/// An upstream's response, for one client.
-#[must_use]
-pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
-    passed_on(response.map(|body| Body::Relayed(Box::new(body))))
+    Answer::of(response, status, source)
 }
 
 /// An upstream's response, for one client, whatever brings its body.
 #[must_use]
-pub fn passed_on(response: Response<Body>) -> Response<Body> {
+pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
+    let mut response = passed_on(response);
+    let source = source(visit, &mut response, status);
+    Answer::of(response, status, source)
+}
+
+fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
     USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
@@ -166,13 +192,22 @@ pub fn passed_on(response: Response<Body>) -> Response<Body> {
 /// An upstream's response to a fetch that was made without the client's conditions, for that
 /// client: they are judged now.
 #[must_use]
-pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Response<Body> {
-    let mut response = relayed(response);
+pub fn relayed_fetch(
+    visit: &Visit,
+    response: Response<ResponseBody>,
+    status: CacheStatus,
+) -> Answer {
+    let mut response = passed_on(response.map(Body::relayed));
+    let forms = Forms::of(response.headers(), &visit.route.packing);
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
         validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
     let unchanged = response.status().is_success()
-        && validation::precondition(&visit.head.headers, validators) == Precondition::NotModified;
+        && validation::precondition(&visit.head.headers, validators, forms.given)
+            == Precondition::NotModified;
+    // That of an origin's own 304 is none of the whole.
+    let whole = response.status() != StatusCode::NOT_MODIFIED;
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
@@ -180,7 +215,12 @@ pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Respons
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    response
+    let source = Source { forms, length, id: None, spelled: false };
+    let source = match response.status() {
+        StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
+        _ => source,
+    };
+    Answer::of(response, status, source)
 }
 
 /// The fields of an upstream's response as they go to clients and into the store.
@@ -189,11 +229,18 @@ pub fn end_to_end(headers: &mut HeaderMap, version: Version) {
     headers.append(header::VIA, fields::via(version));
 }
 
-fn not_modified(head: &Head, now: Now, status: CacheStatus) -> Answer {
+/// `length` is that of the whole, where it is known.
+fn not_modified(
+    visit: &Visit,
+    (head, length): (&Head, Option<u64>),
+    now: Now,
+    status: CacheStatus,
+) -> Answer {
     let mut response = sent(head, now, status);
+    let spelled = spell(visit, response.headers_mut(), head.forms.given);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-    Answer::new(response, status)
+    Answer::of(response, status, Source { forms: head.forms, length, id: None, spelled })
 }
 
 /// A stored head as it is sent, without a body.

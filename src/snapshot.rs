@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
     metrics::Metrics,
+    policy::encoding::{Packing, UpstreamEncoding},
     throttle::{Limiters, Throttle},
     upstream::Upstream,
     validate::Validation,
@@ -52,6 +53,10 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
     pub cache: config::Cache,
+    /// What is packed on it.
+    pub packing: Packing,
+    /// What its upstream is asked for.
+    pub encoding: UpstreamEncoding,
     /// How often each client may ask.
     pub throttle: Throttle,
     /// What may be asked.
@@ -99,6 +104,8 @@ impl Snapshot {
                 sharing,
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
+                packing: wanted.compression.packing.clone(),
+                encoding: encoding(wanted, upstream),
                 throttle: limiters.throttle(&wanted.throttle, known)?,
                 validation: Validation::new(&wanted.validate),
                 body_idle,
@@ -132,6 +139,15 @@ impl Snapshot {
         let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
         self.departures + u64::from(leaves)
     }
+}
+
+/// What is near is asked for plain bytes: packing them would cost more than the way does.
+fn encoding(route: &config::Route, upstream: &Upstream) -> UpstreamEncoding {
+    let default = match upstream.config().address.is_near() {
+        true => UpstreamEncoding::Identity,
+        false => UpstreamEncoding::Gzip,
+    };
+    route.compression.upstream.unwrap_or(default)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 use larder::policy::{
+    encoding::Given,
     ranges::{self, Selected},
     validation::{self, HeadSays, OWN_TAG, Precondition, Validators},
 };
@@ -14,12 +15,14 @@ pub(crate) fn entity_tags(data: &[u8]) {
     let etag = parts.next().unwrap_or_default();
     let rest = parts.next().unwrap_or_default();
     let asked = field(header::IF_NONE_MATCH, rest);
-    if HeaderValue::from_bytes(etag).is_err() {
+    // What ends like a tag of a recoded body is spelled otherwise; that has a test of its own.
+    if HeaderValue::from_bytes(etag).is_err() || contains(data, b"--") {
         return;
     }
     let stored = Validators { etag: Some(etag), last_modified: None, date: None };
-    let names =
-        |asked: &HeaderMap| validation::precondition(asked, stored) == Precondition::NotModified;
+    let names = |asked: &HeaderMap| {
+        validation::precondition(asked, stored, Given::Plain) == Precondition::NotModified
+    };
     let listed: Option<Vec<Vec<&[u8]>>> =
         asked.values().map(|line| list(line.as_bytes())).collect();
     if let Some(listed) = listed {
@@ -72,7 +75,7 @@ fn offered(rest: &[u8]) {
     assert_eq!(sent.len(), usize::from(!tags.is_empty()), "one line, or none");
     for etag in &tags {
         let stored = Validators { etag: Some(etag), last_modified: None, date: None };
-        let named = validation::precondition(&request, stored);
+        let named = validation::precondition(&request, stored, Given::Plain);
         assert_eq!(named, Precondition::NotModified, "{etag:?} is offered in {sent:?}");
     }
     let named = sent.first().map_or(0, |line| list(line).map_or(usize::MAX, |it| it.len()));

@@ -29,7 +29,7 @@ use crate::{
     },
     reply::{self, Answer},
     snapshot::Snapshot,
-    store::{Block, BodyHasher, Entry, Head, Part},
+    store::{BodyHasher, Entry, Head, Part},
     upstream::ResponseBody,
     visit::Visit,
 };
@@ -120,7 +120,7 @@ impl Proxy {
         self: &Arc<Self>,
         kept: Kept,
         mut response: Response<ResponseBody>,
-        told: Forwarded,
+        (visit, told): (&Visit, Forwarded),
     ) -> Answer {
         let Kept { mut fetch, mut leader, meta, room, range } = kept;
         if !leader.is_current() {
@@ -141,7 +141,8 @@ impl Proxy {
         let relayed = head.map(|()| reader.map_or(Body::Empty, Body::Arriving));
         let learnt = Learnt { fetch, leader, arrival, range };
         tokio::spawn(self.clone().learn(learnt, fill, body));
-        Answer::new(reply::passed_on(relayed), CacheStatus::Forwarded(told))
+        let status = CacheStatus::Forwarded(told);
+        reply::relayed(visit, relayed, status)
     }
 
     async fn learn(self: Arc<Self>, learnt: Learnt, mut fill: Fill, body: ResponseBody) {
@@ -300,8 +301,7 @@ fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&P
         None => fields,
     };
     fields.remove(header::CONTENT_RANGE);
-    let named = fetch.named(&fields);
-    Head { meta: head.meta, status: StatusCode::OK, fields: Block::new(&fields), named }
+    fetch.head(head.meta, StatusCode::OK, &fields)
 }
 
 /// A part that has become the whole.

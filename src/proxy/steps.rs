@@ -33,7 +33,7 @@ use crate::{
     reply::{self, Answer},
     server::{Peer, PeerAddr},
     snapshot::Snapshot,
-    store::{Block, Crowd, Entry, Head, Named, Place},
+    store::{Crowd, Entry, Head, Named, Place},
     tunnel::Tunnel,
     upstream::ResponseBody,
     visit::Visit,
@@ -192,9 +192,8 @@ impl Proxy {
         let (mut parts, body) = response.into_parts();
         make_storable(&mut parts.headers, visit, self.clock.now());
         reply::end_to_end(&mut parts.headers, parts.version);
-        let named = fetch.named(&parts.headers);
-        let (status, fields) = (parts.status, Block::new(&parts.headers));
-        let head = Head { meta, status, fields, named };
+        let status = parts.status;
+        let head = fetch.head(meta, status, &parts.headers);
         let place = self.store.place(visit.primary, fetch.places(room.names));
         let (fill, filling) = Fill::new(room.terms);
         (Arc::new(Arrival { head, answered: fetch.answered(status), place, filling }), fill, body)
@@ -272,8 +271,9 @@ impl Proxy {
                 let initial_age = freshness::initial_age(&fields, exchange);
                 let meta = Meta { received, initial_age, ..stored.head.meta };
                 make_storable(&mut fields, visit, exchange.response);
-                let named = Named::default();
-                let entry = stored.freshened((meta, &fields), named, fetch.asked);
+                let head = fetch.head(meta, stored.head.status, &fields);
+                let head = Head { named: Named::default(), ..head };
+                let entry = stored.freshened(head, fetch.asked);
                 let answer = reply::stored(visit, &entry, self.clock.now(), status);
                 let _ = duty.owner.send(answer);
                 return;
@@ -283,7 +283,8 @@ impl Proxy {
         let place = self.store.place(visit.primary, fetch.places(names));
         let own = withhold(&mut fields, stored.head.status, visit);
         make_storable(&mut fields, visit, exchange.response);
-        let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
+        let head = fetch.head(meta, stored.head.status, &fields);
+        let entry = stored.freshened(head, fetch.asked);
         self.keep(&duty.leader, &place, &entry);
         self.freshen_others(fetch, &duty.leader, response, exchange);
         if !own.is_empty() {
@@ -386,10 +387,10 @@ impl Proxy {
 
     /// Counts an answer to a request that came at `at`.
     pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        let Answer { response, status } = answer;
+        let Answer { response, status, source } = answer;
         let millis = self.clock.mono().since(at.mono);
         metrics.answered(response.status(), &status, millis);
-        Answer { response: response.map(|body| body.counted(metrics)), status }
+        Answer { response: response.map(|body| body.counted(metrics)), status, source }
     }
 
     /// Puts the last hand to an answer: Cache-Status, and the log's record.
@@ -399,7 +400,7 @@ impl Proxy {
         version: Version,
         record: Option<Record>,
     ) -> Response<Body> {
-        let Answer { mut response, status } = answer;
+        let Answer { mut response, status, .. } = answer;
         let value = status.value(response.status());
         response.headers_mut().append(crate::cache_status::NAME, value);
         if version == Version::HTTP_2 {

@@ -98,7 +98,7 @@ pub(super) fn renewed(
     let _ = steps::withhold(&mut fields, stored.head.status, &fetch.visit);
     steps::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
-    Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
+    Some(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
 }
 
 /// A stored head under that of a newer message (RFC 9111 §3.2). What this withholds and does not

@@ -132,6 +132,21 @@ pub fn lost(told: Forwarded, asked: &HeaderMap) -> Answer {
     Answer::new(trouble.told(asked), CacheStatus::Forwarded(told))
 }
 
+/// A stored body is not packed as it says, or would become too long.
+#[must_use]
+pub fn spoilt(status: CacheStatus) -> Answer {
+    let reason = Reason::Failed(Failed::BadEncoding);
+    let status = match status {
+        CacheStatus::Forwarded(told) => {
+            CacheStatus::Forwarded(Forwarded { stored: false, ..told.detail(reason) })
+        }
+        CacheStatus::Hit { ttl, .. } => CacheStatus::Hit { ttl, detail: Some(reason) },
+        CacheStatus::Refused(_) => status,
+    };
+    let trouble = Trouble::new(StatusCode::BAD_GATEWAY, "bad encoding");
+    Answer::new(trouble.told(&HeaderMap::new()), status)
+}
+
 /// The upstream agreed to another protocol on a connection that cannot change.
 #[must_use]
 pub fn refused_upgrade(status: CacheStatus) -> Answer {

@@ -11,6 +11,7 @@ mod authorization;
 mod cache_status;
 mod caching;
 mod collapse;
+mod compression;
 mod conditions;
 mod corpora;
 mod demo;

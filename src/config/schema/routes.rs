@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{cache, throttle, upstreams::Upstreams};
+use super::{cache, compression, throttle, upstreams::Upstreams};
 use crate::config::{
-    Cache, Memory, Route, pattern,
+    Cache, Compression, Memory, Route, pattern,
     reader::{Context, Section},
     routes::{HostPattern, Pattern},
     throttle::{Limit, Part, Validate},
@@ -22,6 +22,7 @@ pub(super) struct Defaults<'a> {
     /// The top-level one; empty if it is faulty.
     pub(super) upstream: Option<&'a str>,
     pub(super) cache: &'a Cache,
+    pub(super) compression: &'a Compression,
     pub(super) memory: Memory,
     pub(super) throttle: &'a [Limit],
 }
@@ -49,6 +50,7 @@ pub(super) fn all<'a>(
         pattern: Pattern { path: EVERYTHING.to_owned(), ..Pattern::default() },
         upstream: upstream.to_owned(),
         cache: defaults.cache.clone(),
+        compression: defaults.compression.clone(),
         throttle: defaults.throttle.to_vec(),
         validate: Validate::default(),
         line: 0,
@@ -76,12 +78,14 @@ fn read(
     let pattern = requests(&mut section);
     let upstream = upstream(&mut section, defaults, upstreams);
     let cache = cache::of_route(section.table("cache"), defaults.cache, defaults.memory);
+    let compression = compression::of_route(section.table("compression"), defaults.compression);
     let known = name.flatten().or_else(|| pattern.as_ref().map(default_name)).unwrap_or_default();
     let throttle = throttle::of_route(&mut section, &known, defaults.throttle);
     agree(&section, &cache, &throttle);
     let validate = throttle::validate(section.table("validate"));
     section.finish();
-    Some(Route { name: known, pattern: pattern?, upstream, cache, throttle, validate, line })
+    let (name, pattern) = (known, pattern?);
+    Some(Route { name, pattern, upstream, cache, compression, throttle, validate, line })
 }
 
 /// Reports a limit that counts by what the route takes out of requests.

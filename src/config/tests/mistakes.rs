@@ -56,9 +56,10 @@ fn every_problem_is_found_at_once_in_the_order_of_lines() {
 const UNKNOWN: &[(&str, &[&str])] = &[
     ("upstrem = 'x'", &["p:3: upstrem: unknown key: did you mean \"upstream\"?"]),
     (
-        "[compression]\nencodings = ['gzip']",
-        &["p:3: compression: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, throttle, upstreams, routes"],
+        "[images]\nsizes = ['small']",
+        &["p:3: images: unknown key: the top of the file knows listen, upstream, \
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
@@ -108,19 +109,19 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\ncompression = {}",
+        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nimages = {}",
         &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
-            "p:6: routes.compression: unknown key: [[routes]] knows name, match, upstream, cache, \
-             throttle, validate",
+            "p:6: routes.images: unknown key: [[routes]] knows name, match, upstream, cache, \
+             compression, throttle, validate",
         ],
     ),
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, throttle, upstreams, \
-                          routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               routes"],
     ),
 ];
 
