@@ -64,7 +64,7 @@ heading "Lints"
 cargo clippy --locked --all-targets -- -D warnings
 
 heading "Tests"
-cargo test --locked
+LARDER_SEQUENCES="${LARDER_SEQUENCES:-20000}" cargo test --locked
 
 heading "The public HTTP cache tests"
 scripts/conformance.sh

@@ -7,6 +7,7 @@
 //! | [`visit`], [`target`], [`fields`] | a request let in: its target, what is believed of it |
 //! | [`policy`] | RFC 9111 as plain functions |
 //! | [`store`], [`key`] | what the origin said, found by key |
+//! | [`throttle`], [`validate`] | what is refused before it costs the API anything |
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
 //! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
@@ -40,6 +41,8 @@ pub mod server;
 pub mod snapshot;
 pub mod store;
 pub mod target;
+pub mod throttle;
 pub mod tunnel;
 pub mod upstream;
+pub mod validate;
 pub mod visit;

@@ -11,6 +11,7 @@ mod fetch;
 mod keep;
 pub mod purge;
 mod steps;
+mod toll;
 mod variants;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     config::Config,
     counters::Counters,
     fields::Upgrade,
+    key::Key,
     log::AccessLog,
     metrics::{self, Metrics},
     policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
@@ -40,7 +42,7 @@ use crate::{
     server::Peer,
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store},
-    upstream::{RequestBody, ResponseBody, Upstream},
+    upstream::{Errand, RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
 };
 use combine::Admitted;
@@ -161,12 +163,15 @@ impl Proxy {
             return self.send(self.counted(answer, &self.unrouted, at), version, record);
         }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
-            Err(refusal) => self.counted(reply::refused(refusal), &self.unrouted, at),
+            Err(rejected) => {
+                let answer = reply::refused(rejected.refusal, &rejected.fields);
+                self.counted(answer, &self.unrouted, at)
+            }
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
                 let route = visit.route.clone();
                 let once = Once { body, upgrade, peer, snapshot };
-                let answer = self.answer(visit, &route, once).await;
+                let answer = self.let_in(visit, &route, once).await;
                 self.counted(answer, &route.metrics, at)
             }
         };
@@ -180,7 +185,7 @@ impl Proxy {
         }
         if !route.cache.on || visit.upgrade != Upgrade::No {
             let told = CacheStatus::forwarded(Fwd::Bypass);
-            return Box::pin(self.pass(visit, once, told)).await;
+            return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
         let Found { place, stored, part, missed } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
@@ -204,25 +209,33 @@ impl Proxy {
             Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
             Decision::Pass(fwd) => {
                 let told = CacheStatus::forwarded(fwd).missed(missed);
-                Box::pin(self.pass(visit, once, told)).await
+                Box::pin(self.pass_for_toll(visit, once, told)).await
             }
-            Decision::Unsatisfiable => reply::only_if_cached(),
+            Decision::Unsatisfiable => reply::only_if_cached(&visit.head.headers),
         }
     }
 
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
     async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
-        (fetch.company, fetch.joined) = (self.company(&fetch), self.store.moment());
+        let answer = self.bring(&mut fetch).await;
+        answer.telling(fetch.tells)
+    }
+
+    async fn bring(self: &Arc<Self>, fetch: &mut Fetch) -> Answer {
+        (fetch.company, fetch.joined) = (self.company(fetch), self.store.moment());
         for look in 1.. {
-            let (follower, own) = self.start(fetch.clone());
+            let (follower, own) = match self.set_out(fetch).await {
+                Ok(started) => started,
+                Err(answer) => return answer,
+            };
             let leads = own.is_some();
-            let shared = match self.wait(&fetch, follower, own).await {
+            let shared = match self.wait(fetch, follower, own).await {
                 Waited::Own(answer) => return answer,
                 Waited::Shared(progress) => progress,
-                Waited::Enough(stored) => return self.stand_in(&fetch, &stored, None),
+                Waited::Enough(stored) => return self.stand_in(fetch, &stored, None),
             };
-            let next = match self.take_part(&fetch, shared, leads) {
+            let next = match self.take_part(fetch, shared, leads) {
                 Ok(answer) => return answer,
                 Err(next) if look < MAX_LOOKS => next,
                 Err(_) => Company::Alone,
@@ -230,7 +243,7 @@ impl Proxy {
             if !leads {
                 fetch.collapsed = Collapsed::InVain;
             }
-            if let Some(answer) = self.look_again(&mut fetch) {
+            if let Some(answer) = self.look_again(fetch) {
                 return answer;
             }
             if fetch.company == Company::Alone {
@@ -238,7 +251,7 @@ impl Proxy {
             }
             fetch.company = next;
         }
-        reply::lost(fetch.told())
+        reply::lost(fetch.told(), &fetch.visit.head.headers)
     }
 
     /// Waits for the client's own answer or for what all may have; a client that could have a
@@ -309,7 +322,7 @@ impl Proxy {
     /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
     fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<oneshot::Receiver<Answer>>) {
         let Place { primary, key, .. } = fetch.place;
-        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
+        self.disown_outdated(primary);
         let (follower, leader) = self.in_flight.join(primary, key, fetch.company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
@@ -317,6 +330,10 @@ impl Proxy {
             own
         });
         (follower, own)
+    }
+
+    fn disown_outdated(&self, primary: Key) {
+        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
     }
 
     /// A refresh behind a stale answer: a fetch without a follower.
@@ -362,9 +379,14 @@ impl Proxy {
             (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
             let head = fetch.request();
             let upstream = &fetch.visit.route.upstream;
+            let errand = Errand {
+                client: fetch.visit.believed.client,
+                stale: fetch.may_stand_in(request).is_some(),
+                sent: leader.sent(),
+            };
             let response = tokio::select! {
                 biased;
-                response = upstream.send(head, RequestBody::empty(), leader.sent()) => response,
+                response = upstream.send(head, RequestBody::empty(), errand) => response,
                 () = self.abandoned(leader) => return None,
             };
             let exchange = Exchange { request, response: self.clock.now() };
@@ -400,7 +422,8 @@ impl Proxy {
         (meta, room): (Meta, Room),
     ) {
         let Duty { leader, owner } = duty;
-        let own = steps::withhold(response.headers_mut(), &fetch.visit);
+        let status = response.status();
+        let own = steps::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());
@@ -448,12 +471,13 @@ impl Proxy {
         let mut head = visit.forwarded();
         let condition = self.settle_conditions(&visit, &once.snapshot, &mut head).await;
         if condition == Condition::Failed {
-            return reply::precondition_failed();
+            return reply::precondition_failed(&visit.head.headers);
         }
         let body = match visit.content {
             true => {
                 let idle = visit.route.body_idle;
-                RequestBody::streamed(once.body, self.clock.clone(), idle)
+                let body = RequestBody::streamed(once.body, self.clock.clone(), idle);
+                body.at_most(visit.route.validation.max_body())
             }
             false => RequestBody::empty(),
         };
@@ -461,12 +485,13 @@ impl Proxy {
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
-        let response = match visit.route.upstream.send(head, body, &sent).await {
+        let errand = Errand { client: visit.believed.client, stale: false, sent: &sent };
+        let response = match visit.route.upstream.send(head, body, errand).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
                 let status = CacheStatus::Forwarded(told.detail(Reason::Failed(failure.reason())));
-                return Answer::new(reply::failed(&failure), status);
+                return Answer::new(reply::failed(&failure, &visit.head.headers), status);
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };

@@ -1,12 +1,10 @@
-//! The heads of all responses to clients, and the one table from errors to statuses.
+//! The heads of all responses to clients; what went wrong is told in [`trouble`].
 //!
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
 mod range;
+mod trouble;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode, Version,
     header::{self, HeaderName},
@@ -14,7 +12,7 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{self, CacheStatus, Forwarded},
+    cache_status::{self, CacheStatus},
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
@@ -23,23 +21,24 @@ use crate::{
         ranges,
         validation::{self, Precondition},
     },
-    reason::{Ended, Failed, Reason, Refused, Stale},
+    reason::{Reason, Stale},
     store::{Entry, Head, block::USED_UP},
-    target::Refusal,
-    upstream::{self, ClientFault, ResponseBody},
+    throttle,
+    upstream::ResponseBody,
     visit::Visit,
 };
 
 use range::Held;
 pub use range::from_part;
+pub use trouble::{
+    Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
+    refused_upgrade, throttled,
+};
 
 /// What a 304 repeats of the head that it stands for, besides the validators' own
 /// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.
 const NOT_IN_304: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
-
-/// The methods that are served here; an upstream may serve fewer, or others.
-const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// A response to a client, and what the cache did for it.
 #[derive(Debug)]
@@ -57,6 +56,18 @@ impl Answer {
         Answer { response, status }
     }
 
+    /// With what is told of the limits that the request counted by, in place of what the upstream
+    /// says of its own.
+    #[must_use]
+    pub fn telling(mut self, told: Option<throttle::Told>) -> Answer {
+        if let Some(told) = told {
+            let headers = self.response.headers_mut();
+            headers.insert(throttle::RATE_LIMIT, told.limit);
+            headers.insert(throttle::RATE_LIMIT_POLICY, told.policy);
+        }
+        self
+    }
+
     /// With fields that are for this client alone.
     #[must_use]
     pub fn with(mut self, own: &HeaderMap) -> Answer {
@@ -65,19 +76,6 @@ impl Answer {
         }
         self
     }
-}
-
-/// An upstream's failure, as many followers may share it.
-#[derive(Clone, Debug)]
-pub struct Failure(Arc<upstream::Error>);
-
-/// A failure to have an answer, in the words of a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    Refused(Refusal),
-    Upstream(StatusCode, Failed),
-    OnlyIfCached,
-    PreconditionFailed,
 }
 
 /// A stored response: 304, 206, 416 or whole (RFC 9110 §13.2.2, §14).
@@ -229,51 +227,6 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// A request that was not let in.
-#[must_use]
-pub fn refused(refusal: Refusal) -> Answer {
-    let status = CacheStatus::Refused(Refused::Refusal(refusal));
-    Answer::new(trouble(Trouble::Refused(refusal)), status)
-}
-
-/// The answer to an OPTIONS that must not go further (RFC 9110 §7.6.2).
-#[must_use]
-pub fn options() -> Answer {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-    Answer::new(response, CacheStatus::Refused(Refused::Ended(Ended::MaxForwards)))
-}
-
-/// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
-#[must_use]
-pub fn only_if_cached() -> Answer {
-    let status = CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached));
-    Answer::new(trouble(Trouble::OnlyIfCached), status)
-}
-
-/// If-Match names nothing that is known to be current.
-#[must_use]
-pub fn precondition_failed() -> Answer {
-    let status = CacheStatus::Refused(Refused::Ended(Ended::Precondition));
-    Answer::new(trouble(Trouble::PreconditionFailed), status)
-}
-
-/// A fetch ended without an answer for the one who led it: it must not wait for ever.
-#[must_use]
-pub fn lost(told: Forwarded) -> Answer {
-    let told = told.detail(Reason::Failed(Failed::FetchLost));
-    let response = trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::FetchLost));
-    Answer::new(response, CacheStatus::Forwarded(told))
-}
-
-/// The upstream agreed to another protocol on a connection that cannot change.
-#[must_use]
-pub fn refused_upgrade(status: CacheStatus) -> Answer {
-    let failed = Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::BadResponse);
-    Answer::new(trouble(failed), status)
-}
-
 /// The upstream agreed to another protocol: its own 101, for the client's hop.
 #[must_use]
 pub fn switching(mut head: http::response::Parts, status: CacheStatus) -> Answer {
@@ -286,109 +239,4 @@ pub fn switching(mut head: http::response::Parts, status: CacheStatus) -> Answer
     let protocol = protocol.unwrap_or(HeaderValue::from_static("websocket"));
     response.headers_mut().insert(header::UPGRADE, protocol);
     Answer::new(response, status)
-}
-
-/// An upstream gave no answer.
-#[must_use]
-pub fn failed(failure: &Failure) -> Response<Body> {
-    trouble(Trouble::Upstream(failure.status(), failure.reason()))
-}
-
-impl Failure {
-    /// The status that tells a client of it: the one table.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.told().0
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn reason(&self) -> Failed {
-        self.told().1
-    }
-
-    fn told(&self) -> (StatusCode, Failed) {
-        match &*self.0 {
-            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
-            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, Failed::Connect),
-            upstream::Error::ConnectTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, Failed::ConnectTimeout)
-            }
-            upstream::Error::FirstByteTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, Failed::FirstByteTimeout)
-            }
-            upstream::Error::Http(_) | upstream::Error::Framing(_) => {
-                (StatusCode::BAD_GATEWAY, Failed::BadResponse)
-            }
-            upstream::Error::Client(ClientFault::Idle) => {
-                (StatusCode::REQUEST_TIMEOUT, Failed::RequestBodyTimeout)
-            }
-            upstream::Error::Client(ClientFault::Broken) => {
-                (StatusCode::BAD_REQUEST, Failed::RequestBodyBroken)
-            }
-        }
-    }
-
-    /// One for tests of what carries failures.
-    #[cfg(test)]
-    #[must_use]
-    pub fn test() -> Failure {
-        Failure::from(upstream::Error::Busy)
-    }
-}
-
-impl From<upstream::Error> for Failure {
-    fn from(error: upstream::Error) -> Failure {
-        Failure(Arc::new(error))
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-fn trouble(trouble: Trouble) -> Response<Body> {
-    let (status, why) = match trouble {
-        Trouble::Refused(refusal) => (refused_with(refusal), refusal.to_string()),
-        Trouble::Upstream(status, failed) => (status, failed.token().replace('-', " ")),
-        Trouble::OnlyIfCached => (StatusCode::GATEWAY_TIMEOUT, "not in the cache".to_owned()),
-        Trouble::PreconditionFailed => {
-            (StatusCode::PRECONDITION_FAILED, "no current entity-tag matches".to_owned())
-        }
-    };
-    let text = format!("{status}: {why}\n");
-    let mut response = Response::new(Body::Full(Bytes::from(text)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-        }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        _ => {}
-    }
-    response
-}
-
-fn refused_with(refusal: Refusal) -> StatusCode {
-    match refusal {
-        Refusal::Host
-        | Refusal::BadHost
-        | Refusal::Contradiction
-        | Refusal::Form
-        | Refusal::DotSegment
-        | Refusal::Nul => StatusCode::BAD_REQUEST,
-        Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
-        Refusal::Coding => StatusCode::NOT_IMPLEMENTED,
-        Refusal::NoRoute => StatusCode::NOT_FOUND,
-    }
 }

@@ -17,6 +17,7 @@ mod schema;
 mod secret;
 mod suggest;
 mod text;
+pub mod throttle;
 mod units;
 mod value;
 
@@ -96,6 +97,8 @@ pub struct Upstream {
     pub between_bytes: Duration,
     /// Requests at the same time; default 512.
     pub max_concurrent: usize,
+    /// How often it may be asked; default as often as need be.
+    pub quota: Option<throttle::Quota>,
 }
 
 /// Where an upstream is.
@@ -142,6 +145,10 @@ pub struct Route {
     pub upstream: String,
     /// What is cached there, and how.
     pub cache: Cache,
+    /// How often each client may ask.
+    pub throttle: Vec<throttle::Limit>,
+    /// What may be asked.
+    pub validate: throttle::Validate,
     /// Its line in the file; 0 for the top-level upstream's.
     pub line: usize,
 }

@@ -19,6 +19,7 @@ use crate::{
     reason::{Bypass, Missed, Reason},
     reply::Failure,
     store::{Entry, Moment, Named, Part, Place, Selecting, Turn, name::Known},
+    throttle::Told,
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -44,6 +45,10 @@ pub(super) struct Fetch {
     pub(super) company: Company,
     /// Whether it has waited for another client's fetch.
     pub(super) collapsed: Collapsed,
+    /// Whether its client was charged for it.
+    pub(super) paid: bool,
+    /// What its client is told of the limits that charged it.
+    pub(super) tells: Option<Told>,
     /// When the origin was asked.
     pub(super) asked: Turn,
     /// The same, in the order of purges: set before it is sent.
@@ -81,6 +86,8 @@ impl Fetch {
             asks: Asks::WithWhatIsStored,
             company: Company::Welcome,
             collapsed: Collapsed::No,
+            paid: false,
+            tells: None,
             asked: Turn::default(),
             began: Moment::default(),
             joined: Moment::default(),

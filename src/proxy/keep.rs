@@ -11,7 +11,7 @@ use http_body::Body as _;
 use super::{
     Fetch, Proxy, fetch,
     steps::{self, Room},
-    variants::renewed,
+    variants::{merged, renewed},
 };
 use crate::{
     body::Body,
@@ -133,7 +133,8 @@ impl Proxy {
         *head.version_mut() = response.version();
         head.headers_mut().clone_from(response.headers());
         // Its client gets them with all the rest.
-        let _ = steps::withhold(response.headers_mut(), &fetch.visit);
+        let status = response.status();
+        let _ = steps::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, fill, body) = self.receive(&fetch, response, meta, room);
         let told = told.stored(&arrival.head.meta, self.clock.now());
         let reader = arrival.filling.reader();
@@ -295,7 +296,7 @@ fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
 /// The head under which a part is stored: that of the whole, as far as is known.
 fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&Part>) -> Head {
     let mut fields = match older {
-        Some(older) => validation::freshen(&older.head.fields.to_map(), &fields),
+        Some(older) => merged(&older.head.fields.to_map(), &fields),
         None => fields,
     };
     fields.remove(header::CONTENT_RANGE);

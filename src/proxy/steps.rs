@@ -7,11 +7,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, request};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, variants::merged};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -61,7 +61,7 @@ impl Proxy {
         &self,
         fetch: &Fetch,
         stored: &Entry,
-        fwd_status: Option<http::StatusCode>,
+        fwd_status: Option<StatusCode>,
     ) -> Answer {
         let now = self.clock.now();
         let told = fetch.told().with_status(fwd_status).detail(Reason::Stale(Stale::IfError));
@@ -87,7 +87,8 @@ impl Proxy {
             (None, Fault::Answered(_)) => Err(Company::Alone),
             (None, Fault::Silent(failure)) => {
                 let told = fetch.told().detail(Reason::Failed(failure.reason()));
-                Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(told)))
+                let response = reply::failed(&failure, &fetch.visit.head.headers);
+                Ok(Answer::new(response, CacheStatus::Forwarded(told)))
             }
         }
     }
@@ -280,7 +281,7 @@ impl Proxy {
         };
         let names = fetch.selecting(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, fetch.places(names));
-        let own = withhold(&mut fields, visit);
+        let own = withhold(&mut fields, stored.head.status, visit);
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
         self.keep(&duty.leader, &place, &entry);
@@ -328,6 +329,8 @@ impl Proxy {
             Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => return None,
         };
         let fetch = Fetch::new(Arc::new(visit), found.place, Some(stored), Fwd::Stale);
+        // The request for which it is asked has paid.
+        let fetch = Fetch { paid: true, ..fetch };
         let answer = Box::pin(self.follow(fetch)).await;
         if answer.status.is_stale() {
             return None;
@@ -463,22 +466,23 @@ pub(super) fn freshened(
     let mut received = response.headers().clone();
     reply::end_to_end(&mut received, response.version());
     strip_cookies(&mut received, visit);
-    validation::freshen(&kept, &received)
+    merged(&kept, &received)
 }
 
-/// Takes out the fields that are not for the store (RFC 9111 §5.2.2.4, §5.2.2.7), to be given to
-/// the client that asked.
-pub(super) fn withhold(headers: &mut HeaderMap, visit: &Visit) -> HeaderMap {
+/// Takes out what is for the client that asked alone: the fields that the origin names (RFC 9111
+/// §5.2.2.4, §5.2.2.7), and what a success says of limits.
+pub(super) fn withhold(headers: &mut HeaderMap, status: StatusCode, visit: &Visit) -> HeaderMap {
     let mut own = HeaderMap::new();
-    let names = cache_control::withheld(headers);
+    let mut names = cache_control::withheld(headers);
+    if status.is_success() {
+        names.extend(headers.keys().filter(|name| fields::is_of_this_moment(name)).cloned());
+    }
     if names.is_empty() {
         return own;
     }
     fields::remove_hop_by_hop(headers);
     for name in names {
-        for value in headers.get_all(&name) {
-            own.append(name.clone(), value.clone());
-        }
+        own.extend(headers.get_all(&name).iter().map(|it| (name.clone(), it.clone())));
         headers.remove(&name);
     }
     strip_cookies(&mut own, visit);

@@ -58,12 +58,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[compression]\nencodings = ['gzip']",
         &["p:3: compression: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
-    ),
-    (
-        "[throttle]",
-        &["p:3: throttle: unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, throttle, upstreams, routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
@@ -113,17 +108,19 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nvalidate = {}",
+        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\ncompression = {}",
         &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
-            "p:6: routes.validate: unknown key: [[routes]] knows name, match, upstream, cache",
+            "p:6: routes.compression: unknown key: [[routes]] knows name, match, upstream, cache, \
+             throttle, validate",
         ],
     ),
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
+                          trusted_proxies, limits, timeouts, log, admin, cache, throttle, upstreams, \
+                          routes"],
     ),
 ];
 

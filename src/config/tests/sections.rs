@@ -15,6 +15,8 @@ fn two_lines_are_enough() {
         pattern: routes::Pattern { path: "/**".to_owned(), ..Default::default() },
         upstream: url.to_owned(),
         cache: Cache::default(),
+        throttle: Vec::new(),
+        validate: throttle::Validate::default(),
         line: 0,
     };
     let expected = Config {
