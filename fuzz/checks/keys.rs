@@ -9,7 +9,7 @@ use larder::{
 
 use super::{field, number};
 
-const PARTS: Parts<'static> = Parts {
+pub(super) const PARTS: Parts<'static> = Parts {
     route: "default",
     scheme: "http",
     authority: "api.test",
