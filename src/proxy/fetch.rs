@@ -127,6 +127,11 @@ impl Fetch {
     pub(super) fn request(&self) -> request::Parts {
         let mut head = self.visit.forwarded();
         head.method = Method::GET;
+        if self.visit.is_head() {
+            // Range means something to GET alone (RFC 9110 §14.2), which this has just become.
+            head.headers.remove(header::RANGE);
+            head.headers.remove(header::IF_RANGE);
+        }
         encoding::ask_for(&mut head.headers, self.encoding());
         if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.

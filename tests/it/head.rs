@@ -94,3 +94,28 @@ async fn a_head_that_forbids_storing_does_not_prolong() {
     proxy.advance(20);
     assert!(!get(&proxy, "/").await.is_hit());
 }
+
+#[tokio::test]
+async fn a_range_means_nothing_to_head_even_where_a_get_is_sent_for_it() {
+    let origin = Origin::serve(|seen: Seen| {
+        let brief = Reply::fresh(5, "body");
+        match (seen.number, seen.header("range")) {
+            (0, _) => brief.header("ETag", "\"v1\""),
+            // A 304 of something else: Larder asks again, without conditions of its own.
+            (1, _) => Reply::status(304).header("ETag", "\"other\""),
+            (_, None) => brief.header("ETag", "\"v2\""),
+            (_, Some(_)) => {
+                let part = Reply::status(206).body("od").header("ETag", "\"v2\"");
+                part.header("Content-Range", "bytes 1-2/4")
+            }
+        }
+    })
+    .await;
+    let proxy = Proxy::with(&origin, "[cache]\ncollapse = 'off'").await;
+    get(&proxy, "/").await;
+    proxy.advance(10);
+    let head = send(&proxy, "HEAD", "/").header("Range", "bytes=1-2").await;
+    assert_eq!(head.status, 200, "RFC 9110 §14.2: {:?}", head.fields);
+    let ranges: Vec<_> = origin.seen().iter().map(|it| it.header("range").is_some()).collect();
+    assert_eq!(ranges, [false; 3], "the origin is not asked for a part");
+}

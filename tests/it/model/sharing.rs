@@ -123,6 +123,7 @@ impl Judge<'_> {
         exchange.target == asked.target
             && by.sent.tick > self.after(stored.last)
             && !matches!(exchange.status, None | Some(206 | 304))
+            && !exchange.torn
             && got.is_some_and(|it| it.stored)
             && matches!(exchange.method.as_str(), "GET" | "POST")
             && self.same_partition(by)
@@ -175,12 +176,17 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// What is sent of a field that is not to be shared is what the origin sent this very client.
+    /// What is sent of a field that is not to be shared is what the origin sent this very client,
+    /// or what it said later without keeping it from others (§3.2).
     pub(super) fn withholds(&self, names: &[String]) -> Verdict<()> {
-        let own = self.history.exchanges.iter().filter(|it| it.by == self.id);
         for name in names {
             let sent = lines(&self.answer.fields, name);
-            let his = sent.is_empty() || own.clone().any(|it| lines(&it.head, name) == sent);
+            let given = |it: &&Exchange| {
+                let part = !lines(&self.answer.fields, &format!("x-s-{}", it.number)).is_empty();
+                let kept = Directives::of(&it.head).withheld().contains(name);
+                lines(&it.head, name) == sent && (it.by == self.id || (part && !kept))
+            };
+            let his = sent.is_empty() || self.history.exchanges.iter().any(|it| given(&it));
             must!(his, "§5.2.2.7, §5.2.2.4: {name} is not to be shared");
         }
         Ok(())
