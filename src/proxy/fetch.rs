@@ -18,7 +18,7 @@ use crate::{
     },
     reason::{Bypass, Missed, Reason},
     reply::Failure,
-    store::{Entry, Moment, Named, Part, Place, Selecting, Turn, name::Known},
+    store::{Entry, Moment, Named, Part, Place, Selecting, Turn, name::Known, redis::Began},
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -48,7 +48,9 @@ pub(super) struct Fetch {
     pub(super) asked: Turn,
     /// The same, in the order of purges: set before it is sent.
     pub(super) began: Moment,
-    /// When the client asked, in the same order.
+    /// The same, as the shared tier counts.
+    pub(super) heard: Began,
+    /// When the client asked, in the order of purges.
     pub(super) joined: Moment,
 }
 
@@ -83,6 +85,7 @@ impl Fetch {
             collapsed: Collapsed::No,
             asked: Turn::default(),
             began: Moment::default(),
+            heard: Began::default(),
             joined: Moment::default(),
         }
     }

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, reques
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, shared::News};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -222,14 +222,26 @@ impl Proxy {
 
     /// Stores an entry, unless it was out of date before it came; and takes it back if it was
     /// purged in that very moment.
-    pub(super) fn keep(&self, leader: &Leader, place: &Place, entry: &Entry) {
+    pub(super) fn keep(
+        &self,
+        (fetch, leader): (&Fetch, &Leader),
+        (place, entry): (&Place, &Entry),
+        news: News,
+    ) {
         if !leader.is_current() {
             return;
         }
         self.store.put(place, entry.clone(), self.clock.now());
         if !leader.is_current() {
-            self.store.remove(place.key);
+            return self.store.remove(place.key);
         }
+        self.share(fetch, (place, entry), news);
+    }
+
+    /// Takes the moments at which a fetch begins: before it is sent.
+    pub(super) fn begin(&self, fetch: &mut Fetch) {
+        (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
+        fetch.heard = self.began_afar();
     }
 
     /// Draws the consequences of an answer that may not be shared: where the next will not be
@@ -243,6 +255,10 @@ impl Proxy {
         if reason.predicts_more() && !is_personal(fetch) {
             self.store.stop_collapsing(key, Crowd::All, now);
             self.store.remove(key);
+            // Where nothing was found, nothing lies there.
+            if fetch.stored.is_some() {
+                self.invalidate_afar(key);
+            }
         }
     }
 
@@ -283,7 +299,7 @@ impl Proxy {
         let own = withhold(&mut fields, visit);
         make_storable(&mut fields, visit, exchange.response);
         let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
-        self.keep(&duty.leader, &place, &entry);
+        self.keep((fetch, &duty.leader), (&place, &entry), News::Head);
         self.freshen_others(fetch, &duty.leader, response, exchange);
         if !own.is_empty() {
             let now = self.clock.now();
