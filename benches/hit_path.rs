@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use larder::{
     clock::Clock,
     key::{Key, Parts},
-    policy::{self, Asked, Exchange, Received, Rules, storing::Context},
+    policy::{self, Asked, Exchange, Received, Rules, encoding::Forms, storing::Context},
     store::{Block, BodyHasher, Entry, Head, Named, Selecting, Store, Turn},
 };
 
@@ -50,8 +50,13 @@ fn entry(clock: &Clock, asked: &Asked, rules: &Rules) -> Entry {
     let Received::Storable(meta) = policy::receive(context, StatusCode::OK, &fields) else {
         panic!("it is storable");
     };
-    let head =
-        Head { meta, status: StatusCode::OK, fields: Block::new(&fields), named: Named::default() };
+    let head = Head {
+        meta,
+        status: StatusCode::OK,
+        fields: Block::new(&fields),
+        named: Named::default(),
+        forms: Forms::default(),
+    };
     let body = Bytes::from(vec![b'x'; 1024]);
     let mut hasher = BodyHasher::default();
     hasher.update(&body);

@@ -13,6 +13,7 @@ missing() {
     while read -r program package; do
         PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || echo "$package"
     done <<'LIST'
+brotli brotli
 cc build-essential
 curl curl
 nginx nginx-light
@@ -20,6 +21,7 @@ node nodejs
 npm npm
 promtool prometheus
 python3 python3
+zstd zstd
 redis-server redis-server
 LIST
 }
@@ -64,7 +66,7 @@ heading "Lints"
 cargo clippy --locked --all-targets -- -D warnings
 
 heading "Tests"
-cargo test --locked
+LARDER_SEQUENCES="${LARDER_SEQUENCES:-20000}" cargo test --locked
 
 heading "The public HTTP cache tests"
 scripts/conformance.sh

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    collapse::fill::Reader, log, metrics::Metrics, reason::Reason, upstream::ResponseBody,
+    collapse::fill::Reader, log, metrics::Metrics, reason::Reason, transform::recoded::Recoded,
+    upstream::ResponseBody,
 };
 
 /// The body of a response to a client.
@@ -28,6 +29,8 @@ pub enum Body {
     Arriving(Reader),
     /// The upstream's, as it comes.
     Relayed(Box<ResponseBody>),
+    /// Any of these, packed or unpacked as it comes.
+    Recoded(Box<Recoded>),
     /// One that comes as it comes, its bytes counted.
     Counted(Box<Counted>),
     /// Any of these, with its end told to the access log.
@@ -62,6 +65,12 @@ pub struct Logged {
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body {
+    /// An upstream's body, as it comes.
+    #[must_use]
+    pub fn relayed(body: ResponseBody) -> Body {
+        Body::Relayed(Box::new(body))
+    }
+
     /// The same body, its bytes counted: at once where they are at hand, else as they go.
     #[must_use]
     pub fn counted(self, metrics: &Arc<Metrics>) -> Body {
@@ -75,7 +84,11 @@ impl Body {
                 metrics.sent(pieces.left);
                 self
             }
-            Body::Arriving(_) | Body::Relayed(_) | Body::Counted(_) | Body::Logged(_) => {
+            Body::Arriving(_)
+            | Body::Relayed(_)
+            | Body::Recoded(_)
+            | Body::Counted(_)
+            | Body::Logged(_) => {
                 Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
             }
         }
@@ -86,9 +99,12 @@ impl Body {
         match self {
             Body::Arriving(reader) => Some(reader),
             Body::Counted(counted) => counted.body.reader(),
-            Body::Empty | Body::Full(_) | Body::Pieces(_) | Body::Relayed(_) | Body::Logged(_) => {
-                None
-            }
+            Body::Empty
+            | Body::Full(_)
+            | Body::Pieces(_)
+            | Body::Relayed(_)
+            | Body::Recoded(_)
+            | Body::Logged(_) => None,
         }
     }
 
@@ -134,6 +150,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => Poll::Ready(pieces.next().map(|it| Ok(Frame::data(it)))),
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
+            Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
             Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
@@ -146,6 +163,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
+            Body::Recoded(_) => false,
             Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
@@ -158,6 +176,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => SizeHint::with_exact(pieces.left),
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
+            Body::Recoded(_) => SizeHint::default(),
             Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),
         }

@@ -44,6 +44,12 @@ pub struct Counters {
     pub closed_drain: Counter,
     /// Times that `max_connections` were open and the next had to wait.
     pub connections_full: Counter,
+    /// Requests refused because their client asks too often, or too many waited.
+    pub throttled: Counter,
+    /// Requests that would have been refused, but for `mode = "shadow"`.
+    pub throttle_shadowed: Counter,
+    /// Requests that had to wait for their turn.
+    pub throttle_waits: Counter,
     /// Lines that the access log had no room for.
     pub log_dropped: Counter,
 }

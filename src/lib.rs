@@ -7,9 +7,11 @@
 //! | [`visit`], [`target`], [`fields`] | a request let in: its target, what is believed of it |
 //! | [`policy`] | RFC 9111 as plain functions |
 //! | [`store`], [`key`] | what the origin said, found by key |
+//! | [`throttle`], [`validate`] | what is refused before it costs the API anything |
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
 //! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
+//! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`admin`] | purges, health and metrics, on a listener of their own |
@@ -40,6 +42,9 @@ pub mod server;
 pub mod snapshot;
 pub mod store;
 pub mod target;
+pub mod throttle;
+pub mod transform;
 pub mod tunnel;
 pub mod upstream;
+pub mod validate;
 pub mod visit;

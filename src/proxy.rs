@@ -8,10 +8,12 @@
 mod combine;
 mod doubt;
 mod fetch;
+mod form;
 mod keep;
 pub mod purge;
 mod shared;
 mod steps;
+mod toll;
 mod variants;
 
 use std::{
@@ -23,7 +25,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     body::Body,
@@ -33,20 +35,27 @@ use crate::{
     config::Config,
     counters::Counters,
     fields::Upgrade,
+    key::Key,
     log::AccessLog,
     metrics::{self, Metrics},
-    policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
+    policy::{
+        self, Decision, Exchange, Fwd, Meta, Unstorable,
+        encoding::{self, UpstreamEncoding},
+        validation::Condition,
+    },
     reason::{Reason, Stale, Tier},
     reply::{self, Answer, Failure},
     server::Peer,
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store, redis::Remote},
-    upstream::{RequestBody, ResponseBody, Upstream},
+    transform::memos::Memos,
+    upstream::{Errand, RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
 };
 use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
+use form::Wish;
 use shared::News;
 use steps::Room;
 use variants::Named;
@@ -69,6 +78,9 @@ pub struct Proxy {
     store: Arc<Store>,
     /// The tier that nodes share, if there is one.
     remote: Option<Remote>,
+    memos: Memos,
+    /// Leave to pack a body while it arrives.
+    streams: Arc<Semaphore>,
     in_flight: Arc<InFlight>,
     budget: Budget,
     log: AccessLog,
@@ -115,6 +127,8 @@ impl Proxy {
             clock,
             store,
             remote,
+            memos: Memos::new(cores().saturating_sub(1)),
+            streams: Arc::new(Semaphore::new(config.max_streams)),
             in_flight,
             budget: Budget::new(config.memory.max_in_flight),
             log,
@@ -171,12 +185,16 @@ impl Proxy {
             return self.send(self.counted(answer, &self.unrouted, at), version, record);
         }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
-            Err(refusal) => self.counted(reply::refused(refusal), &self.unrouted, at),
+            Err(rejected) => {
+                let answer = reply::refused(rejected.refusal, &rejected.fields);
+                self.counted(answer, &self.unrouted, at)
+            }
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                let route = visit.route.clone();
-                let once = Once { body, upgrade, peer, snapshot };
-                let answer = self.answer(visit, &route, once).await;
+                let wish = Wish::of(&visit);
+                let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
+                let answer = self.let_in(visit, &route, once).await;
+                let answer = self.in_form(&route, wish, answer).await;
                 self.counted(answer, &route.metrics, at)
             }
         };
@@ -190,7 +208,7 @@ impl Proxy {
         }
         if !route.cache.on || visit.upgrade != Upgrade::No {
             let told = CacheStatus::forwarded(Fwd::Bypass);
-            return Box::pin(self.pass(visit, once, told)).await;
+            return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
         let Found { place, stored, part, missed } =
             self.store.get(visit.primary, &visit.head.headers, visit.arrived);
@@ -212,21 +230,19 @@ impl Proxy {
                 Box::pin(self.follow(fetch(visit, Some(stored), fwd))).await
             }
             Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
-            Decision::Pass(fwd @ (Fwd::UriMiss | Fwd::VaryMiss)) if self.remote.is_some() => {
-                let found = Box::pin(self.hit_afar(&visit, &place)).await;
-                if let Some(answer) = found {
+            Decision::Pass(fwd) => {
+                if self.remote.is_some()
+                    && matches!(fwd, Fwd::UriMiss | Fwd::VaryMiss)
+                    && let Some(answer) = Box::pin(self.hit_afar(&visit, &place)).await
+                {
                     return answer;
                 }
                 let told = CacheStatus::forwarded(fwd).missed(missed);
-                Box::pin(self.pass(visit, once, told)).await
-            }
-            Decision::Pass(fwd) => {
-                let told = CacheStatus::forwarded(fwd).missed(missed);
-                Box::pin(self.pass(visit, once, told)).await
+                Box::pin(self.pass_for_toll(visit, once, told)).await
             }
             Decision::Unsatisfiable => {
                 let found = Box::pin(self.hit_afar(&visit, &place)).await;
-                found.unwrap_or_else(reply::only_if_cached)
+                found.unwrap_or_else(|| reply::only_if_cached(&visit.head.headers))
             }
         }
     }
@@ -234,16 +250,24 @@ impl Proxy {
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
     async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
-        (fetch.company, fetch.joined) = (self.company(&fetch), self.store.moment());
+        let answer = self.bring(&mut fetch).await;
+        answer.telling(fetch.tells)
+    }
+
+    async fn bring(self: &Arc<Self>, fetch: &mut Fetch) -> Answer {
+        (fetch.company, fetch.joined) = (self.company(fetch), self.store.moment());
         for look in 1.. {
-            let (follower, own) = self.start(fetch.clone());
+            let (follower, own) = match self.set_out(fetch).await {
+                Ok(started) => started,
+                Err(answer) => return answer,
+            };
             let leads = own.is_some();
-            let shared = match self.wait(&fetch, follower, own).await {
+            let shared = match self.wait(fetch, follower, own).await {
                 Waited::Own(answer) => return answer,
                 Waited::Shared(progress) => progress,
-                Waited::Enough(stored) => return self.stand_in(&fetch, &stored, None),
+                Waited::Enough(stored) => return self.stand_in(fetch, &stored, None),
             };
-            let next = match self.take_part(&fetch, shared, leads) {
+            let next = match self.take_part(fetch, shared, leads) {
                 Ok(answer) => return answer,
                 Err(next) if look < MAX_LOOKS => next,
                 Err(_) => Company::Alone,
@@ -251,7 +275,7 @@ impl Proxy {
             if !leads {
                 fetch.collapsed = Collapsed::InVain;
             }
-            if let Some(answer) = self.look_again(&mut fetch) {
+            if let Some(answer) = self.look_again(fetch) {
                 return answer;
             }
             if fetch.company == Company::Alone {
@@ -259,7 +283,7 @@ impl Proxy {
             }
             fetch.company = next;
         }
-        reply::lost(fetch.told())
+        reply::lost(fetch.told(), &fetch.visit.head.headers)
     }
 
     /// Waits for the client's own answer or for what all may have; a client that could have a
@@ -336,7 +360,7 @@ impl Proxy {
     /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
     fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<oneshot::Receiver<Answer>>) {
         let Place { primary, key, .. } = fetch.place;
-        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
+        self.disown_outdated(primary);
         let (follower, leader) = self.in_flight.join(primary, key, fetch.company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
@@ -344,6 +368,10 @@ impl Proxy {
             own
         });
         (follower, own)
+    }
+
+    fn disown_outdated(&self, primary: Key) {
+        self.in_flight.disown_arrivals(primary, |head| !self.store.is_current(&head.named));
     }
 
     /// A refresh behind a stale answer: a fetch without a follower.
@@ -392,9 +420,14 @@ impl Proxy {
             self.begin(fetch);
             let head = fetch.request();
             let upstream = &fetch.visit.route.upstream;
+            let errand = Errand {
+                client: fetch.visit.believed.client,
+                stale: fetch.may_stand_in(request).is_some(),
+                sent: leader.sent(),
+            };
             let response = tokio::select! {
                 biased;
-                response = upstream.send(head, RequestBody::empty(), leader.sent()) => response,
+                response = upstream.send(head, RequestBody::empty(), errand) => response,
                 () = self.abandoned(leader) => return None,
             };
             let exchange = Exchange { request, response: self.clock.now() };
@@ -402,10 +435,13 @@ impl Proxy {
                 Ok(response) => response,
                 Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
             };
-            let Some(response) = fetch.combine(response) else {
+            let Some(mut response) = fetch.combine(response) else {
                 fetch.ask_afresh();
                 continue;
             };
+            if !fetch.settle_encoding(response.headers_mut()) {
+                continue;
+            }
             let named = match response.status() {
                 StatusCode::NOT_MODIFIED => {
                     self.select(fetch, response.headers(), exchange.response)
@@ -430,7 +466,8 @@ impl Proxy {
         (meta, room): (Meta, Room),
     ) {
         let Duty { leader, owner } = duty;
-        let own = steps::withhold(response.headers_mut(), &fetch.visit);
+        let status = response.status();
+        let own = steps::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());
@@ -470,7 +507,7 @@ impl Proxy {
         }
         let told = fetch.told().with_status(Some(response.status()));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
-        let _ = owner.send(Answer::new(reply::relayed_fetch(&fetch.visit, response), status));
+        let _ = owner.send(reply::relayed_fetch(&fetch.visit, response, status));
     }
 
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.
@@ -478,12 +515,15 @@ impl Proxy {
         let mut head = visit.forwarded();
         let condition = self.settle_conditions(&visit, &once.snapshot, &mut head).await;
         if condition == Condition::Failed {
-            return reply::precondition_failed();
+            return reply::precondition_failed(&visit.head.headers);
         }
+        let encoding = fetch::encoding_of_pass(&visit, told.fwd);
+        encoding::ask_for(&mut head.headers, encoding);
         let body = match visit.content {
             true => {
                 let idle = visit.route.body_idle;
-                RequestBody::streamed(once.body, self.clock.clone(), idle)
+                let body = RequestBody::streamed(once.body, self.clock.clone(), idle);
+                body.at_most(visit.route.validation.max_body())
             }
             false => RequestBody::empty(),
         };
@@ -491,20 +531,24 @@ impl Proxy {
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
-        let response = match visit.route.upstream.send(head, body, &sent).await {
+        let errand = Errand { client: visit.believed.client, stale: false, sent: &sent };
+        let mut response = match visit.route.upstream.send(head, body, errand).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
                 let status = CacheStatus::Forwarded(told.detail(Reason::Failed(failure.reason())));
-                return Answer::new(reply::failed(&failure), status);
+                return Answer::new(reply::failed(&failure, &visit.head.headers), status);
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };
+        if encoding != UpstreamEncoding::Client {
+            encoding::forget_in_vary(response.headers_mut());
+        }
         let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
         let detail = match kept {
-            Some(Ok(kept)) => return self.relay_and_keep(kept, response, told),
+            Some(Ok(kept)) => return self.relay_and_keep(kept, response, (&visit, told)),
             Some(Err(Some(reason))) => Some(Reason::NotStored(reason)),
             Some(Err(None)) | None => {
                 let answer = (response.status(), response.headers());
@@ -516,9 +560,14 @@ impl Proxy {
             StatusCode::SWITCHING_PROTOCOLS => {
                 self.tunnel((once.upgrade, once.peer), response, status)
             }
-            _ => Answer::new(reply::relayed(response), status),
+            _ => reply::relayed(&visit, response.map(Body::relayed), status),
         }
     }
+}
+
+/// Threads that can work at the same time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a client's wait came to.

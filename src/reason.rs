@@ -103,6 +103,16 @@ tokens! {
         MaxForwards => "max-forwards",
         /// It purged.
         Purge => "purge",
+        /// Its route does not take the method.
+        Method => "method-refused",
+        /// Its route does not take so long a body.
+        TooLarge => "body-too-large",
+        /// Its route does not take the media type.
+        MediaType => "media-type",
+        /// Its client asks too often.
+        Throttled => "throttled",
+        /// Too many wait for their turn already.
+        QueueFull => "queue-full",
     }
 }
 
@@ -112,6 +122,8 @@ tokens! {
     pub enum Failed {
         /// All its places are taken.
         Busy => "upstream-busy",
+        /// It has told us to stay away.
+        Paused => "upstream-paused",
         /// Nobody accepts there.
         Connect => "connect-failed",
         /// No connection in time.
@@ -124,8 +136,12 @@ tokens! {
         RequestBodyTimeout => "request-body-timeout",
         /// The client's upload broke off.
         RequestBodyBroken => "request-body-broken",
+        /// The client's upload is longer than its route takes.
+        RequestBodyTooLarge => "request-body-too-large",
         /// The fetch that it waited for ended without an answer.
         FetchLost => "fetch-lost",
+        /// A body is not packed as it says, or unpacks to more than is allowed.
+        BadEncoding => "bad-encoding",
     }
 }
 

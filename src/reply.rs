@@ -1,12 +1,11 @@
-//! The heads of all responses to clients, and the one table from errors to statuses.
+//! The heads of all responses to clients; what went wrong is told in [`trouble`].
 //!
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
 mod range;
+mod source;
+mod trouble;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode, Version,
     header::{self, HeaderName},
@@ -14,32 +13,37 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{self, CacheStatus, Forwarded},
+    cache_status::{self, CacheStatus},
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
         Now,
         asked::Method,
+        coding::Accepts,
+        encoding::{Forms, Given},
         ranges,
         validation::{self, Precondition},
     },
-    reason::{Ended, Failed, Reason, Refused, Stale},
+    reason::{Reason, Stale},
     store::{Entry, Head, block::USED_UP},
-    target::Refusal,
-    upstream::{self, ClientFault, ResponseBody},
+    throttle,
+    upstream::ResponseBody,
     visit::Visit,
 };
 
 use range::Held;
 pub use range::from_part;
+pub use source::Source;
+use source::{relayed_304, source, spell};
+pub use trouble::{
+    Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
+    refused_upgrade, spoilt, throttled,
+};
 
 /// What a 304 repeats of the head that it stands for, besides the validators' own
 /// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.
 const NOT_IN_304: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
-
-/// The methods that are served here; an upstream may serve fewer, or others.
-const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// A response to a client, and what the cache did for it.
 #[derive(Debug)]
@@ -48,13 +52,33 @@ pub struct Answer {
     pub response: Response<Body>,
     /// What to say there, and in the log.
     pub status: CacheStatus,
+    /// Whose answer it is, as far as the form of its body goes; `None`: ours, or nobody's.
+    pub source: Option<Source>,
 }
 
 impl Answer {
     /// A response, and what the cache did for it.
     #[must_use]
     pub fn new(response: Response<Body>, status: CacheStatus) -> Answer {
-        Answer { response, status }
+        Answer { response, status, source: None }
+    }
+
+    /// An upstream's response, which may take another form.
+    #[must_use]
+    pub fn of(response: Response<Body>, status: CacheStatus, source: Source) -> Answer {
+        Answer { response, status, source: Some(source) }
+    }
+
+    /// With what is told of the limits that the request counted by, in place of what the upstream
+    /// says of its own.
+    #[must_use]
+    pub fn telling(mut self, told: Option<throttle::Told>) -> Answer {
+        if let Some(told) = told {
+            let headers = self.response.headers_mut();
+            headers.insert(throttle::RATE_LIMIT, told.limit);
+            headers.insert(throttle::RATE_LIMIT_POLICY, told.policy);
+        }
+        self
     }
 
     /// With fields that are for this client alone.
@@ -67,27 +91,14 @@ impl Answer {
     }
 }
 
-/// An upstream's failure, as many followers may share it.
-#[derive(Clone, Debug)]
-pub struct Failure(Arc<upstream::Error>);
-
-/// A failure to have an answer, in the words of a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    Refused(Refusal),
-    Upstream(StatusCode, Failed),
-    OnlyIfCached,
-    PreconditionFailed,
-}
-
 /// A stored response: 304, 206, 416 or whole (RFC 9110 §13.2.2, §14).
 #[must_use]
 pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
     let (asked, head) = (&visit.head.headers, &entry.head);
     if is_unchanged(visit, head) {
-        return not_modified(head, now, status);
+        return not_modified(visit, (head, Some(entry.body.len() as u64)), now, status);
     }
-    if visit.asked.range && visit.asked.method == Method::Get && head.status == StatusCode::OK {
+    if takes_ranges(visit, head) && head.status == StatusCode::OK {
         let selected = ranges::select(asked, head.validators(), entry.body.len() as u64);
         let part = range::selection(Held::whole(entry), selected, now, status);
         return part.unwrap_or_else(|| whole(visit, entry, now, status));
@@ -99,11 +110,20 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// (RFC 9110 §13.2.1).
 fn is_unchanged(visit: &Visit, head: &Head) -> bool {
     let asked = &visit.head.headers;
-    let judge = || validation::precondition(asked, head.validators());
+    let judge = || validation::precondition(asked, head.validators(), head.forms.given);
     // The validators must be looked for, and most requests have no condition.
     validation::is_conditional(asked)
         && head.status.is_success()
         && judge() == Precondition::NotModified
+}
+
+/// Whether a range of the stored bytes is one of what the client would get.
+fn takes_ranges(visit: &Visit, head: &Head) -> bool {
+    let takes = || match head.forms.given {
+        Given::Packed(coding) => Accepts::of(&visit.head.headers).takes(coding),
+        Given::Plain | Given::Fixed => true,
+    };
+    visit.asked.range && visit.asked.method == Method::Get && takes()
 }
 
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
@@ -116,7 +136,9 @@ fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer 
         true => {}
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
-    Answer::new(response, status)
+    let length = Some(entry.body.len() as u64);
+    let source = Source { forms: entry.head.forms, length, id: Some(entry.id), spelled: false };
+    Answer::of(response, status, source)
 }
 
 /// A response that is still arriving, or 304 if the client has it already.
@@ -129,34 +151,36 @@ pub fn arriving(
     status: CacheStatus,
 ) -> Answer {
     let head = &arrival.head;
+    let length = http_body::Body::size_hint(&reader).exact();
     if is_unchanged(visit, head) {
-        return not_modified(head, now, status);
+        return not_modified(visit, (head, length), now, status);
     }
     let mut response = sent(head, now, status);
+    let source = Source { forms: head.forms, length, id: None, spelled: false };
     if head.status == StatusCode::NO_CONTENT {
         // With a body, be it an empty one, it would get a length (RFC 9110 §8.6).
-        return Answer::new(response, status);
+        let source = Source { length: Some(0), ..source };
+        return Answer::of(response, status, source);
     }
     match visit.is_head() {
         true => {
-            let length = http_body::Body::size_hint(&reader).exact();
             let length = length.map(HeaderValue::from);
             length.map(|it| response.headers_mut().insert(header::CONTENT_LENGTH, it));
         }
         false => *response.body_mut() = Body::Arriving(reader),
     }
-    Answer::new(response, status)
-}
-
-/// An upstream's response, for one client.
-#[must_use]
-pub fn relayed(response: Response<ResponseBody>) -> Response<Body> {
-    passed_on(response.map(|body| Body::Relayed(Box::new(body))))
+    Answer::of(response, status, source)
 }
 
 /// An upstream's response, for one client, whatever brings its body.
 #[must_use]
-pub fn passed_on(response: Response<Body>) -> Response<Body> {
+pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
+    let mut response = passed_on(response);
+    let source = source(visit, &mut response, status);
+    Answer::of(response, status, source)
+}
+
+fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
     USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
@@ -168,13 +192,22 @@ pub fn passed_on(response: Response<Body>) -> Response<Body> {
 /// An upstream's response to a fetch that was made without the client's conditions, for that
 /// client: they are judged now.
 #[must_use]
-pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Response<Body> {
-    let mut response = relayed(response);
+pub fn relayed_fetch(
+    visit: &Visit,
+    response: Response<ResponseBody>,
+    status: CacheStatus,
+) -> Answer {
+    let mut response = passed_on(response.map(Body::relayed));
+    let forms = Forms::of(response.headers(), &visit.route.packing);
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
         validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
     let unchanged = response.status().is_success()
-        && validation::precondition(&visit.head.headers, validators) == Precondition::NotModified;
+        && validation::precondition(&visit.head.headers, validators, forms.given)
+            == Precondition::NotModified;
+    // That of an origin's own 304 is none of the whole.
+    let whole = response.status() != StatusCode::NOT_MODIFIED;
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
@@ -182,7 +215,12 @@ pub fn relayed_fetch(visit: &Visit, response: Response<ResponseBody>) -> Respons
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    response
+    let source = Source { forms, length, id: None, spelled: false };
+    let source = match response.status() {
+        StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
+        _ => source,
+    };
+    Answer::of(response, status, source)
 }
 
 /// The fields of an upstream's response as they go to clients and into the store.
@@ -191,11 +229,18 @@ pub fn end_to_end(headers: &mut HeaderMap, version: Version) {
     headers.append(header::VIA, fields::via(version));
 }
 
-fn not_modified(head: &Head, now: Now, status: CacheStatus) -> Answer {
+/// `length` is that of the whole, where it is known.
+fn not_modified(
+    visit: &Visit,
+    (head, length): (&Head, Option<u64>),
+    now: Now,
+    status: CacheStatus,
+) -> Answer {
     let mut response = sent(head, now, status);
+    let spelled = spell(visit, response.headers_mut(), head.forms.given);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-    Answer::new(response, status)
+    Answer::of(response, status, Source { forms: head.forms, length, id: None, spelled })
 }
 
 /// A stored head as it is sent, without a body.
@@ -229,51 +274,6 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// A request that was not let in.
-#[must_use]
-pub fn refused(refusal: Refusal) -> Answer {
-    let status = CacheStatus::Refused(Refused::Refusal(refusal));
-    Answer::new(trouble(Trouble::Refused(refusal)), status)
-}
-
-/// The answer to an OPTIONS that must not go further (RFC 9110 §7.6.2).
-#[must_use]
-pub fn options() -> Answer {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-    Answer::new(response, CacheStatus::Refused(Refused::Ended(Ended::MaxForwards)))
-}
-
-/// `only-if-cached`, and nothing to send (RFC 9111 §5.2.1.7).
-#[must_use]
-pub fn only_if_cached() -> Answer {
-    let status = CacheStatus::Refused(Refused::Ended(Ended::OnlyIfCached));
-    Answer::new(trouble(Trouble::OnlyIfCached), status)
-}
-
-/// If-Match names nothing that is known to be current.
-#[must_use]
-pub fn precondition_failed() -> Answer {
-    let status = CacheStatus::Refused(Refused::Ended(Ended::Precondition));
-    Answer::new(trouble(Trouble::PreconditionFailed), status)
-}
-
-/// A fetch ended without an answer for the one who led it: it must not wait for ever.
-#[must_use]
-pub fn lost(told: Forwarded) -> Answer {
-    let told = told.detail(Reason::Failed(Failed::FetchLost));
-    let response = trouble(Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::FetchLost));
-    Answer::new(response, CacheStatus::Forwarded(told))
-}
-
-/// The upstream agreed to another protocol on a connection that cannot change.
-#[must_use]
-pub fn refused_upgrade(status: CacheStatus) -> Answer {
-    let failed = Trouble::Upstream(StatusCode::BAD_GATEWAY, Failed::BadResponse);
-    Answer::new(trouble(failed), status)
-}
-
 /// The upstream agreed to another protocol: its own 101, for the client's hop.
 #[must_use]
 pub fn switching(mut head: http::response::Parts, status: CacheStatus) -> Answer {
@@ -286,109 +286,4 @@ pub fn switching(mut head: http::response::Parts, status: CacheStatus) -> Answer
     let protocol = protocol.unwrap_or(HeaderValue::from_static("websocket"));
     response.headers_mut().insert(header::UPGRADE, protocol);
     Answer::new(response, status)
-}
-
-/// An upstream gave no answer.
-#[must_use]
-pub fn failed(failure: &Failure) -> Response<Body> {
-    trouble(Trouble::Upstream(failure.status(), failure.reason()))
-}
-
-impl Failure {
-    /// The status that tells a client of it: the one table.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.told().0
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn reason(&self) -> Failed {
-        self.told().1
-    }
-
-    fn told(&self) -> (StatusCode, Failed) {
-        match &*self.0 {
-            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
-            upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, Failed::Connect),
-            upstream::Error::ConnectTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, Failed::ConnectTimeout)
-            }
-            upstream::Error::FirstByteTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, Failed::FirstByteTimeout)
-            }
-            upstream::Error::Http(_) | upstream::Error::Framing(_) => {
-                (StatusCode::BAD_GATEWAY, Failed::BadResponse)
-            }
-            upstream::Error::Client(ClientFault::Idle) => {
-                (StatusCode::REQUEST_TIMEOUT, Failed::RequestBodyTimeout)
-            }
-            upstream::Error::Client(ClientFault::Broken) => {
-                (StatusCode::BAD_REQUEST, Failed::RequestBodyBroken)
-            }
-        }
-    }
-
-    /// One for tests of what carries failures.
-    #[cfg(test)]
-    #[must_use]
-    pub fn test() -> Failure {
-        Failure::from(upstream::Error::Busy)
-    }
-}
-
-impl From<upstream::Error> for Failure {
-    fn from(error: upstream::Error) -> Failure {
-        Failure(Arc::new(error))
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-fn trouble(trouble: Trouble) -> Response<Body> {
-    let (status, why) = match trouble {
-        Trouble::Refused(refusal) => (refused_with(refusal), refusal.to_string()),
-        Trouble::Upstream(status, failed) => (status, failed.token().replace('-', " ")),
-        Trouble::OnlyIfCached => (StatusCode::GATEWAY_TIMEOUT, "not in the cache".to_owned()),
-        Trouble::PreconditionFailed => {
-            (StatusCode::PRECONDITION_FAILED, "no current entity-tag matches".to_owned())
-        }
-    };
-    let text = format!("{status}: {why}\n");
-    let mut response = Response::new(Body::Full(Bytes::from(text)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static(ALLOWED));
-        }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_REQUEST => {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        _ => {}
-    }
-    response
-}
-
-fn refused_with(refusal: Refusal) -> StatusCode {
-    match refusal {
-        Refusal::Host
-        | Refusal::BadHost
-        | Refusal::Contradiction
-        | Refusal::Form
-        | Refusal::DotSegment
-        | Refusal::Nul => StatusCode::BAD_REQUEST,
-        Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
-        Refusal::Coding => StatusCode::NOT_IMPLEMENTED,
-        Refusal::NoRoute => StatusCode::NOT_FOUND,
-    }
 }

@@ -2,7 +2,8 @@
 //!
 //! A request takes the snapshot once and keeps it, so that a reload is a swap.
 //! What has state lives on across reloads: an upstream whose configuration is
-//! the same keeps its pool.
+//! the same keeps its pool, and a limit whose key, rate and burst are the same
+//! what it knows of clients.
 
 mod sharing;
 
@@ -14,7 +15,10 @@ use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
     metrics::Metrics,
+    policy::encoding::{Packing, UpstreamEncoding},
+    throttle::{Limiters, Throttle},
     upstream::Upstream,
+    validate::Validation,
 };
 use sharing::Sharing;
 
@@ -30,6 +34,7 @@ pub struct Snapshot {
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
+    limiters: Limiters,
     /// Reloads so far that took a route's sharing away.
     departures: u64,
 }
@@ -48,6 +53,14 @@ pub struct Route {
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
     pub cache: config::Cache,
+    /// What is packed on it.
+    pub packing: Packing,
+    /// What its upstream is asked for.
+    pub encoding: UpstreamEncoding,
+    /// How often each client may ask.
+    pub throttle: Throttle,
+    /// What may be asked.
+    pub validation: Validation,
     /// How long an upload may pause.
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
@@ -75,6 +88,8 @@ impl Snapshot {
             upstreams.insert(wanted.name.clone(), upstream);
         }
         let body_idle = config.timeouts.body_idle;
+        let known = previous.map(|previous| &previous.limiters);
+        let mut limiters = Limiters::new(clock, known);
         let sharings: Vec<Sharing> = config.routes.iter().map(Sharing::of).collect();
         let departures = previous.map_or(0, |it| it.departures_before(&sharings));
         let mut routes = Vec::new();
@@ -89,6 +104,10 @@ impl Snapshot {
                 sharing,
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
+                packing: wanted.compression.packing.clone(),
+                encoding: encoding(wanted, upstream),
+                throttle: limiters.throttle(&wanted.throttle, known)?,
+                validation: Validation::new(&wanted.validate),
                 body_idle,
                 metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));
@@ -97,7 +116,7 @@ impl Snapshot {
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, departures })
+        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, limiters, departures })
     }
 
     /// Every upstream.
@@ -120,6 +139,15 @@ impl Snapshot {
         let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
         self.departures + u64::from(leaves)
     }
+}
+
+/// What is near is asked for plain bytes: packing them would cost more than the way does.
+fn encoding(route: &config::Route, upstream: &Upstream) -> UpstreamEncoding {
+    let default = match upstream.config().address.is_near() {
+        true => UpstreamEncoding::Identity,
+        false => UpstreamEncoding::Gzip,
+    };
+    route.compression.upstream.unwrap_or(default)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::{
     snapshot::{Route, Snapshot},
     store::Origin,
     target::{self, Refusal},
+    throttle::Sender,
 };
 
 /// What makes a request conditional, and what describes its content.
@@ -74,25 +75,36 @@ pub struct Arrived {
     pub at: Now,
 }
 
+/// A request that was not let in.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Why.
+    pub refusal: Refusal,
+    /// What its client sent.
+    pub fields: HeaderMap,
+}
+
+/// What is found out about a request as it is let in.
+struct Checked {
+    upgrade: Upgrade,
+    believed: Believed,
+    authority: String,
+    route: Arc<Route>,
+    target: PathAndQuery,
+}
+
 impl Visit {
     /// Lets a request in.
     ///
     /// # Errors
     /// Why not.
-    pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Refusal> {
+    pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Rejected> {
         let Arrived { mut head, content, peer, at } = arrived;
-        target::check(&head)?;
-        let upgrade = upgrade(&head);
-        if head.headers.contains_key(header::CONNECTION) {
-            keep_te(&mut head.headers);
-        }
-        fields::join_cookies(&mut head.headers, head.version);
-        let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
-        let authority = target::authority(&head, believed.scheme)?;
-        believed.host = believed.host.filter(|host| *host != authority);
-        let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
-        head.uri = target.clone().into();
-        let route = route(snapshot, &head, &authority)?;
+        let checked = match check(snapshot, &mut head, peer) {
+            Ok(checked) => checked,
+            Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
+        };
+        let Checked { upgrade, believed, authority, route, target } = checked;
         let asked = Asked::new(&head, content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         if !asked.bypass {
@@ -181,6 +193,12 @@ impl Visit {
         Some(Visit { head, content: false, asked, route, primary, ..self.clone() })
     }
 
+    /// Whom its limits count it for.
+    #[must_use]
+    pub fn sender(&self) -> Sender<'_> {
+        Sender { address: self.believed.client, fields: &self.head.headers }
+    }
+
     /// Whether the answer goes without a body.
     #[must_use]
     pub fn is_head(&self) -> bool {
@@ -222,6 +240,26 @@ impl Visit {
         head.extensions = http::Extensions::new();
         head
     }
+}
+
+fn check(
+    snapshot: &Snapshot,
+    head: &mut request::Parts,
+    peer: PeerAddr,
+) -> Result<Checked, Refusal> {
+    target::check(head)?;
+    let upgrade = upgrade(head);
+    if head.headers.contains_key(header::CONNECTION) {
+        keep_te(&mut head.headers);
+    }
+    fields::join_cookies(&mut head.headers, head.version);
+    let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
+    let authority = target::authority(head, believed.scheme)?;
+    believed.host = believed.host.filter(|host| *host != authority);
+    let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
+    head.uri = target.clone().into();
+    let route = route(snapshot, head, &authority)?;
+    Ok(Checked { upgrade, believed, authority, route, target })
 }
 
 /// TE is for one hop, but what it asks is answered from end to end; the rest that Connection

@@ -219,3 +219,24 @@ pub(crate) fn workers(bench: &Bench) -> Result<Outcome, Failure> {
     let outcome = bench.effort.alternate("workers", "µs of CPU a request", &mut contenders)?;
     Ok(outcome.target("two workers", "one worker", Some(1.1)))
 }
+
+/// A limit that nobody reaches: what it costs to count.
+const LIMIT: &str = "[throttle]\nrate = \"1000000/s\"\nburst = 1000000\n";
+
+/// A hit under a limit beside a hit without one.
+pub(crate) fn limited(bench: &Bench) -> Result<Outcome, Failure> {
+    let free = Peer::Larder.start(&bench.setup(SERVER))?;
+    let limited = Peer::Larder.start(&Setup { more: LIMIT, ..bench.setup(SERVER) })?;
+    let seconds = bench.effort.seconds;
+    let mut contenders = Vec::new();
+    for (who, server) in [("with a limit", &limited), ("without", &free)] {
+        check(server.address, HIT, 1 << 10)?;
+        let drive = move || load::wrk(server, &Paths::One(HIT), None, seconds);
+        contenders.push(Contender {
+            who: who.to_owned(),
+            measure: Box::new(move || cost(bench, server, Meant::Hit, drive)),
+        });
+    }
+    let outcome = bench.effort.alternate("limited", "µs of CPU a request", &mut contenders)?;
+    Ok(outcome.target("with a limit", "without", Some(1.15)))
+}

@@ -33,7 +33,7 @@ use pairs::{Effort, Outcome};
 type Scenario = fn(&Bench) -> Result<Vec<Outcome>, Failure>;
 
 /// In the order of the list: what a request costs, then tails, then sizes.
-const SCENARIOS: [(&str, Scenario); 14] = [
+const SCENARIOS: [(&str, Scenario); 15] = [
     ("hit-1k", |it| one(costs::hit_1k(it))),
     ("hit-10k", |it| one(costs::hit_10k(it))),
     ("hit-100k", |it| one(costs::hit_100k(it))),
@@ -42,6 +42,7 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("relay-1k", |it| one(costs::relay_1k(it))),
     ("stored-misses", |it| one(costs::stored_misses(it))),
     ("workers", |it| one(costs::workers(it))),
+    ("limited", |it| one(costs::limited(it))),
     ("crowd", |it| one(tails::crowd(it))),
     ("mixed", |it| one(tails::mixed(it))),
     ("churn", |it| one(tails::churn(it))),

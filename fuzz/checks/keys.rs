@@ -9,7 +9,7 @@ use larder::{
 
 use super::{field, number};
 
-const PARTS: Parts<'static> = Parts {
+pub(super) const PARTS: Parts<'static> = Parts {
     route: "default",
     scheme: "http",
     authority: "api.test",
@@ -38,8 +38,9 @@ pub(crate) fn key(data: &[u8]) {
     let same = told(&one) == told(&other);
     assert_eq!(Key::primary(one) == Key::primary(other), same, "a key changes with every part");
     assert_ne!(Key::primary(one), Key::primary(Parts { scheme: "https", ..one }));
+    // As many as an operator may name.
     let names = |index: usize| {
-        part(index).split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect()
+        part(index).split(',').filter(|it| !it.is_empty()).take(100).map(str::to_owned).collect()
     };
     let rule = Query { include: names(14), exclude: names(12), sort: part(13) == "sort" };
     query(&rule, part(4));
@@ -56,28 +57,20 @@ fn told<'a>(parts: &Parts<'a>) -> Told<'a> {
 fn query(rule: &Query, asked: &str) {
     let Some(normal) = key::query(rule, asked) else { return };
     assert_eq!(key::query(rule, &normal).as_ref(), Some(&normal), "normalising is idempotent");
-    let pairs = |text: &str| {
-        let mut pairs: Vec<String> = text.split('&').map(str::to_owned).collect();
-        pairs.sort();
-        pairs
-    };
-    if rule.include.is_empty() && rule.exclude.is_empty() {
-        assert_eq!(pairs(&normal), pairs(asked), "sorting loses no parameter");
-    }
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let kept = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
+        let name = name(pair);
         let is = |pattern: &String| match pattern.split_once('*') {
             Some((prefix, "")) => name.get(..prefix.len()) == Some(prefix),
-            _ => name == pattern,
+            _ => name == *pattern,
         };
         (rule.include.is_empty() || rule.include.iter().any(is)) && !rule.exclude.iter().any(is)
     };
-    let left: Vec<&str> = asked.split('&').filter(kept).collect();
-    assert_eq!(pairs(&normal), pairs(&left.join("&")), "what the rule names, and no more");
-    if !rule.sort {
-        assert_eq!(normal, left.join("&"), "in the order in which it came");
+    let mut left: Vec<&str> = asked.split('&').filter(kept).collect();
+    if rule.sort {
+        left.sort_by_cached_key(|pair| name(pair));
     }
-    assert!(normal.len() <= asked.len(), "nothing is added");
+    assert_eq!(normal, left.join("&"), "what the rule names, and of one name in their order");
 }
 
 fn variants(one: &str, other: &str) {

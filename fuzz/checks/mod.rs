@@ -7,6 +7,7 @@
 mod cache_control;
 mod conditions;
 mod cookies;
+mod entity_tags;
 mod framing;
 mod keys;
 mod origin;
@@ -25,6 +26,7 @@ use larder::{clock::Clock, config, policy::freshness, snapshot::Snapshot};
 pub(crate) use cache_control::{request_cache_control, response_cache_control};
 pub(crate) use conditions::{conditions, range};
 pub(crate) use cookies::cookies;
+pub(crate) use entity_tags::entity_tags;
 pub(crate) use framing::framing;
 pub(crate) use keys::{key, vary};
 pub(crate) use origin::{forwarded, host, location};
@@ -34,13 +36,13 @@ pub(crate) use request::request;
 pub(crate) use response::response;
 pub(crate) use selecting::selecting;
 pub(crate) use structured::{groups, targeted};
-pub(crate) use tags::entity_tags;
+pub(crate) use tags::tags;
 
 /// A target: what checks one input.
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 22] = [
+pub(crate) const ALL: [(&str, Check); 23] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -62,6 +64,7 @@ pub(crate) const ALL: [(&str, Check); 22] = [
     ("request", request),
     ("response", response),
     ("cookies", cookies),
+    ("tags", tags),
     ("redis_record", redis_record),
 ];
 

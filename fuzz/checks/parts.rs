@@ -14,6 +14,7 @@ use larder::{
     cache_status::CacheStatus,
     policy::{
         Meta, Now, Rules, Unstorable,
+        encoding::Forms,
         partial::{self, ContentRange},
         ranges::{self, Selected, Span},
         storing::Context as Judged,
@@ -123,6 +124,7 @@ pub(crate) fn multipart(data: &[u8]) {
         status: StatusCode::OK,
         fields: Block::new(&fields),
         named: Named::default(),
+        forms: Forms::default(),
     };
     let visit = visit(&asked);
     let (now, hit) = (Now::default(), CacheStatus::Hit { ttl: 1, detail: None });

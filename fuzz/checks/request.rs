@@ -62,7 +62,7 @@ pub(crate) fn request(data: &[u8]) {
 fn keys(
     visit: &Visit,
     head: &request::Parts,
-    let_in: &impl Fn(&request::Parts, PeerAddr) -> Result<Visit, larder::target::Refusal>,
+    let_in: &impl Fn(&request::Parts, PeerAddr) -> Result<Visit, larder::visit::Rejected>,
 ) {
     let get = visit.as_get(&SNAPSHOT).expect("every target can be asked for");
     assert_eq!(get.primary, get.as_get(&SNAPSHOT).expect("again").primary, "idempotent");

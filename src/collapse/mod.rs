@@ -172,6 +172,14 @@ impl InFlight {
         (follower, Some(Leader { primary, flight, all: self.clone() }))
     }
 
+    /// Follows the fetch for `key` if there is one that can be followed.
+    #[must_use]
+    pub fn follow(&self, primary: Key, key: Key) -> Option<Follower> {
+        let flights = self.flights.lock();
+        let slot = flights.get(&primary)?.iter().find(|it| it.key == Some(key))?;
+        Some(Follower::of(slot.flight.clone()))
+    }
+
     /// Forgets the fetches for a target URI: they may finish, but what they bring is out of date
     /// before it does. Whoever asks next starts another.
     pub fn disown(&self, primary: Key) {

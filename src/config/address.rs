@@ -13,6 +13,10 @@ use ipnet::IpNet;
 
 use super::{Address, Host, Listen, units::is_digits};
 
+/// Top-level names that are given out within a network only (RFC 6761, RFC 6762, RFC 8375, and
+/// what ICANN keeps for that).
+const PRIVATE: [&str; 4] = [".local", ".localhost", ".home.arpa", ".internal"];
+
 impl FromStr for Listen {
     type Err = String;
 
@@ -235,6 +239,22 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// Whether it is on this machine or in this network: a loopback or private address, a name
+    /// that only resolves there, or a socket of this machine.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        let (Address::Http { host, .. } | Address::Https { host, .. }) = self else { return true };
+        match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(it)) => it.is_loopback() || it.is_private() || it.is_link_local(),
+            Ok(IpAddr::V6(it)) => {
+                it.is_loopback() || it.is_unique_local() || it.is_unicast_link_local()
+            }
+            Err(_) => !host.contains('.') || PRIVATE.iter().any(|it| host.ends_with(it)),
+        }
+    }
+}
+
 impl Listen {
     /// Whether two listeners would take the same address; port 0 takes another each time.
     pub(super) fn collides(&self, other: &Listen) -> bool {
@@ -264,6 +284,27 @@ mod tests {
         "has no absolute path: write it after the colon, as in \"unix:/run/api.sock\"";
     const NO_IPV6: &str = "has no IPv6 address in its brackets: write one as in \"[2001:db8::1]\" \
         (without a zone)";
+
+    #[test]
+    fn near_is_what_lies_in_this_network() {
+        for (text, near) in [
+            ("http://127.0.0.1:3000", true),
+            ("http://10.1.2.3", true),
+            ("https://192.168.0.9", true),
+            ("http://[::1]", true),
+            ("http://[fd00::1]", true),
+            ("http://localhost", true),
+            ("http://api:8080", true),
+            ("https://users.internal", true),
+            ("unix:/run/api.sock", true),
+            ("http://172.15.0.1", false),
+            ("https://[2001:db8::1]", false),
+            ("https://api.example.org", false),
+            ("https://internal.example.org", false),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().is_near(), near, "{text}");
+        }
+    }
 
     #[test]
     fn an_upstream_is_a_scheme_a_host_and_a_port() {

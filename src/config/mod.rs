@@ -17,6 +17,7 @@ mod schema;
 mod secret;
 mod suggest;
 mod text;
+pub mod throttle;
 mod units;
 mod value;
 
@@ -40,7 +41,10 @@ pub use redis::Redis;
 pub use schema::keys;
 pub use secret::Secret;
 
-use crate::policy::Rules;
+use crate::policy::{
+    Rules,
+    encoding::{Packing, UpstreamEncoding},
+};
 
 /// Everything that `proxy.toml` says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,8 @@ pub struct Config {
     pub log: Log,
     /// The memory tier.
     pub memory: Memory,
+    /// Bodies that are packed while they arrive, at the same time; default 256.
+    pub max_streams: usize,
     /// The tier that nodes share; none where `cache.redis.url` is not written.
     pub redis: Option<Redis>,
     /// The admin listener, and who may purge.
@@ -96,6 +102,8 @@ pub struct Upstream {
     pub between_bytes: Duration,
     /// Requests at the same time; default 512.
     pub max_concurrent: usize,
+    /// How often it may be asked; default as often as need be.
+    pub quota: Option<throttle::Quota>,
 }
 
 /// Where an upstream is.
@@ -142,6 +150,12 @@ pub struct Route {
     pub upstream: String,
     /// What is cached there, and how.
     pub cache: Cache,
+    /// What is packed there, and how.
+    pub compression: Compression,
+    /// How often each client may ask.
+    pub throttle: Vec<throttle::Limit>,
+    /// What may be asked.
+    pub validate: throttle::Validate,
     /// Its line in the file; 0 for the top-level upstream's.
     pub line: usize,
 }
@@ -161,6 +175,15 @@ pub struct Cache {
     pub query: Query,
     /// Tags of everything that is stored, for purges.
     pub tags: Vec<String>,
+}
+
+/// Compression on one route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compression {
+    /// Towards clients.
+    pub packing: Packing,
+    /// Towards the upstream; `None` goes by where that is ([`Address::is_near`]).
+    pub upstream: Option<UpstreamEncoding>,
 }
 
 /// What of the query is part of the key. The same query is forwarded.

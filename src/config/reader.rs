@@ -206,6 +206,24 @@ impl<'a> Section<'a> {
         (tables.is_empty() || !sections.is_empty()).then_some(sections)
     }
 
+    /// Takes a key that is a table or an array of tables; `None` where it is not there.
+    pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'a>>> {
+        if self.context.listing.get() {
+            return Some(vec![Section::at(self.context, join(&self.family, key), 0, None)]);
+        }
+        let item = self.known(key)?;
+        let section = |item: Item<'a>| {
+            let table = Some(item.table()?);
+            Some(Section::at(self.context, item.key, item.line, table))
+        };
+        Some(match item.value {
+            DeValue::Array(tables) => {
+                tables.iter().filter_map(|table| section(item.element(table))).collect()
+            }
+            _ => section(item).into_iter().collect(),
+        })
+    }
+
     /// Takes a key with a value, and declares it.
     pub(super) fn take(
         &mut self,

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::throttle::Rate;
+
 /// How a number is written, and which values make sense.
 pub(super) struct Kind<T: 'static> {
     /// For problems, with its article and an example.
@@ -96,6 +98,26 @@ const SIZES: [(&str, u64); 10] = [
     ("B", 1),
     ("", 1),
 ];
+
+/// The most that a rate counts: a microsecond from one to the next.
+const MOST: u32 = 1_000_000;
+
+/// So many a second, a minute or an hour.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    const UNITS: [(&str, u64); 3] = [("s", 1), ("min", 60), ("h", 3600)];
+    let (count, unit) = text.split_once('/').unwrap_or((text, ""));
+    let seconds = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, seconds)| *seconds);
+    let (Some(seconds), true) = (seconds, is_digits(count)) else {
+        return Err(
+            "is not a rate: write a whole number, / and s, min or h, as in \"100/s\"".into()
+        );
+    };
+    let count = count.parse().unwrap_or(u32::MAX);
+    if !(1..=MOST).contains(&count) {
+        return Err(format!("is out of range: write 1 to {MOST} in a unit of time"));
+    }
+    Ok(Rate { count, per: Duration::from_secs(seconds) })
+}
 
 fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;

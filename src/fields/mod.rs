@@ -72,5 +72,31 @@ pub fn lists(fields: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     members.any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
+/// Whether a response field tells a client how often it may ask: true of the moment and of the one
+/// that asked.
+#[must_use]
+pub fn is_of_this_moment(name: &HeaderName) -> bool {
+    let limits = ["ratelimit", "x-ratelimit", "x-rate-limit"];
+    *name == header::RETRY_AFTER || limits.iter().any(|it| name.as_str().starts_with(it))
+}
+
+/// Whether Accept names JSON, a problem document, or all kinds of applications; `*/*` alone says
+/// nothing, since every client sends it.
+#[must_use]
+pub fn takes_json(fields: &HeaderMap) -> bool {
+    const JSON: [&[u8]; 3] = [b"application/json", b"application/problem+json", b"application/*"];
+    let lines = fields.get_all(header::ACCEPT).iter();
+    let mut ranges = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    ranges.any(|range| {
+        let mut pieces = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let named = pieces.next().unwrap_or_default();
+        let refused = |piece: &[u8]| {
+            let weight = piece.strip_prefix(b"q=").or(piece.strip_prefix(b"Q="));
+            weight.is_some_and(|weight| weight.iter().all(|byte| matches!(byte, b'0' | b'.')))
+        };
+        JSON.iter().any(|json| named.eq_ignore_ascii_case(json)) && !pieces.any(refused)
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -115,6 +115,14 @@ pub fn withheld(headers: &HeaderMap) -> Vec<HeaderName> {
     read(headers).1
 }
 
+/// Whether a response's content is to stay as it is (§5.2.2.6), whichever field says so: what is
+/// said to one cache alone does not allow what is forbidden to all.
+#[must_use]
+pub fn forbids_transform(headers: &HeaderMap) -> bool {
+    let general = ResponseDirectives::parse(field::lines(headers, header::CACHE_CONTROL));
+    general.no_transform || ResponseDirectives::of(headers).no_transform
+}
+
 /// What a response says to this cache, and the field names in it.
 fn read(headers: &HeaderMap) -> (ResponseDirectives, Vec<HeaderName>) {
     let written = || ResponseDirectives::read(field::lines(headers, header::CACHE_CONTROL));

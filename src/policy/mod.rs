@@ -10,8 +10,11 @@
 
 pub mod asked;
 pub mod cache_control;
+pub mod coded_tag;
+pub mod coding;
 pub mod conditions;
 pub mod cookies;
+pub mod encoding;
 pub mod freshness;
 pub mod groups;
 pub mod invalidation;

@@ -2,7 +2,13 @@
 
 use http::{HeaderMap, header};
 
-use super::{entity_tag::strongly_equal, field, freshness::date, validation::Validators};
+use super::{
+    coded_tag::{Coded, Kind},
+    entity_tag::strongly_equal,
+    field,
+    freshness::date,
+    validation::Validators,
+};
 
 /// The most ranges of one request that are answered by their parts (§14.2 leaves the limit to
 /// the server): many small ones cost more than the whole.
@@ -126,12 +132,17 @@ fn number(text: &[u8]) -> Option<u64> {
     field::digits(text.iter().copied())
 }
 
-/// RFC 9110 §13.1.5: by the strong comparison, or by a Last-Modified that is as good as a strong
+/// RFC 9110 §13.1.5: by the strong comparison with the tag of the bytes as they came, or by a Last-Modified that is as good as a strong
 /// validator (§8.8.2.2), byte for byte.
 fn if_range_holds(asked: &HeaderMap, stored: Validators<'_>) -> bool {
     let Some(validator) = field::single(asked, header::IF_RANGE) else { return false };
     if date(validator).is_none() {
-        return stored.etag.is_some_and(|etag| strongly_equal(etag, validator));
+        let named = match Coded::of(validator) {
+            Some(coded) if coded.kind != Kind::AsItCame => return false,
+            Some(coded) => coded.to_origin(),
+            None => validator.to_vec(),
+        };
+        return stored.etag.is_some_and(|etag| strongly_equal(etag, &named));
     }
     let modified = stored.last_modified.filter(|value| *value == validator).and_then(date);
     let dated = stored.date.and_then(date);

@@ -30,6 +30,15 @@ pub enum Fwd {
 }
 
 impl Fwd {
+    /// Whether the cache has a part in such a request, or could have had.
+    #[must_use]
+    pub fn takes_part(self) -> bool {
+        match self {
+            Fwd::Bypass | Fwd::Method => false,
+            Fwd::UriMiss | Fwd::VaryMiss | Fwd::Request | Fwd::Stale | Fwd::Partial => true,
+        }
+    }
+
     /// The token of RFC 9211 §2.2.
     #[must_use]
     pub fn token(self) -> &'static str {

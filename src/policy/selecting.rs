@@ -92,7 +92,7 @@ fn add_weighted(asked: &HeaderMap, name: &HeaderName, add: &mut impl FnMut(&[u8]
 }
 
 /// A name and its weight in thousandths.
-fn weighted(member: &[u8]) -> Option<(&[u8], u16)> {
+pub(super) fn weighted(member: &[u8]) -> Option<(&[u8], u16)> {
     let mut parts = member.splitn(2, |byte| *byte == b';').map(<[u8]>::trim_ascii);
     let name = parts.next().filter(|name| is_token(name))?;
     let weight = match parts.next() {

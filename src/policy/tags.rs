@@ -11,12 +11,20 @@ pub const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 /// Tags with commas between them.
 pub const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 
-/// The tags of a response, each once. Compared character by character, as cache groups are.
+/// The most tags of one response that are read: a few more than the store tells apart, so that it
+/// knows that there are too many. Each is compared with all before it.
+const MOST: usize = 128;
+
+/// The tags of a response, each once, and no more than 128. Compared character by character, as
+/// cache groups are.
 #[must_use]
 pub fn tags(headers: &HeaderMap) -> Vec<String> {
     let spaced = field::lines(headers, SURROGATE_KEY).flat_map(|line| line.split(is_space));
     let mut tags: Vec<String> = Vec::new();
     for tag in spaced.chain(field::members(headers, CACHE_TAG)) {
+        if tags.len() == MOST {
+            break;
+        }
         let tag = str::from_utf8(tag).ok().filter(|tag| !tag.is_empty());
         if let Some(tag) = tag.filter(|tag| !tags.iter().any(|it| it == tag)) {
             tags.push(tag.to_owned());
@@ -50,5 +58,13 @@ mod tests {
         for (fields, expected) in rows {
             assert_eq!(tags(&headers(fields)), expected, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn so_many_tags_that_comparing_them_takes_long_are_not_all_read() {
+        let many: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+        let fields = [("surrogate-key", &*many.join(" ")), ("cache-tag", &*many.join(","))];
+        let found = tags(&headers(&fields));
+        assert_eq!(found, many[..128], "more than the 64 that are told apart");
     }
 }

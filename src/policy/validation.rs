@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
+    coded_tag::{Coded, Kind},
+    encoding::Given,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
     freshness::date,
@@ -71,11 +73,11 @@ pub fn is_conditional(asked: &HeaderMap) -> bool {
 }
 
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
-/// RFC 9111 §4.3.2).
+/// RFC 9111 §4.3.2). A tag counts in any form that the client takes of what is `given`.
 #[must_use]
-pub fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
+pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> Precondition {
     let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
-        true => none_match_names(asked, stored.etag),
+        true => none_match_names(asked, stored.etag, given),
         false => is_unmodified(asked, stored),
     };
     match has_it {
@@ -84,9 +86,22 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
     }
 }
 
-fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>) -> bool {
+fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> bool {
+    let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
+        Some(coded) => coded.names(etag) && coded.is_taken(given, asked),
+        None => weakly_equal(tag, etag),
+    };
     tags(asked, header::IF_NONE_MATCH)
-        .any(|tag| tag == b"*" || etag.is_some_and(|etag| weakly_equal(tag, etag)))
+        .any(|tag| tag == b"*" || etag.is_some_and(|etag| names(tag, etag)))
+}
+
+/// The client's own spelling of a response's entity-tag, if its If-None-Match has one: that is the
+/// tag of what it holds.
+#[must_use]
+pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<HeaderValue> {
+    let is_it = |coded: Coded<'_>| coded.names(etag) && coded.is_taken(given, asked);
+    let tag = tags(asked, header::IF_NONE_MATCH).find(|tag| Coded::of(tag).is_some_and(is_it))?;
+    HeaderValue::from_bytes(tag).ok().filter(|_| is_strong(etag))
 }
 
 /// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not
@@ -179,6 +194,7 @@ pub fn forward_conditions(
     request: &mut HeaderMap,
     current: Option<&[u8]>,
 ) -> Condition {
+    restore_tags(request);
     if field::lines(request, header::IF_RANGE).any(is_own) {
         request.remove(header::IF_RANGE);
         request.remove(header::RANGE);
@@ -186,6 +202,30 @@ pub fn forward_conditions(
     match forward_match(request, current) {
         Condition::Forward => forward_none_match(method, request, current),
         Condition::Failed => Condition::Failed,
+    }
+}
+
+/// Writes the entity-tags in a request's conditions as the origin does. A part of a body that the
+/// client has in another form cannot be continued (§13.1.5).
+fn restore_tags(request: &mut HeaderMap) {
+    let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
+    match coded.map(|coded| (coded.kind, coded.to_origin())) {
+        Some((Kind::AsItCame, tag)) => set(request, header::IF_RANGE, Some(&tag)),
+        Some((Kind::Packed(_) | Kind::Unpacked, _)) => {
+            request.remove(header::IF_RANGE);
+            request.remove(header::RANGE);
+        }
+        None => {}
+    }
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+        let changed = |tag: &[u8]| Coded::of(tag).is_some_and(|it| it.to_origin() != tag);
+        if !tags(request, name.clone()).any(changed) {
+            continue;
+        }
+        let restored: Vec<Vec<u8>> = tags(request, name.clone())
+            .map(|tag| Coded::of(tag).map_or_else(|| tag.to_vec(), Coded::to_origin))
+            .collect();
+        set(request, name, Some(&restored.join(&b", "[..])));
     }
 }
 

@@ -6,13 +6,14 @@ use http_body::Body as _;
 use super::{
     Fetch, Proxy,
     steps::{self, Room},
+    variants::merged,
 };
 use crate::{
     collapse::{
         Leader,
         fill::{Fill, Pushed},
     },
-    policy::{Meta, Received, Unstorable, partial::ContentRange, validation},
+    policy::{Meta, Received, Unstorable, partial::ContentRange},
     store::Part,
     upstream::ResponseBody,
 };
@@ -120,7 +121,7 @@ fn completed(part: &Part, response: Response<ResponseBody>) -> Response<Response
     let mut kept = part.head.fields.to_map();
     // Ours is added to what comes from the origin.
     kept.remove(header::VIA);
-    head.headers = validation::freshen(&kept, &head.headers);
+    head.headers = merged(&kept, &head.headers);
     head.headers.remove(header::CONTENT_RANGE);
     head.status = StatusCode::OK;
     Response::from_parts(head, body)

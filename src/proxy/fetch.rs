@@ -12,13 +12,19 @@ use crate::{
     fields::{self, Upgrade},
     key::Key,
     policy::{
-        self, Decision, Exchange, Fwd, Now, Received, Unstorable, asked, groups, partial,
+        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, asked,
+        coding::{Accepts, Coding},
+        encoding::{self, Forms, UpstreamEncoding},
+        groups, partial,
         storing::{self, Context, Validating},
         tags, validation,
     },
     reason::{Bypass, Missed, Reason},
     reply::Failure,
-    store::{Entry, Moment, Named, Part, Place, Selecting, Turn, name::Known, redis::Began},
+    store::{
+        Block, Entry, Head, Moment, Named, Part, Place, Selecting, Turn, name::Known, redis::Began,
+    },
+    throttle::Told,
     upstream::{self, ResponseBody},
     visit::Visit,
 };
@@ -40,10 +46,16 @@ pub(super) struct Fetch {
     pub(super) missed: Option<Missed>,
     /// What of it the origin is told.
     pub(super) asks: Asks,
+    /// Whether the client's own Accept-Encoding is to choose the answer, wherever it goes.
+    pub(super) as_client: bool,
     /// Whether others may follow it.
     pub(super) company: Company,
     /// Whether it has waited for another client's fetch.
     pub(super) collapsed: Collapsed,
+    /// Whether its client was charged for it.
+    pub(super) paid: bool,
+    /// What its client is told of the limits that charged it.
+    pub(super) tells: Option<Told>,
     /// When the origin was asked.
     pub(super) asked: Turn,
     /// The same, in the order of purges: set before it is sent.
@@ -81,8 +93,11 @@ impl Fetch {
             fwd,
             missed: None,
             asks: Asks::WithWhatIsStored,
+            as_client: false,
             company: Company::Welcome,
             collapsed: Collapsed::No,
+            paid: false,
+            tells: None,
             asked: Turn::default(),
             began: Moment::default(),
             heard: Began::default(),
@@ -117,6 +132,7 @@ impl Fetch {
     pub(super) fn request(&self) -> request::Parts {
         let mut head = self.visit.forwarded();
         head.method = Method::GET;
+        encoding::ask_for(&mut head.headers, self.encoding());
         if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.
             let _ = validation::forward_conditions(&Method::GET, &mut head.headers, None);
@@ -131,6 +147,36 @@ impl Fetch {
             None => validation::offer(&mut head.headers, self.offered().map(|(tag, _)| tag)),
         }
         head
+    }
+
+    /// What the origin is asked for. What is stored by the client's own Accept-Encoding is
+    /// validated by that; a range is one of the plain bytes.
+    fn encoding(&self) -> UpstreamEncoding {
+        let vary = self.place.vary.as_ref().filter(|_| self.stored.is_some());
+        let selects = vary.is_some_and(|it| it.names().contains(&header::ACCEPT_ENCODING));
+        match self.visit.route.encoding {
+            _ if self.as_client || selects => UpstreamEncoding::Client,
+            UpstreamEncoding::Gzip if self.part.is_some() => UpstreamEncoding::Identity,
+            encoding => encoding,
+        }
+    }
+
+    /// Takes the choice that was not the client's out of the answer's Vary. `false` where the
+    /// answer must stay as it is packed (RFC 9110 §7.7): then the client is to choose.
+    pub(super) fn settle_encoding(&mut self, headers: &mut HeaderMap) -> bool {
+        let encoding = self.encoding();
+        if encoding == UpstreamEncoding::Gzip && encoding::is_bound(headers) {
+            self.as_client = true;
+            return false;
+        }
+        match encoding {
+            UpstreamEncoding::Identity | UpstreamEncoding::Gzip => {
+                encoding::forget_in_vary(headers)
+            }
+            UpstreamEncoding::Client if self.as_client => encoding::add_to_vary(headers),
+            UpstreamEncoding::Client => {}
+        }
+        true
     }
 
     /// Whether the origin is asked under the client's own conditions.
@@ -192,6 +238,12 @@ impl Fetch {
         Selecting { names, request: &self.visit.head.headers, asked: self.asked }
     }
 
+    /// The head under which an answer is stored.
+    pub(super) fn head(&self, meta: Meta, status: StatusCode, headers: &HeaderMap) -> Head {
+        let forms = Forms::of(headers, &self.visit.route.packing);
+        Head { meta, status, fields: Block::new(headers), named: self.named(headers), forms }
+    }
+
     /// What the answer can be purged by.
     pub(super) fn named(&self, headers: &HeaderMap) -> Named {
         let (visit, groups) = (&self.visit, groups::groups(headers));
@@ -228,6 +280,19 @@ pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
         _ if visit.asked.content => Some(Bypass::Content),
         _ if visit.asked.bypass => Some(Bypass::When),
         _ => Some(Bypass::Authorization),
+    }
+}
+
+/// What the upstream is asked for in a request that is passed. A range is one of the plain bytes,
+/// and who gets the answer alone may not want it packed; a HEAD tells of what a GET brings.
+pub(super) fn encoding_of_pass(visit: &Visit, fwd: Fwd) -> UpstreamEncoding {
+    let takes = || Accepts::of(&visit.head.headers).takes(Coding::Gzip);
+    match visit.route.encoding {
+        _ if !fwd.takes_part() => UpstreamEncoding::Client,
+        UpstreamEncoding::Gzip if visit.asked.range || !(visit.is_head() || takes()) => {
+            UpstreamEncoding::Identity
+        }
+        encoding => encoding,
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     Fetch, Proxy, fetch,
     shared::News,
     steps::{self, Room},
-    variants::renewed,
+    variants::{merged, renewed},
 };
 use crate::{
     body::Body,
@@ -30,7 +30,7 @@ use crate::{
     },
     reply::{self, Answer},
     snapshot::Snapshot,
-    store::{Block, BodyHasher, Entry, Head, Part},
+    store::{BodyHasher, Entry, Head, Part},
     upstream::ResponseBody,
     visit::Visit,
 };
@@ -121,7 +121,7 @@ impl Proxy {
         self: &Arc<Self>,
         kept: Kept,
         mut response: Response<ResponseBody>,
-        told: Forwarded,
+        (visit, told): (&Visit, Forwarded),
     ) -> Answer {
         let Kept { mut fetch, mut leader, meta, room, range } = kept;
         if !leader.is_current() {
@@ -134,14 +134,16 @@ impl Proxy {
         *head.version_mut() = response.version();
         head.headers_mut().clone_from(response.headers());
         // Its client gets them with all the rest.
-        let _ = steps::withhold(response.headers_mut(), &fetch.visit);
+        let status = response.status();
+        let _ = steps::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, fill, body) = self.receive(&fetch, response, meta, room);
         let told = told.stored(&arrival.head.meta, self.clock.now());
         let reader = arrival.filling.reader();
         let relayed = head.map(|()| reader.map_or(Body::Empty, Body::Arriving));
         let learnt = Learnt { fetch, leader, arrival, range };
         tokio::spawn(self.clone().learn(learnt, fill, body));
-        Answer::new(reply::passed_on(relayed), CacheStatus::Forwarded(told))
+        let status = CacheStatus::Forwarded(told);
+        reply::relayed(visit, relayed, status)
     }
 
     async fn learn(self: Arc<Self>, learnt: Learnt, mut fill: Fill, body: ResponseBody) {
@@ -299,12 +301,11 @@ fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
 /// The head under which a part is stored: that of the whole, as far as is known.
 fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&Part>) -> Head {
     let mut fields = match older {
-        Some(older) => validation::freshen(&older.head.fields.to_map(), &fields),
+        Some(older) => merged(&older.head.fields.to_map(), &fields),
         None => fields,
     };
     fields.remove(header::CONTENT_RANGE);
-    let named = fetch.named(&fields);
-    Head { meta: head.meta, status: StatusCode::OK, fields: Block::new(&fields), named }
+    fetch.head(head.meta, StatusCode::OK, &fields)
 }
 
 /// A part that has become the whole.

@@ -171,12 +171,12 @@ impl Proxy {
             PeerAddr::Unix => false,
         };
         if !may {
-            return reply::refused(Refusal::Method);
+            return reply::refused(Refusal::Method, &head.headers);
         }
         let target = target::check(head).and_then(|()| target::authority(head, Scheme::Http));
         match (target, head.uri.path_and_query()) {
-            (Err(refusal), _) => reply::refused(refusal),
-            (Ok(_), None) => reply::refused(Refusal::Form),
+            (Err(refusal), _) => reply::refused(refusal, &head.headers),
+            (Ok(_), None) => reply::refused(Refusal::Form, &head.headers),
             (Ok(authority), Some(path)) => {
                 let what = What::Url(Target { authority, path: path.clone() });
                 let purged = self.purge(&Order { what, manner: Manner::Hard }).await;

@@ -12,7 +12,7 @@ use crate::{
     collapse::{InFlight, Outcome},
     config::Config,
     key::Key,
-    policy::{self, Asked, Decision, Fwd, asked::Method, rules::Authorization},
+    policy::{self, Asked, Decision, Fwd, asked::Method, encoding::Forms, rules::Authorization},
     reason::{Reason, Tier},
     reply::Answer,
     store::{
@@ -115,7 +115,8 @@ impl Proxy {
             }
             Looked::Vary(_) | Looked::Nothing => return None,
         };
-        let entry = self.store.put_found(&place, (*head, body), look, self.clock.now())?;
+        let forms = Forms::of(&head.fields.to_map(), &visit.route.packing);
+        let entry = self.store.put_found(&place, (*head, body, forms), look, self.clock.now())?;
         Some((place, entry))
     }
 

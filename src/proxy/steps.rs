@@ -7,11 +7,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, request};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, shared::News};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, shared::News, variants::merged};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -33,7 +33,7 @@ use crate::{
     reply::{self, Answer},
     server::{Peer, PeerAddr},
     snapshot::Snapshot,
-    store::{Block, Crowd, Entry, Head, Named, Place},
+    store::{Crowd, Entry, Head, Named, Place},
     tunnel::Tunnel,
     upstream::ResponseBody,
     visit::Visit,
@@ -61,7 +61,7 @@ impl Proxy {
         &self,
         fetch: &Fetch,
         stored: &Entry,
-        fwd_status: Option<http::StatusCode>,
+        fwd_status: Option<StatusCode>,
     ) -> Answer {
         let now = self.clock.now();
         let told = fetch.told().with_status(fwd_status).detail(Reason::Stale(Stale::IfError));
@@ -87,7 +87,8 @@ impl Proxy {
             (None, Fault::Answered(_)) => Err(Company::Alone),
             (None, Fault::Silent(failure)) => {
                 let told = fetch.told().detail(Reason::Failed(failure.reason()));
-                Ok(Answer::new(reply::failed(&failure), CacheStatus::Forwarded(told)))
+                let response = reply::failed(&failure, &fetch.visit.head.headers);
+                Ok(Answer::new(response, CacheStatus::Forwarded(told)))
             }
         }
     }
@@ -191,9 +192,8 @@ impl Proxy {
         let (mut parts, body) = response.into_parts();
         make_storable(&mut parts.headers, visit, self.clock.now());
         reply::end_to_end(&mut parts.headers, parts.version);
-        let named = fetch.named(&parts.headers);
-        let (status, fields) = (parts.status, Block::new(&parts.headers));
-        let head = Head { meta, status, fields, named };
+        let status = parts.status;
+        let head = fetch.head(meta, status, &parts.headers);
         let place = self.store.place(visit.primary, fetch.places(room.names));
         let (fill, filling) = Fill::new(room.terms);
         (Arc::new(Arrival { head, answered: fetch.answered(status), place, filling }), fill, body)
@@ -287,8 +287,9 @@ impl Proxy {
                 let initial_age = freshness::initial_age(&fields, exchange);
                 let meta = Meta { received, initial_age, ..stored.head.meta };
                 make_storable(&mut fields, visit, exchange.response);
-                let named = Named::default();
-                let entry = stored.freshened((meta, &fields), named, fetch.asked);
+                let head = fetch.head(meta, stored.head.status, &fields);
+                let head = Head { named: Named::default(), ..head };
+                let entry = stored.freshened(head, fetch.asked);
                 let answer = reply::stored(visit, &entry, self.clock.now(), status);
                 let _ = duty.owner.send(answer);
                 return;
@@ -296,9 +297,10 @@ impl Proxy {
         };
         let names = fetch.selecting(&fields).unwrap_or_default();
         let place = self.store.place(visit.primary, fetch.places(names));
-        let own = withhold(&mut fields, visit);
+        let own = withhold(&mut fields, stored.head.status, visit);
         make_storable(&mut fields, visit, exchange.response);
-        let entry = stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked);
+        let head = fetch.head(meta, stored.head.status, &fields);
+        let entry = stored.freshened(head, fetch.asked);
         self.keep((fetch, &duty.leader), (&place, &entry), News::Head);
         self.freshen_others(fetch, &duty.leader, response, exchange);
         if !own.is_empty() {
@@ -344,6 +346,8 @@ impl Proxy {
             Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => return None,
         };
         let fetch = Fetch::new(Arc::new(visit), found.place, Some(stored), Fwd::Stale);
+        // The request for which it is asked has paid.
+        let fetch = Fetch { paid: true, ..fetch };
         let answer = Box::pin(self.follow(fetch)).await;
         if answer.status.is_stale() {
             return None;
@@ -399,10 +403,10 @@ impl Proxy {
 
     /// Counts an answer to a request that came at `at`.
     pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        let Answer { response, status } = answer;
+        let Answer { response, status, source } = answer;
         let millis = self.clock.mono().since(at.mono);
         metrics.answered(response.status(), &status, millis);
-        Answer { response: response.map(|body| body.counted(metrics)), status }
+        Answer { response: response.map(|body| body.counted(metrics)), status, source }
     }
 
     /// Puts the last hand to an answer: Cache-Status, and the log's record.
@@ -412,7 +416,7 @@ impl Proxy {
         version: Version,
         record: Option<Record>,
     ) -> Response<Body> {
-        let Answer { mut response, status } = answer;
+        let Answer { mut response, status, .. } = answer;
         let value = status.value(response.status());
         response.headers_mut().append(crate::cache_status::NAME, value);
         if version == Version::HTTP_2 {
@@ -479,22 +483,23 @@ pub(super) fn freshened(
     let mut received = response.headers().clone();
     reply::end_to_end(&mut received, response.version());
     strip_cookies(&mut received, visit);
-    validation::freshen(&kept, &received)
+    merged(&kept, &received)
 }
 
-/// Takes out the fields that are not for the store (RFC 9111 §5.2.2.4, §5.2.2.7), to be given to
-/// the client that asked.
-pub(super) fn withhold(headers: &mut HeaderMap, visit: &Visit) -> HeaderMap {
+/// Takes out what is for the client that asked alone: the fields that the origin names (RFC 9111
+/// §5.2.2.4, §5.2.2.7), and what a success says of limits.
+pub(super) fn withhold(headers: &mut HeaderMap, status: StatusCode, visit: &Visit) -> HeaderMap {
     let mut own = HeaderMap::new();
-    let names = cache_control::withheld(headers);
+    let mut names = cache_control::withheld(headers);
+    if status.is_success() {
+        names.extend(headers.keys().filter(|name| fields::is_of_this_moment(name)).cloned());
+    }
     if names.is_empty() {
         return own;
     }
     fields::remove_hop_by_hop(headers);
     for name in names {
-        for value in headers.get_all(&name) {
-            own.append(name.clone(), value.clone());
-        }
+        own.extend(headers.get_all(&name).iter().map(|it| (name.clone(), it.clone())));
         headers.remove(&name);
     }
     strip_cookies(&mut own, visit);

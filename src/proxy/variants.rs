@@ -6,8 +6,8 @@ use super::{Fetch, Proxy, shared::News, steps};
 use crate::{
     collapse::Leader,
     policy::{
-        Exchange, Meta, Now, Received,
-        validation::{Validators, strong_tag},
+        Exchange, Meta, Now, Received, cache_control,
+        validation::{self, Validators, strong_tag},
     },
     store::Entry,
     upstream::ResponseBody,
@@ -95,8 +95,21 @@ pub(super) fn renewed(
     };
     let Meta { authorized, cookie, .. } = stored.head.meta;
     // What is withheld is for the client that asked, who gets it with the response itself.
-    let _ = steps::withhold(&mut fields, &fetch.visit);
+    let _ = steps::withhold(&mut fields, stored.head.status, &fetch.visit);
     steps::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
-    Some(stored.freshened((meta, &fields), fetch.named(&fields), fetch.asked))
+    Some(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
+}
+
+/// A stored head under that of a newer message (RFC 9111 §3.2). What this withholds and does not
+/// bring itself is gone: the stored fields came with another client's answer, when nothing said
+/// yet that they were for one alone.
+pub(super) fn merged(stored: &HeaderMap, received: &HeaderMap) -> HeaderMap {
+    let mut fields = validation::freshen(stored, received);
+    for name in cache_control::withheld(&fields) {
+        if !received.contains_key(&name) {
+            fields.remove(name);
+        }
+    }
+    fields
 }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{Answer, add_age, is_unchanged, not_modified, put, sent};
+use super::{Answer, Source, add_age, is_unchanged, not_modified, put, sent, takes_ranges};
 use crate::{
     body::{Body, Pieces},
     cache_status::CacheStatus,
@@ -47,6 +47,12 @@ impl<'a> Held<'a> {
         self.body.slice(offset(span.first)..=offset(span.last))
     }
 
+    /// The parts are of the stored bytes, in no other form.
+    fn answer(&self, response: http::Response<Body>, status: CacheStatus) -> Answer {
+        let (forms, length) = (self.head.forms, Some(self.total));
+        Answer::of(response, status, Source { forms, length, id: None, spelled: false })
+    }
+
     fn content_range(&self, span: Span) -> String {
         format!("bytes {}-{}/{}", span.first, span.last, self.total)
     }
@@ -55,6 +61,9 @@ impl<'a> Held<'a> {
 /// An answer from a stored part, if all that it takes is there: 304, 206, 416. Never 200.
 #[must_use]
 pub fn from_part(visit: &Visit, part: &Part, now: Now, status: CacheStatus) -> Option<Answer> {
+    if !takes_ranges(visit, &part.head) {
+        return None;
+    }
     let validators = part.head.validators();
     let selected = ranges::select(&visit.head.headers, validators, part.range.total);
     let held = match &selected {
@@ -67,7 +76,7 @@ pub fn from_part(visit: &Visit, part: &Part, now: Now, status: CacheStatus) -> O
         return None;
     }
     if is_unchanged(visit, &part.head) {
-        return Some(not_modified(&part.head, now, status));
+        return Some(not_modified(visit, (&part.head, Some(part.range.total)), now, status));
     }
     selection(Held::part(part), selected, now, status)
 }
@@ -92,7 +101,7 @@ fn one(held: Held<'_>, span: Span, now: Now, status: CacheStatus) -> Answer {
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     put(response.headers_mut(), header::CONTENT_RANGE, &held.content_range(span));
     *response.body_mut() = Body::Full(held.slice(span));
-    Answer::new(response, status)
+    held.answer(response, status)
 }
 
 /// RFC 9110 §15.3.7.2: Content-Range and the media type stand in each part, not in the head.
@@ -110,7 +119,7 @@ fn several(held: Held<'_>, spans: &[Span], now: Now, status: CacheStatus) -> Ans
     }
     pieces.push(format!("\r\n--{boundary}--\r\n"));
     *response.body_mut() = Body::Pieces(Box::new(pieces));
-    Answer::new(response, status)
+    held.answer(response, status)
 }
 
 fn part_head(boundary: &str, content_type: Option<&HeaderValue>, range: &str) -> Vec<u8> {

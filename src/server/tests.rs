@@ -58,6 +58,7 @@ fn config() -> Config {
         timeouts: Timeouts::default(),
         log: Log::Off,
         memory: Memory::default(),
+        max_streams: 256,
         redis: None,
         admin: Admin::default(),
     }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     key::Key,
-    policy::{Mono, Now},
+    policy::{Mono, Now, encoding::Forms},
 };
 
 /// Changes that are remembered; a look-up during which there were more brings nothing.
@@ -149,11 +149,11 @@ impl Store {
     pub fn put_found(
         &self,
         place: &Place,
-        (head, body): (Shared, Bytes),
+        (head, body, forms): (Shared, Bytes, Forms),
         look: Look,
         now: Now,
     ) -> Option<Entry> {
-        let entry = head.into_entry(body, look.local, look.asked);
+        let entry = head.into_entry(body, forms, (look.local, look.asked));
         let entry = match self.generations.standing_afar(&entry.head.named) {
             Standing::Current => entry,
             Standing::Stale(since) | Standing::Doubted(since) => entry.stale_since(since),
@@ -176,7 +176,7 @@ impl Slot {
         match self {
             Slot::Entry(entry) => entry.version == version,
             Slot::Vary(vary) => vary.epoch == version,
-            Slot::Part(_) => false,
+            Slot::Part(_) | Slot::Memo(_) => false,
         }
     }
 }

@@ -3,12 +3,16 @@
 use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::{Block, Named};
-use crate::policy::{
-    Meta, Mono,
-    validation::{OWN_TAG, Validators},
+use crate::{
+    key::Key,
+    policy::{
+        Meta, Mono,
+        encoding::Forms,
+        validation::{OWN_TAG, Validators},
+    },
 };
 
 /// The head of a response that is stored, or will be once its body is complete.
@@ -22,6 +26,8 @@ pub struct Head {
     pub fields: Block,
     /// What says whether it has been invalidated by name since its fetch began.
     pub named: Named,
+    /// In which forms its body may be sent.
+    pub forms: Forms,
 }
 
 /// A stored response; a cheap handle.
@@ -109,13 +115,7 @@ impl Entry {
 
     /// The same body under a new head (RFC 9111 §4.3.4).
     #[must_use]
-    pub fn freshened(
-        &self,
-        (meta, fields): (Meta, &HeaderMap),
-        named: Named,
-        asked: Turn,
-    ) -> Entry {
-        let head = Head { meta, status: self.head.status, fields: Block::new(fields), named };
+    pub fn freshened(&self, head: Head, asked: Turn) -> Entry {
         Entry::new(head, (self.body.clone(), self.id), asked)
     }
 }
@@ -154,6 +154,12 @@ impl AsRef<Meta> for Entry {
 }
 
 impl BodyId {
+    /// Where the memo of what a recipe makes of it lies; `recipe` is not 0.
+    #[must_use]
+    pub fn memo(&self, recipe: u8) -> Key {
+        Key::memo(self.0, recipe)
+    }
+
     /// The name that these bytes are, where another tier gives it back.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> BodyId {

@@ -11,7 +11,7 @@ use std::{
 use http::HeaderName;
 use moka::{Expiry, notification::RemovalCause, ops::compute::Op, sync::Cache};
 
-use super::{Entry, Head, MAX_VARIANTS, Part, Turn, Vary, variant::Variant};
+use super::{Entry, Head, MAX_VARIANTS, Memo, Part, Turn, Vary, variant::Variant};
 use crate::{
     counters::Counter,
     key::{IdentityState, Key},
@@ -37,6 +37,8 @@ pub(super) enum Slot {
     Part(Part),
     /// The list of a target's variants.
     Vary(Arc<Vary>),
+    /// What was made of a body.
+    Memo(Memo),
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +112,14 @@ impl Memory {
             Some(known) if known.value().slot.asked() > asked => Op::Nop,
             Some(_) | None => Op::Put(kept),
         });
+        self.settle(weight);
+    }
+
+    /// A memo stays for as long as there is room, and it is used.
+    pub(super) fn insert_memo(&self, key: Key, memo: Memo) {
+        let slot = Slot::Memo(memo);
+        let weight = u64::from(slot.weight());
+        self.cache.insert(key, Kept { slot, lasts: None });
         self.settle(weight);
     }
 
@@ -239,6 +249,7 @@ impl Slot {
                 let variants: usize = vary.variants.iter().map(Variant::size).sum();
                 variants + vary.names.len() * 64
             }
+            Slot::Memo(memo) => memo.size(),
         };
         u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
     }
@@ -249,6 +260,7 @@ impl Slot {
             Slot::Entry(entry) => entry.asked,
             Slot::Part(part) => part.asked,
             Slot::Vary(vary) => vary.asked,
+            Slot::Memo(_) => Turn::default(),
         }
     }
 
@@ -257,7 +269,7 @@ impl Slot {
         match self {
             Slot::Entry(entry) => Some(&entry.head),
             Slot::Part(part) => Some(&part.head),
-            Slot::Vary(_) => None,
+            Slot::Vary(_) | Slot::Memo(_) => None,
         }
     }
 
@@ -266,14 +278,14 @@ impl Slot {
         match self {
             Slot::Entry(entry) => (Some(entry), None),
             Slot::Part(part) => (None, Some(part)),
-            Slot::Vary(_) => (None, None),
+            Slot::Vary(_) | Slot::Memo(_) => (None, None),
         }
     }
 
     fn into_vary(self) -> Option<Arc<Vary>> {
         match self {
             Slot::Vary(vary) => Some(vary),
-            Slot::Entry(_) | Slot::Part(_) => None,
+            Slot::Entry(_) | Slot::Part(_) | Slot::Memo(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod entry;
 pub mod generations;
 mod gone;
 mod marks;
+pub mod memo;
 mod memory;
 pub mod name;
 pub mod part;
@@ -28,6 +29,7 @@ pub(crate) use coherence::members;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use generations::{Manner, Moment, Scope, Standing};
 pub use marks::Crowd;
+pub use memo::Memo;
 pub use name::{Name, Named, Origin};
 pub use part::Part;
 
@@ -261,6 +263,20 @@ impl Store {
     pub fn part(&self, key: Key, now: Now) -> Option<Part> {
         let (_, part) = self.memory.get(&key)?.into_stored();
         self.usable_part(part?, now).ok()
+    }
+
+    /// What a recipe made of a body.
+    #[must_use]
+    pub fn memo(&self, key: Key) -> Option<Memo> {
+        match self.memory.get(&key) {
+            Some(Slot::Memo(memo)) => Some(memo),
+            Some(Slot::Entry(_) | Slot::Part(_) | Slot::Vary(_)) | None => None,
+        }
+    }
+
+    /// Keeps what a recipe made of a body for as long as it is used.
+    pub fn put_memo(&self, key: Key, memo: Memo) {
+        self.memory.insert_memo(key, memo);
     }
 
     /// Drops one response.

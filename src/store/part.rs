@@ -111,7 +111,10 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::store::{Block, Named};
+    use crate::{
+        policy::encoding::Forms,
+        store::{Block, Named},
+    };
 
     const WHOLE: &[u8] = b"0123456789";
 
@@ -121,6 +124,7 @@ mod tests {
             status: StatusCode::OK,
             fields: Block::new(&HeaderMap::new()),
             named: Named::default(),
+            forms: Forms::default(),
         };
         let body = Bytes::from_static(&WHOLE[offset(first)..=offset(last)]);
         let range = ContentRange { span: Span { first, last }, total: 10 };

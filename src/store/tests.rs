@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{name::Known, *};
-use crate::policy::{Meta, Mono, Wall};
+use crate::policy::{Meta, Mono, Wall, encoding::Forms};
 
 const ORIGIN: Origin<'static> = Origin { scheme: "http", authority: "a" };
 const NOW: Now = Now { wall: Wall(0), mono: Mono(0) };
@@ -23,6 +23,7 @@ fn named(body: impl Into<Bytes>, named: Named) -> Entry {
         status: StatusCode::OK,
         fields: Block::new(&HeaderMap::new()),
         named,
+        forms: Forms::default(),
     };
     let body = body.into();
     let mut hasher = BodyHasher::default();

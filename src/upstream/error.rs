@@ -8,6 +8,9 @@ pub enum Error {
     /// All its `max_concurrent` places are taken and the queue is full, or the wait took too long.
     #[error("all places are taken")]
     Busy,
+    /// It has told us to stay away for longer than anybody waits.
+    #[error("told to stay away for {0:?}")]
+    Paused(Duration),
     /// The name did not resolve, nobody accepts, or the TLS handshake failed.
     #[error("cannot connect: {0}")]
     Connect(#[source] io::Error),
@@ -34,6 +37,9 @@ pub enum ClientFault {
     /// No bytes for `timeouts.body_idle`: 408.
     #[error("no bytes for too long")]
     Idle,
+    /// It is longer than its route allows: 413.
+    #[error("too long")]
+    TooLarge,
     /// It broke off, or its framing is wrong: 400.
     #[error("broken off")]
     Broken,

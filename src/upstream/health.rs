@@ -6,8 +6,8 @@ use super::Error;
 use crate::counters::Counter;
 
 /// The failures that are told apart, as metrics name them.
-pub const FAILURES: [&str; 5] =
-    ["busy", "connect-failed", "connect-timeout", "first-byte-timeout", "bad-response"];
+pub const FAILURES: [&str; 6] =
+    ["busy", "connect-failed", "connect-timeout", "first-byte-timeout", "bad-response", "paused"];
 
 /// What is known of an upstream's health.
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ impl Health {
             Error::ConnectTimeout(_) => 2,
             Error::FirstByteTimeout(_) => 3,
             Error::Http(_) | Error::Framing(_) => 4,
+            Error::Paused(_) => 5,
             Error::Client(_) => return,
         };
         self.failures[index].one();

@@ -16,6 +16,7 @@ pub mod framing;
 pub mod health;
 mod places;
 mod pool;
+mod quota;
 mod stall;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,10 @@ pub(crate) mod tls;
 mod upload;
 mod wire;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use http::{Request, Response, StatusCode, header::UPGRADE, request};
 
@@ -37,8 +41,9 @@ use body::Lease;
 use connect::Connector;
 use connection::Connection;
 use health::Health;
-use places::{Place, Places, Stay};
+use places::{Client, Place, Places, Stay};
 use pool::Pool;
+use quota::Quota;
 use stall::Stall;
 
 /// One upstream: its pool and its limits. Lives across reloads while its configuration is the same.
@@ -48,8 +53,29 @@ pub struct Upstream {
     clock: Clock,
     connector: Connector,
     places: Places,
+    quota: Option<Quota>,
     pool: Arc<Pool>,
     health: Health,
+}
+
+/// For whom a request is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Errand<'a> {
+    /// The client, as far as is believed: clients take turns.
+    pub client: Option<IpAddr>,
+    /// Whether there is a stale response to have instead: then nobody waits for the end of a pause.
+    pub stale: bool,
+    /// Becomes true before the first byte may have been written, and false again if it turns out
+    /// that none was.
+    pub sent: &'a AtomicBool,
+}
+
+impl<'a> Errand<'a> {
+    /// One for nobody in particular.
+    #[cfg(test)]
+    fn test(sent: &'a AtomicBool) -> Errand<'a> {
+        Errand { client: None, stale: false, sent }
+    }
 }
 
 impl Upstream {
@@ -61,7 +87,9 @@ impl Upstream {
         let connector = Connector::new(&config, clock.clone())?;
         let places = Places::new(config.max_concurrent);
         let pool = Pool::new(clock.clone(), config.max_concurrent);
-        Ok(Upstream { config, clock, connector, places, pool, health: Health::default() })
+        let quota = config.quota.map(|quota| Quota::new(quota, clock.clone()));
+        let health = Health::default();
+        Ok(Upstream { config, clock, connector, places, quota, pool, health })
     }
 
     /// What it was made of.
@@ -77,13 +105,13 @@ impl Upstream {
     }
 
     /// Sends a request whose head is ready to go: hop-by-hop fields removed, Host set, the URI in
-    /// origin form. `sent` becomes true before its first byte may have been written, and false
-    /// again if it turns out that none was.
+    /// origin form.
     ///
     /// Content-Length and Transfer-Encoding are set here, by the body. The version in the head is
     /// the one that the client spoke: a body that came over HTTP/2 must have ended its stream.
     ///
-    /// Waits at most `first_byte` for a place, `connect` for a connection, and `first_byte` for
+    /// Waits at most `first_byte` for a place and as long for its turn by the quota, `connect` for
+    /// a connection, and `first_byte` for
     /// the answer; the latter counts from the last bytes of an upload that the upstream has taken,
     /// and not while the client owes the next ones.
     ///
@@ -98,9 +126,9 @@ impl Upstream {
         &self,
         head: request::Parts,
         body: RequestBody,
-        sent: &AtomicBool,
+        errand: Errand<'_>,
     ) -> Result<Response<ResponseBody>, Error> {
-        let result = self.exchange(head, body, sent).await;
+        let result = self.exchange(head, body, errand).await;
         self.health.note(&result);
         result
     }
@@ -109,16 +137,23 @@ impl Upstream {
         &self,
         head: request::Parts,
         body: RequestBody,
-        sent: &AtomicBool,
+        errand: Errand<'_>,
     ) -> Result<Response<ResponseBody>, Error> {
+        if let Some(quota) = &self.quota {
+            quota.is_worth_waiting(errand.stale, self.config.first_byte)?;
+        }
         let upgrade = Upgrade::of(&head);
         let stay = match upgrade {
             Upgrade::NotAsked if http_body::Body::is_end_stream(&body) => Stay::Brief,
             Upgrade::NotAsked | Upgrade::Asked => Stay::Long,
         };
-        let place = self.places.take(stay, &self.clock, self.config.first_byte).await?;
+        let by = (Client::of(errand.client), stay);
+        let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
         let request = framing::request(head, body);
-        let answer = self.answer(request, sent).await?;
+        let answer = self.answer(request, errand).await?;
+        if let Some(quota) = &self.quota {
+            quota.heed(answer.response.status(), answer.response.headers());
+        }
         self.deliver(answer, place, upgrade)
     }
 
@@ -127,15 +162,33 @@ impl Upstream {
     async fn answer(
         &self,
         request: Request<RequestBody>,
-        sent: &AtomicBool,
+        errand: Errand<'_>,
     ) -> Result<Answer, Error> {
-        let terms = Terms { clock: &self.clock, first_byte: self.config.first_byte, sent };
-        let failed = match attempt(self.connection().await?, request, &terms).await {
+        let (clock, first_byte, sent) = (&self.clock, self.config.first_byte, errand.sent);
+        let terms = Terms { clock, first_byte, sent };
+        let connection = self.in_turn(errand, self.connection()).await?;
+        let failed = match attempt(connection, request, &terms).await {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
         let request = failed.again(&terms)?;
-        Ok(attempt(self.connector.connect().await?, request, &terms).await?)
+        let connection = self.in_turn(errand, self.connector.connect()).await?;
+        Ok(attempt(connection, request, &terms).await?)
+    }
+
+    /// A connection, at the time when the quota lets the next request go.
+    async fn in_turn(
+        &self,
+        errand: Errand<'_>,
+        connecting: impl Future<Output = Result<Connection, Error>>,
+    ) -> Result<Connection, Error> {
+        match &self.quota {
+            None => connecting.await,
+            Some(quota) => {
+                let client = Client::of(errand.client);
+                quota.in_turn(client, self.config.first_byte, connecting).await
+            }
+        }
     }
 
     async fn connection(&self) -> Result<Connection, Error> {

@@ -1,19 +1,23 @@
-//! How many requests an upstream is given at a time, and who waits for the next place.
+//! How many requests an upstream is given at a time, and who gets the next place.
+//!
+//! Whoever waits is served round robin over clients: one with a thousand requests waiting takes
+//! nothing from one with ten. Within a client, first come, first served.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::Error;
 use crate::clock::Clock;
 
-/// Who may wait for a place at the same time; whoever comes then is turned away at once.
+/// Who may wait for a place at the same time. When all of them do, whoever comes takes the place
+/// of the last one of the client that has the most, or is turned away at once.
 const MAX_WAITING: usize = 1024;
 
 /// How long a request may hold its place by its client's own will.
@@ -25,76 +29,181 @@ pub(super) enum Stay {
     Long,
 }
 
-/// The `max_concurrent` places of an upstream and the queue for them, first come, first served.
+/// The `max_concurrent` places of an upstream and the queue for them.
 #[derive(Debug)]
-pub(super) struct Places {
-    free: Arc<Semaphore>,
+pub(super) struct Places(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    free: usize,
     /// Three quarters of them, at least one: so many slow uploads and tunnels at most, lest they
     /// keep everybody else out.
-    long: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    free_for_long: usize,
+    waiting: usize,
+    next_id: u64,
+    /// None of them is empty.
+    lines: HashMap<Client, VecDeque<Waiting>>,
+    /// Every client that has a line, the next one first.
+    turns: VecDeque<Client>,
+}
+
+/// Who takes turns with others: an address, or the /64 that one customer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Client(u64);
+
+#[derive(Debug)]
+struct Waiting {
+    id: u64,
+    stay: Stay,
+    give: oneshot::Sender<Place>,
 }
 
 /// One place; free again when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _long: Option<OwnedSemaphorePermit>,
+    places: Arc<Mutex<State>>,
+    stay: Stay,
 }
 
 /// Leaves the queue however the wait ends: with a place, too late, or with the client gone.
-struct Queued<'a>(&'a AtomicUsize);
+struct Queued {
+    places: Arc<Mutex<State>>,
+    client: Client,
+    id: u64,
+    given: oneshot::Receiver<Place>,
+}
+
+impl Client {
+    /// By its address; those without one take turns as one.
+    pub(super) fn of(address: Option<IpAddr>) -> Client {
+        Client(match address {
+            None => 0,
+            Some(IpAddr::V4(address)) => u64::from(address.to_bits()),
+            Some(IpAddr::V6(address)) => u64::try_from(address.to_bits() >> 64).unwrap_or_default(),
+        })
+    }
+}
 
 impl Places {
     pub(super) fn new(max_concurrent: usize) -> Places {
-        let places = max_concurrent.clamp(1, Semaphore::MAX_PERMITS);
-        let (free, long) = (Semaphore::new(places), Semaphore::new((places / 4 * 3).max(1)));
-        Places { free: Arc::new(free), long: Arc::new(long), waiting: AtomicUsize::new(0) }
+        let free = max_concurrent.max(1);
+        let free_for_long = (free / 4 * 3).max(1);
+        let (lines, turns) = (HashMap::new(), VecDeque::new());
+        let state = State { free, free_for_long, waiting: 0, next_id: 0, lines, turns };
+        Places(Arc::new(Mutex::new(state)))
     }
 
     /// A place, after a wait of at most `limit`.
     pub(super) async fn take(
         &self,
-        stay: Stay,
+        (client, stay): (Client, Stay),
         clock: &Clock,
         limit: Duration,
     ) -> Result<Place, Error> {
-        if let Some(place) = self.at_once(stay) {
-            return Ok(place);
+        if self.0.lock().take(stay) {
+            return Ok(Place { places: self.0.clone(), stay });
         }
-        let _queued = self.queue()?;
-        match clock.timeout(limit, self.wait(stay)).await {
-            Ok(Some(place)) => Ok(place),
-            Ok(None) | Err(_) => Err(Error::Busy),
+        let mut queued = self.queue(client, stay).ok_or(Error::Busy)?;
+        match clock.timeout(limit, &mut queued.given).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Error::Busy),
         }
     }
 
-    fn at_once(&self, stay: Stay) -> Option<Place> {
-        let long = match stay {
-            Stay::Brief => None,
-            Stay::Long => Some(self.long.clone().try_acquire_owned().ok()?),
-        };
-        let permit = self.free.clone().try_acquire_owned().ok()?;
-        Some(Place { _permit: permit, _long: long })
-    }
-
-    async fn wait(&self, stay: Stay) -> Option<Place> {
-        let long = match stay {
-            Stay::Brief => None,
-            Stay::Long => Some(self.long.clone().acquire_owned().await.ok()?),
-        };
-        let permit = self.free.clone().acquire_owned().await.ok()?;
-        Some(Place { _permit: permit, _long: long })
-    }
-
-    fn queue(&self) -> Result<Queued<'_>, Error> {
-        let queued = Queued(&self.waiting);
-        if self.waiting.fetch_add(1, Relaxed) < MAX_WAITING { Ok(queued) } else { Err(Error::Busy) }
+    fn queue(&self, client: Client, stay: Stay) -> Option<Queued> {
+        let mut state = self.0.lock();
+        if state.waiting >= MAX_WAITING {
+            state.make_room(client)?;
+        }
+        let (give, given) = oneshot::channel();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.waiting += 1;
+        if !state.lines.contains_key(&client) {
+            state.turns.push_back(client);
+        }
+        state.lines.entry(client).or_default().push_back(Waiting { id, stay, give });
+        Some(Queued { places: self.0.clone(), client, id, given })
     }
 }
 
-impl Drop for Queued<'_> {
+impl State {
+    fn has(&self, stay: Stay) -> bool {
+        self.free > 0 && (stay == Stay::Brief || self.free_for_long > 0)
+    }
+
+    fn take(&mut self, stay: Stay) -> bool {
+        if !self.has(stay) {
+            return false;
+        }
+        self.free -= 1;
+        self.free_for_long -= usize::from(stay == Stay::Long);
+        true
+    }
+
+    fn give_back(&mut self, stay: Stay) {
+        self.free += 1;
+        self.free_for_long += usize::from(stay == Stay::Long);
+    }
+
+    /// Who gets the next place, now taken: the first of the next client that can use it.
+    fn next(&mut self) -> Option<Waiting> {
+        for _ in 0..self.turns.len() {
+            let client = self.turns.pop_front()?;
+            let Some(line) = self.lines.get(&client) else { continue };
+            let at = line.iter().position(|waiting| self.has(waiting.stay));
+            let waiting = at.and_then(|at| self.lines.get_mut(&client)?.remove(at));
+            match self.lines.get(&client) {
+                Some(line) if !line.is_empty() => self.turns.push_back(client),
+                _ => drop(self.lines.remove(&client)),
+            }
+            if let Some(waiting) = waiting {
+                self.waiting -= 1;
+                self.take(waiting.stay);
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// Turns away the last one of the client that has the most, if that is more than the
+    /// newcomer's has.
+    fn make_room(&mut self, newcomer: Client) -> Option<()> {
+        let own = self.lines.get(&newcomer).map_or(0, VecDeque::len);
+        let most = self.lines.iter().max_by_key(|(_, line)| line.len());
+        let (client, _) = most.filter(|(_, line)| line.len() > own + 1)?;
+        let client = *client;
+        self.lines.get_mut(&client)?.pop_back()?;
+        self.waiting -= 1;
+        Some(())
+    }
+
+    fn leave(&mut self, client: Client, id: u64) {
+        let Some(line) = self.lines.get_mut(&client) else { return };
+        let before = line.len();
+        line.retain(|waiting| waiting.id != id);
+        self.waiting -= before - line.len();
+        if line.is_empty() {
+            self.lines.remove(&client);
+            self.turns.retain(|other| *other != client);
+        }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.places.lock().give_back(self.stay);
+        loop {
+            let next = self.places.lock().next();
+            let Some(Waiting { stay, give, .. }) = next else { return };
+            // Who has just left drops it, and so gives it to the next.
+            let _ = give.send(Place { places: self.places.clone(), stay });
+        }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.places.lock().leave(self.client, self.id);
     }
 }

@@ -25,6 +25,8 @@ struct Upload {
     body: Incoming,
     stall: Stall,
     ending: Ending,
+    /// Bytes that may still come.
+    left: u64,
     progress: Arc<Progress>,
 }
 
@@ -83,7 +85,17 @@ impl RequestBody {
         }
         let progress = Arc::new(Progress::new(clock.instant()));
         let stall = Stall::new(clock, idle);
-        RequestBody(Some(Box::new(Upload { body, stall, ending: Ending::Sound, progress })))
+        let (ending, left) = (Ending::Sound, u64::MAX);
+        RequestBody(Some(Box::new(Upload { body, stall, ending, left, progress })))
+    }
+
+    /// The same, cut off as [`ClientFault::TooLarge`] where it is longer.
+    #[must_use]
+    pub fn at_most(mut self, limit: Option<u64>) -> RequestBody {
+        if let (Some(upload), Some(limit)) = (&mut self.0, limit) {
+            upload.left = limit;
+        }
+        self
     }
 
     /// Whether any of it was asked for: such a request must not be repeated.
@@ -141,6 +153,11 @@ impl Upload {
             }
             Poll::Ready(Some(Ok(frame))) => {
                 self.stall.moved();
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let Some(left) = self.left.checked_sub(length) else {
+                    return Poll::Ready(Some(Err(self.fail(ClientFault::TooLarge))));
+                };
+                self.left = left;
                 let last = frame.is_trailers() || is_whole(&self.body);
                 self.set(if last { Phase::Ended } else { Phase::Sending });
                 Poll::Ready(Some(Ok(frame)))

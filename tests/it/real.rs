@@ -145,7 +145,11 @@ fn python() -> Process {
 
 /// The two-line configuration, on the machine's own time.
 async fn larder_before(process: &Process) -> (Server, String) {
-    let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"{}\"\n", process.url);
+    larder(process, "").await
+}
+
+async fn larder(process: &Process, config: &str) -> (Server, String) {
+    let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"{}\"\n{config}", process.url);
     let config = config::parse("real.toml", &text, &|_| None).expect("two good lines");
     let server = within("the start", Server::start(config, Clock::system())).await.unwrap();
     let Some(Listen::Tcp(addr)) = server.addresses().pop() else { panic!("it listens") };
@@ -226,7 +230,8 @@ async fn json_files_of_nginx_without_freshness_are_validated() {
 #[tokio::test]
 async fn compressed_and_plain_answers_of_nginx_are_not_mixed() {
     let nginx = nginx();
-    let (_server, url) = larder_before(&nginx).await;
+    let config = "[compression]\nupstream_encoding = \"client\"\nencodings = []";
+    let (_server, url) = larder(&nginx, config).await;
     let url = url + "/fresh/users.json";
     for hit in [false, true] {
         let plain = curl(&[], &url).await;

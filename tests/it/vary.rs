@@ -237,7 +237,7 @@ async fn weak_and_own_tags_and_codings_are_not_offered() {
         let reply = Reply::fresh(60, "x").header("Vary", vary);
         let reply = if tag.is_empty() { reply } else { reply.header("ETag", tag) };
         let origin = Origin::always(reply).await;
-        let proxy = Proxy::before(&origin).await;
+        let proxy = Proxy::with(&origin, "compression.upstream_encoding = \"client\"\n").await;
         get(&proxy, "/").header("X-A", "1").await;
         get(&proxy, "/").header("X-A", "2").await;
         assert_eq!(origin.last().header("if-none-match"), None, "{tag} {vary}");

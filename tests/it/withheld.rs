@@ -160,3 +160,58 @@ async fn what_is_kept_in_passing_is_kept_without_them() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_304_that_withholds_a_field_gives_nobody_the_stored_one() {
+    for directives in ["max-age=60, private=\"set-cookie\"", "max-age=60, no-cache=\"set-cookie\""]
+    {
+        let origin = Origin::serve(move |seen| match seen.number {
+            1 => {
+                let shared = Reply::ok("x").header("Cache-Control", "s-maxage=1");
+                shared.header("Set-Cookie", "user=ada").header("ETag", "\"a\"")
+            }
+            _ => Reply::status(304).header("Cache-Control", directives).header("ETag", "\"a\""),
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        get(&proxy, "/").await;
+        proxy.advance(2);
+        for _ in 0..2 {
+            let later = get(&proxy, "/").await;
+            assert_eq!((later.status, later.text()), (200, "x"));
+            assert_eq!(later.header("set-cookie"), None, "§5.2.2.7: another client's cookie");
+        }
+        assert_eq!(origin.requests(), 2, "validated once");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_withholds_a_field_completes_no_other_clients_answer_with_it() {
+    for (second, what) in [("bytes=4-9", "a later part"), ("", "the rest")] {
+        let origin = Origin::serve(|seen| {
+            let range = seen.header("range").unwrap_or_default();
+            let (span, text) = match range {
+                "bytes=0-3" => ("bytes 0-3/10", "0123"),
+                _ => ("bytes 4-9/10", "456789"),
+            };
+            let part = Reply::status(206).body(text).header("Content-Range", span);
+            let part = part.header("ETag", "\"a\"");
+            match seen.number {
+                1 => part.header("Cache-Control", "s-maxage=60").header("Set-Cookie", "user=ada"),
+                _ => part.header("Cache-Control", "max-age=60, private=\"set-cookie\""),
+            }
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        get(&proxy, "/").header("Range", "bytes=0-3").await;
+        let next = match second {
+            "" => get(&proxy, "/").await,
+            range => get(&proxy, "/").header("Range", range).await,
+        };
+        let whole = get(&proxy, "/").await;
+        assert_eq!(whole.text(), "0123456789", "§3.4: {what}");
+        for answer in [&next, &whole] {
+            assert_eq!(answer.header("set-cookie"), None, "§5.2.2.7: another's cookie by {what}");
+        }
+    }
+}

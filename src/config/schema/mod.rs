@@ -2,11 +2,13 @@
 
 mod admin;
 mod cache;
+mod compression;
 mod conditions;
 mod key;
 mod list;
 mod redis;
 mod routes;
+mod throttle;
 mod upstreams;
 
 use std::path::PathBuf;
@@ -80,13 +82,17 @@ fn top(mut top: Section<'_>) -> Config {
     let log = log(top.table("log"));
     let admin = admin::read(top.table("admin"), &listen);
     let (cache, memory, redis) = cache::whole(top.table("cache"));
+    let (compression, max_streams) = compression::whole(top.table("compression"));
+    let limits_of_all = throttle::of_all(&mut top);
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
         upstreams.read(name, section);
     }
     let upstream = upstream.map(|text| upstreams.resolve(&text));
     let written = top.has("upstream").then(|| upstream.flatten().unwrap_or_default());
-    let defaults = Defaults { upstream: written.as_deref(), cache: &cache, memory };
+    let (compression, throttle) = (&compression, &limits_of_all[..]);
+    let upstream = written.as_deref();
+    let defaults = Defaults { upstream, cache: &cache, compression, memory, throttle };
     let sections = top.list("routes");
     if !top.has("upstream") && sections.as_ref().is_some_and(Vec::is_empty) {
         let example = "upstream = \"http://127.0.0.1:3000\"";
@@ -104,6 +110,7 @@ fn top(mut top: Section<'_>) -> Config {
         timeouts,
         log,
         memory,
+        max_streams,
         redis,
         admin,
     }

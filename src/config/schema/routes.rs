@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{cache, upstreams::Upstreams};
+use super::{cache, compression, throttle, upstreams::Upstreams};
 use crate::config::{
-    Cache, Memory, Route, pattern,
+    Cache, Compression, Memory, Route, pattern,
     reader::{Context, Section},
     routes::{HostPattern, Pattern},
+    throttle::{Limit, Part, Validate},
 };
+use crate::policy::rules::Cookies;
 
 /// The name of the route that the top-level `upstream` makes.
 const DEFAULT: &str = "default";
@@ -20,7 +22,9 @@ pub(super) struct Defaults<'a> {
     /// The top-level one; empty if it is faulty.
     pub(super) upstream: Option<&'a str>,
     pub(super) cache: &'a Cache,
+    pub(super) compression: &'a Compression,
     pub(super) memory: Memory,
+    pub(super) throttle: &'a [Limit],
 }
 
 /// Every route, the one of the top-level upstream last.
@@ -46,6 +50,9 @@ pub(super) fn all<'a>(
         pattern: Pattern { path: EVERYTHING.to_owned(), ..Pattern::default() },
         upstream: upstream.to_owned(),
         cache: defaults.cache.clone(),
+        compression: defaults.compression.clone(),
+        throttle: defaults.throttle.to_vec(),
+        validate: Validate::default(),
         line: 0,
     }));
     routes
@@ -71,10 +78,24 @@ fn read(
     let pattern = requests(&mut section);
     let upstream = upstream(&mut section, defaults, upstreams);
     let cache = cache::of_route(section.table("cache"), defaults.cache, defaults.memory);
+    let compression = compression::of_route(section.table("compression"), defaults.compression);
+    let known = name.flatten().or_else(|| pattern.as_ref().map(default_name)).unwrap_or_default();
+    let throttle = throttle::of_route(&mut section, &known, defaults.throttle);
+    agree(&section, &cache, &throttle);
+    let validate = throttle::validate(section.table("validate"));
     section.finish();
-    let pattern = pattern?;
-    let name = name.flatten().unwrap_or_else(|| default_name(&pattern));
-    Some(Route { name, pattern, upstream, cache, line })
+    let (name, pattern) = (known, pattern?);
+    Some(Route { name, pattern, upstream, cache, compression, throttle, validate, line })
+}
+
+/// Reports a limit that counts by what the route takes out of requests.
+fn agree(section: &Section<'_>, cache: &Cache, throttle: &[Limit]) {
+    let by_cookie = |limit: &Limit| limit.key.iter().any(|part| matches!(part, Part::Cookie(_)));
+    if cache.rules.cookies == Cookies::Ignore && throttle.iter().any(by_cookie) {
+        let message = "counts by a cookie, which cache.cookies = \"ignore\" takes out of requests: \
+                       change one of them";
+        section.report("throttle", message);
+    }
 }
 
 fn name(text: &str) -> Result<String, String> {

@@ -7,7 +7,8 @@ use crate::config::{
     address::host_field,
     reader::Section,
     suggest::nearest,
-    units::{TIMEOUT, count},
+    throttle::Quota,
+    units::{TIMEOUT, count, rate},
     value::Text,
 };
 
@@ -24,6 +25,7 @@ impl Upstream {
             first_byte: Duration::from_secs(30),
             between_bytes: Duration::from_secs(30),
             max_concurrent: 512,
+            quota: None,
         }
     }
 }
@@ -103,7 +105,20 @@ fn settings(section: &mut Section<'_>, default: Upstream) -> Upstream {
     let first_byte = timeouts.number("first_byte", &TIMEOUT, default.first_byte);
     let between_bytes = timeouts.number("between_bytes", &TIMEOUT, default.between_bytes);
     timeouts.finish();
-    Upstream { host, ca, connect, first_byte, between_bytes, max_concurrent, ..default }
+    let has_quota = section.has("quota");
+    let quota = quota(section.table("quota"), has_quota);
+    Upstream { host, ca, connect, first_byte, between_bytes, max_concurrent, quota, ..default }
+}
+
+fn quota(mut section: Section<'_>, written: bool) -> Option<Quota> {
+    let rate = section.text("rate", "a rate such as \"100/min\"", None);
+    if written && !section.has("rate") {
+        section.report("rate", "is missing: write how often, as in rate = \"100/min\"");
+    }
+    let rate = rate.and_then(|text| text.read(self::rate));
+    let follow_headers = section.flag("follow_headers", true);
+    section.finish();
+    Some(Quota { rate: rate?, follow_headers })
 }
 
 /// Reports settings that do not go with the URL.

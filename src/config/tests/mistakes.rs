@@ -56,14 +56,10 @@ fn every_problem_is_found_at_once_in_the_order_of_lines() {
 const UNKNOWN: &[(&str, &[&str])] = &[
     ("upstrem = 'x'", &["p:3: upstrem: unknown key: did you mean \"upstream\"?"]),
     (
-        "[compression]\nencodings = ['gzip']",
-        &["p:3: compression: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
-    ),
-    (
-        "[throttle]",
-        &["p:3: throttle: unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
+        "[images]\nsizes = ['small']",
+        &["p:3: images: unknown key: the top of the file knows listen, upstream, \
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               routes"],
     ),
     (
         "[cache]\ntrusted_proxies = []",
@@ -113,17 +109,19 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nvalidate = {}",
+        "[[routes]]\npath = '/x'\nmatch = { path = '/x', method = ['GET'] }\nimages = {}",
         &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
-            "p:6: routes.validate: unknown key: [[routes]] knows name, match, upstream, cache",
+            "p:6: routes.images: unknown key: [[routes]] knows name, match, upstream, cache, \
+             compression, throttle, validate",
         ],
     ),
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-                          trusted_proxies, limits, timeouts, log, admin, cache, upstreams, routes"],
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               routes"],
     ),
 ];
 

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::policy::rules::{Authorization, Cookies, RequestCacheControl, SetCookie};
+use crate::policy::{
+    coding::Coding,
+    encoding::{MediaRange, UpstreamEncoding},
+};
 
 #[test]
 fn two_lines_are_enough() {
@@ -15,6 +19,9 @@ fn two_lines_are_enough() {
         pattern: routes::Pattern { path: "/**".to_owned(), ..Default::default() },
         upstream: url.to_owned(),
         cache: Cache::default(),
+        compression: Compression::default(),
+        throttle: Vec::new(),
+        validate: throttle::Validate::default(),
         line: 0,
     };
     let expected = Config {
@@ -26,6 +33,7 @@ fn two_lines_are_enough() {
         timeouts: Timeouts::default(),
         log: Log::Off,
         memory: Memory::default(),
+        max_streams: 256,
         redis: None,
         admin: Admin::default(),
     };
@@ -450,6 +458,43 @@ fn listeners_are_one_or_many_and_none_twice() {
     ] {
         assert_eq!(listen(text).unwrap_err(), [expected], "{text}");
     }
+}
+
+#[test]
+fn compression_is_inherited_key_by_key() {
+    let config = with(
+        "[compression]\nencodings = ['br']\nmin_length = '2KiB'\nmax_streams = 7\n\
+         [[routes]]\nmatch = { path = '/a' }\n\
+         compression = { types = ['text/event-stream'], upstream_encoding = 'client' }\n\
+         [[routes]]\nmatch = { path = '/b' }\ncompression = { encodings = [] }",
+    )
+    .unwrap();
+    assert_eq!(config.max_streams, 7);
+    let [a, b, rest] = &config.routes[..] else { panic!("{:?}", config.routes) };
+    assert_eq!(rest.compression.packing.encodings, [Coding::Brotli]);
+    assert_eq!(rest.compression.upstream, None, "it goes by the upstream's address");
+    assert_eq!(a.compression.packing.encodings, [Coding::Brotli], "inherited");
+    assert_eq!(a.compression.packing.min_length, 2048, "inherited");
+    assert_eq!(a.compression.packing.types, [MediaRange::Exact("text/event-stream".to_owned())]);
+    assert_eq!(a.compression.upstream, Some(UpstreamEncoding::Client));
+    assert_eq!(b.compression.packing.encodings, [], "off");
+}
+
+#[test]
+fn compression_is_checked() {
+    problems(&[(
+        "[compression]\nencodings = ['deflate', 'gzip', 'gzip']\ntypes = ['json']\n\
+         [[routes]]\nmatch = { path = '/a' }\ncompression = { max_streams = 1 }",
+        &[
+            "p:4: compression.encodings: \"deflate\" is no coding that is made: write \"zstd\", \
+             \"br\" or \"gzip\"",
+            "p:4: compression.encodings: \"gzip\" is there twice: remove one of the two",
+            "p:5: compression.types: \"json\" is no media type: write one such as \
+             \"application/json\", \"text/*\", or \"*+json\"",
+            "p:8: routes.compression.max_streams: is for the whole process, not for one route: \
+             write it below [compression]",
+        ],
+    )]);
 }
 
 #[test]

@@ -7,7 +7,10 @@ use super::{
     Precondition::{self, NotModified, Proceed},
     Validators, forward_conditions, freshen, head_says, make_conditional, offer, precondition,
 };
-use crate::policy::fixtures::{EPOCH_DATE, headers};
+use crate::policy::{
+    encoding::Given,
+    fixtures::{EPOCH_DATE, headers},
+};
 
 const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
 const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
@@ -17,7 +20,7 @@ const WEAK_OWN: &str = "W/\"larder-0f\"";
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 fn judge(asked: Fields<'_>, stored: Fields<'_>) -> Precondition {
-    precondition(&headers(asked), Validators::of(&headers(stored)))
+    precondition(&headers(asked), Validators::of(&headers(stored)), Given::Plain)
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::bytes::{Reader, Writer};
 use crate::{
     config::Secret,
     key::Key,
-    policy::{Meta, Mono, Now},
+    policy::{Meta, Mono, Now, encoding::Forms},
     store::{
         Block, BodyHasher, BodyId, Entry, Head, MAX_VARIANTS, Moment, Name, Named, Turn, Vary,
         name::MAX_NAMES_OF_ONE, variant::Variant,
@@ -118,12 +118,12 @@ impl Shared {
     /// The response that it is with this body, as this node stores it; `local` is this node's own
     /// moment before it was looked up.
     #[must_use]
-    pub fn into_entry(self, body: Bytes, local: u64, asked: Turn) -> Entry {
+    pub fn into_entry(self, body: Bytes, forms: Forms, (local, asked): (u64, Turn)) -> Entry {
         let began = Moment { local, global: self.began.0 };
         let names = self.names.iter().map(|number| Name::of_number(*number)).collect();
         let named = Named::of_names(began, names, usize::from(self.groups), self.crowded);
         let Shared { version, meta, status, fields, id, .. } = self;
-        Entry::shared(Head { meta, status, fields, named }, (body, id), (asked, version))
+        Entry::shared(Head { meta, status, fields, named, forms }, (body, id), (asked, version))
     }
 
     /// Whether these bytes are its body.

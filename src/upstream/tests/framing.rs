@@ -4,7 +4,7 @@ use http::{Method, StatusCode, Version, header::CONTENT_LENGTH};
 use http_body::Body;
 
 use super::support::{Answer, OK, Origin, get, head, idle_connection, run, send, text};
-use crate::upstream::{Error, RequestBody};
+use crate::upstream::{Errand, Error, RequestBody};
 
 /// What comes of a GET that is answered so.
 async fn answered(answer: &str) -> Answer {
@@ -259,7 +259,7 @@ fn the_framing_of_a_request_is_ours_alone() {
             let mut asking = head(Method::GET, &fields);
             asking.version = version;
             let sent = AtomicBool::new(false);
-            let sending = upstream.send(asking, RequestBody::empty(), &sent);
+            let sending = upstream.send(asking, RequestBody::empty(), Errand::test(&sent));
             let (_, head) = tokio::join!(sending, async {
                 let mut peer = origin.accept().await;
                 let head = peer.head().await;

@@ -84,6 +84,56 @@ fn a_wait_for_a_place_has_an_end() {
 }
 
 #[test]
+fn clients_take_turns() {
+    use crate::upstream::places::{Client, Places, Stay};
+    let (clock, _) = crate::clock::Clock::manual(0);
+    let places = Places::new(4);
+    let address = |n: u8| Some(std::net::Ipv4Addr::new(192, 0, 2, n).into());
+    let by = |n: u8| (Client::of(address(n)), Stay::Brief);
+    let ask = |n: u8| Box::pin(places.take(by(n), &clock, FIRST_BYTE));
+    let mut busy: std::collections::VecDeque<_> =
+        (0..4).map(|_| ask(1).now_or_never().unwrap().unwrap()).collect();
+    let mut waiting: Vec<_> =
+        (0..1010).map(|n| (n >= 1000, ask(1 + u8::from(n >= 1000)))).collect();
+    for (_, asking) in &mut waiting {
+        assert!(asking.now_or_never().is_none(), "no place is free");
+    }
+    let (mut turns, mut served) = (0, 0);
+    while served < 10 {
+        drop(busy.pop_front());
+        turns += 1;
+        let given = waiting.iter_mut().enumerate();
+        let mut given =
+            given.filter_map(|(at, (is_b, it))| Some((at, *is_b, it.now_or_never()?.unwrap())));
+        let (at, is_b, place) = given.next().expect("a free place is given at once");
+        assert!(given.next().is_none(), "one place, one turn");
+        drop(given);
+        drop(waiting.swap_remove(at));
+        served += usize::from(is_b);
+        busy.push_back(place);
+    }
+    assert!(turns <= 20, "A has 1,000 waiting and B 10; B's last had to wait for {turns} turns");
+}
+
+#[test]
+fn a_full_queue_makes_room_for_who_has_less_in_it() {
+    use crate::upstream::places::{Client, Places, Stay};
+    let (clock, _) = crate::clock::Clock::manual(0);
+    let places = Places::new(1);
+    let by = |n: u8| (Client::of(Some(std::net::Ipv4Addr::new(192, 0, 2, n).into())), Stay::Brief);
+    let ask = |n: u8| Box::pin(places.take(by(n), &clock, FIRST_BYTE));
+    let _busy = ask(1).now_or_never().unwrap().unwrap();
+    let mut waiting: Vec<_> = (0..1024).map(|_| ask(1)).collect();
+    assert!(waiting.iter_mut().all(|it| it.now_or_never().is_none()));
+    assert!(matches!(ask(1).now_or_never(), Some(Err(Error::Busy))), "it has the most");
+    let mut newcomer = ask(2);
+    assert!((&mut newcomer).now_or_never().is_none(), "who has nothing waiting may wait");
+    let last = waiting.pop().unwrap().now_or_never();
+    assert!(matches!(last, Some(Err(Error::Busy))), "the last one of the many has left for it");
+    assert!(waiting.iter_mut().all(|it| it.now_or_never().is_none()));
+}
+
+#[test]
 fn the_queue_is_bounded_and_first_come_first_served() {
     run(async {
         let origin = Origin::start().await;

@@ -14,7 +14,7 @@ use super::support::{
 };
 use crate::{
     clock::Clock,
-    upstream::{Error, RequestBody, Upstream},
+    upstream::{Errand, Error, RequestBody, Upstream},
 };
 
 /// Takes a request on an idle connection, then dies without an answer.
@@ -142,7 +142,7 @@ fn a_request_that_was_not_written_is_sent_on_a_new_connection() {
         let (head, body) = request.into_parts();
         let body = RequestBody::streamed(body, Clock::system(), BODY_IDLE);
         let sent = AtomicBool::new(false);
-        let mut sending = pin!(upstream.send(head, body, &sent));
+        let mut sending = pin!(upstream.send(head, body, Errand::test(&sent)));
         handed_to_closed(closed, sending.as_mut()).await;
         let (answer, ()) = tokio::join!(sending, async {
             let mut peer = origin.accept().await;
@@ -164,7 +164,8 @@ fn sent_is_taken_back_when_nothing_was_written() {
         let closed = idle_connection(&origin, &upstream).await;
         drop(origin);
         let sent = AtomicBool::new(false);
-        let mut sending = pin!(upstream.send(head(Method::POST, &[]), RequestBody::empty(), &sent));
+        let mut sending =
+            pin!(upstream.send(head(Method::POST, &[]), RequestBody::empty(), Errand::test(&sent)));
         handed_to_closed(closed, sending.as_mut()).await;
         assert!(sent.load(Acquire), "by then it may have been written");
         let answer = sending.await;
@@ -181,7 +182,8 @@ fn sent_stays_true_for_a_request_that_was_written() {
         let dying = idle_connection(&origin, &upstream).await;
         let sent = AtomicBool::new(false);
         drop(origin);
-        let sending = upstream.send(head(Method::GET, &[]), RequestBody::empty(), &sent);
+        let sending =
+            upstream.send(head(Method::GET, &[]), RequestBody::empty(), Errand::test(&sent));
         let (answer, _) = tokio::join!(sending, die(dying));
         assert!(matches!(answer, Err(Error::Connect(_))), "{answer:?}");
         assert!(sent.load(Acquire), "somebody has read it");

@@ -29,7 +29,7 @@ use tokio::{
 use crate::{
     clock::{Clock, Manual},
     config::{self, Address},
-    upstream::{BodyError, Error, RequestBody, ResponseBody, Upstream},
+    upstream::{BodyError, Errand, Error, RequestBody, ResponseBody, Upstream},
 };
 
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
@@ -149,6 +149,7 @@ pub(super) fn config(address: Address) -> config::Upstream {
         first_byte: FIRST_BYTE,
         between_bytes: BETWEEN_BYTES,
         max_concurrent: 512,
+        quota: None,
     }
 }
 
@@ -172,7 +173,9 @@ pub(super) fn head(method: Method, fields: &[(&str, &str)]) -> request::Parts {
 pub(super) type Answer = Result<Response<ResponseBody>, Error>;
 
 pub(super) async fn send(upstream: &Upstream, method: Method) -> Answer {
-    upstream.send(head(method, &[]), RequestBody::empty(), &AtomicBool::new(false)).await
+    upstream
+        .send(head(method, &[]), RequestBody::empty(), Errand::test(&AtomicBool::new(false)))
+        .await
 }
 
 pub(super) async fn get(upstream: &Upstream) -> Answer {
@@ -251,5 +254,5 @@ pub(super) async fn forward(
 ) -> Answer {
     let (head, body) = request.into_parts();
     let body = RequestBody::streamed(body, Clock::Manual(clock.clone()), BODY_IDLE);
-    upstream.send(head, body, &AtomicBool::new(false)).await
+    upstream.send(head, body, Errand::test(&AtomicBool::new(false))).await
 }

@@ -18,7 +18,7 @@ use super::support::{
 use crate::{
     clock::Clock,
     config::Address,
-    upstream::{Error, RequestBody, Upstream},
+    upstream::{Errand, Error, RequestBody, Upstream},
 };
 
 #[test]
@@ -184,7 +184,7 @@ fn a_tunnel_echoes_and_holds_its_place_until_its_body_is_dropped() {
         let asking = head(Method::GET, &[("connection", "upgrade"), ("upgrade", "websocket")]);
         let sent = std::sync::atomic::AtomicBool::new(false);
         let (answer, mut peer) = tokio::join!(
-            upstream.send(asking, RequestBody::empty(), &sent),
+            upstream.send(asking, RequestBody::empty(), Errand::test(&sent)),
             origin.serve(
                 "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                  \r\nearly "
@@ -218,8 +218,10 @@ fn an_upgrade_that_is_declined_is_an_ordinary_answer() {
         let (upstream, _) = origin.upstream();
         let asking = head(Method::GET, &[("connection", "upgrade"), ("upgrade", "websocket")]);
         let sent = std::sync::atomic::AtomicBool::new(false);
-        let (answer, mut peer) =
-            tokio::join!(upstream.send(asking, RequestBody::empty(), &sent), origin.serve(OK));
+        let (answer, mut peer) = tokio::join!(
+            upstream.send(asking, RequestBody::empty(), Errand::test(&sent)),
+            origin.serve(OK)
+        );
         assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
         let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
         answer.unwrap();

@@ -55,12 +55,15 @@ pub(super) fn answer(
         range: None,
         torn: manner.fate == Fate::Torn,
         invalidates: Vec::new(),
+        credentials: ["authorization", "cookie"]
+            .map(|name| lines(&request.fields, name).join("; ")),
     };
     if manner.fate == Fate::Dropped {
         history.exchanges.push(exchange);
         return None;
     }
     exchange.head = head(&manner, &exchange, id);
+    exchange.head.extend(further(&manner));
     let status = if safe {
         safe_status(&manner, &request, &mut exchange, id)
     } else {
@@ -110,7 +113,7 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
     if manner.set_cookie {
         add("Set-Cookie", &format!("sid={}", exchange.number));
     }
-    if manner.cache_control.contains("x-private") {
+    if format!("{}{}", manner.cache_control, manner.targeted).contains("x-private") {
         add("X-Private", &exchange.number.to_string());
     }
     let wrong = match manner.fate {
@@ -132,6 +135,13 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
         _ => {}
     }
     head
+}
+
+/// The lines that are written as they are.
+fn further(manner: &Manner) -> Fields {
+    let written = [manner.targeted, manner.groups].into_iter().flat_map(|it| it.split('\n'));
+    let fields = written.filter_map(|line| line.split_once(": "));
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn rfc850(date: &str) -> String {
@@ -164,12 +174,11 @@ fn safe_status(manner: &Manner, request: &Request, exchange: &mut Exchange, id: 
     if unchanged {
         return 304;
     }
-    let plain = !request.fields.iter().any(|it| it.0.eq_ignore_ascii_case("if-range"));
-    let wanted = line(&request.fields, "range").filter(|_| plain && request.method == "GET");
-    let Some(range) = wanted.and_then(|it| super::allow::one_range(it, exchange.text.len())) else {
-        return 200;
-    };
-    let Ok((first, last)) = range else { return 200 };
+    let current = |text: &str| text == format!("\"{tag}") || date(text) == Some(modified);
+    let holds = line(&request.fields, "if-range").is_none_or(current);
+    let wanted = line(&request.fields, "range").filter(|_| holds && request.method == "GET");
+    let ranges = wanted.and_then(|it| super::form::wanted(it, exchange.text.len()));
+    let Some(&[(first, last)]) = ranges.as_deref() else { return 200 };
     exchange.range = Some((first, last));
     let content_range = format!("bytes {first}-{last}/{}", exchange.text.len());
     exchange.head.push(("Content-Range".to_owned(), content_range));
@@ -178,7 +187,7 @@ fn safe_status(manner: &Manner, request: &Request, exchange: &mut Exchange, id: 
 
 fn unsafe_status(manner: &Manner, exchange: &mut Exchange) -> u16 {
     let status = match manner.status {
-        200 if manner.chunked => 204,
+        200 if manner.chunked && manner.location != "content target" => 204,
         other => other,
     };
     let (host, path) = exchange.target.clone();
@@ -191,6 +200,7 @@ fn unsafe_status(manner: &Manner, exchange: &mut Exchange) -> u16 {
         "other port" => ("Location", format!("http://{host}:81{sibling}"), false),
         "relative" => ("Location", "y".to_owned(), true),
         "content sibling" => ("Content-Location", sibling.clone(), true),
+        "content target" => ("Content-Location", path, false),
         _ => ("", String::new(), false),
     };
     if !name.is_empty() {

@@ -37,48 +37,164 @@ pub(super) fn members(fields: &Fields, name: &str) -> Vec<String> {
     found
 }
 
-/// Cache-Control as pairs: name in lower case, argument without quotes.
+/// Directives as pairs: name in lower case, argument without quotes.
 #[derive(Debug)]
-pub(super) struct Directives(Vec<(String, Option<String>)>);
+pub(super) struct Directives {
+    pairs: Vec<(String, Option<String>)>,
+    /// Of a targeted field, so that nothing else counts (RFC 9213 §2.2).
+    pub(super) targeted: bool,
+}
 
 impl Directives {
+    /// Cache-Control.
     pub(super) fn of(fields: &Fields) -> Directives {
         let pairs =
             members(fields, "cache-control").into_iter().map(|it| match it.split_once('=') {
                 Some((name, value)) => {
                     (name.to_ascii_lowercase(), Some(value.trim_matches('"').to_owned()))
                 }
-                None => (it.to_ascii_lowercase(), None),
+                None => (it.trim().to_ascii_lowercase(), None),
             });
-        Directives(pairs.collect())
+        Directives { pairs: pairs.collect(), targeted: false }
+    }
+
+    /// What a response says to Larder: the first targeted field that can be read and is not empty
+    /// (RFC 9213 §2.2), else Cache-Control.
+    pub(super) fn of_response(fields: &Fields) -> Directives {
+        let targeted = ["larder-cache-control", "cdn-cache-control"].iter().find_map(|name| {
+            let pairs = dictionary(&lines(fields, name).join(", "))?;
+            (!pairs.is_empty()).then_some(Directives { pairs, targeted: true })
+        });
+        targeted.unwrap_or_else(|| Directives::of(fields))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|it| it.0 == name)
+        self.pairs.iter().any(|it| it.0 == name)
     }
 
     /// Without an argument: for what permits.
     pub(super) fn bare(&self, name: &str) -> bool {
-        self.0.iter().any(|it| it.0 == name && it.1.is_none())
+        self.pairs.iter().any(|it| it.0 == name && it.1.is_none())
     }
 
     /// The first one's seconds (RFC 9111 §4.2.1 lets a cache take that, or call it stale); what
-    /// is no number is 0.
+    /// is no number is 0, or in a targeted field not there at all (RFC 9213 §2.1).
     pub(super) fn seconds(&self, name: &str) -> Option<i64> {
-        let (_, value) = self.0.iter().find(|it| it.0 == name)?;
-        let text = value.as_deref().unwrap_or("");
-        Some(delta(text).unwrap_or(0))
+        let (_, value) = self.pairs.iter().find(|it| it.0 == name)?;
+        let read = delta(value.as_deref().unwrap_or(""));
+        if self.targeted { read } else { Some(read.unwrap_or(0)) }
     }
 
     /// The names in `private="…"` or `no-cache="…"`; `None` where it stands without.
     pub(super) fn names(&self, directive: &str) -> Option<Vec<String>> {
-        let all: Vec<_> = self.0.iter().filter(|it| it.0 == directive).collect();
+        let all: Vec<_> = self.pairs.iter().filter(|it| it.0 == directive).collect();
         if all.is_empty() || all.iter().any(|it| it.1.is_none()) {
             return None;
         }
         let names = all.iter().filter_map(|it| it.1.as_deref()).flat_map(|it| it.split(','));
-        Some(names.map(|it| it.trim().to_owned()).collect())
+        Some(names.map(|it| it.trim().to_ascii_lowercase()).collect())
     }
+
+    /// All names of fields that are for the client alone that asked.
+    pub(super) fn withheld(&self) -> Vec<String> {
+        let both = ["private", "no-cache"].iter();
+        both.filter_map(|it| self.names(it)).flatten().collect()
+    }
+}
+
+/// A Dictionary (RFC 9651 §4.2.2) as directives; `None` where it cannot be read. `?0` says that
+/// something is not so; a string or a number is text, with no quotes; what is neither is `()`.
+fn dictionary(text: &str) -> Option<Vec<(String, Option<String>)>> {
+    let mut found: Vec<(String, Option<String>)> = Vec::new();
+    let mut rest = text.trim_matches(' ');
+    while !rest.is_empty() {
+        let (key, after) = key(rest)?;
+        let (value, after) = match after.strip_prefix('=') {
+            Some(after) => value(after)?,
+            None => ("?1".to_owned(), after),
+        };
+        found.retain(|it| it.0 != key);
+        match value.as_str() {
+            "?1" => found.push((key, None)),
+            "?0" => {}
+            _ => found.push((key, Some(value))),
+        }
+        let after = parameters(after)?.trim_start_matches([' ', '\t']);
+        if after.is_empty() {
+            break;
+        }
+        rest = after.strip_prefix(',')?.trim_start_matches([' ', '\t']);
+        if rest.is_empty() {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+fn key(text: &str) -> Option<(String, &str)> {
+    text.starts_with(|it: char| it.is_ascii_lowercase() || it == '*').then_some(())?;
+    let inner = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "_-.*".contains(it);
+    let end = text.find(|it| !inner(it)).unwrap_or(text.len());
+    Some((text[..end].to_owned(), &text[end..]))
+}
+
+/// An item or an inner list, its text without quotes.
+fn value(text: &str) -> Option<(String, &str)> {
+    if let Some(inner) = text.strip_prefix('(') {
+        let mut rest = inner.trim_start_matches(' ');
+        while !rest.starts_with(')') {
+            let after = parameters(value(rest)?.1)?;
+            (after.starts_with(' ') || after.starts_with(')')).then_some(())?;
+            rest = after.trim_start_matches(' ');
+        }
+        return Some(("()".to_owned(), &rest[1..]));
+    }
+    if let Some(inner) = text.strip_prefix('"') {
+        let end = inner.find('"')?;
+        // A string where a number belongs is no number (RFC 9213 §2.1).
+        let content = &inner[..end];
+        let content = if content.parse::<f64>().is_ok() { "()" } else { content };
+        return Some((content.to_owned(), &inner[end + 1..]));
+    }
+    let token = |it: char| it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:/?".contains(it);
+    let end = text.find(|it| !token(it)).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let known = match word.chars().next()? {
+        '?' => word == "?0" || word == "?1",
+        '-' | '0'..='9' => word.parse::<f64>().is_ok(),
+        first => first.is_ascii_alphabetic() || first == '*',
+    };
+    known.then(|| (word.to_owned(), rest))
+}
+
+/// What follows the parameters, which mean nothing here.
+fn parameters(mut text: &str) -> Option<&str> {
+    while let Some(after) = text.strip_prefix(';') {
+        let (_, after) = key(after.trim_start_matches(' '))?;
+        text = match after.strip_prefix('=') {
+            Some(after) => value(after)?.1,
+            None => after,
+        };
+    }
+    Some(text)
+}
+
+/// The strings of a List (RFC 9875 §2, §3); none where it cannot be read, or is not all strings.
+pub(super) fn strings(fields: &Fields, name: &str) -> Vec<String> {
+    fn read(mut rest: &str) -> Option<Vec<String>> {
+        let mut found = Vec::new();
+        loop {
+            rest.starts_with('"').then_some(())?;
+            let (text, after) = value(rest)?;
+            found.push(text);
+            let after = parameters(after)?.trim_start_matches([' ', '\t']);
+            if after.is_empty() {
+                return Some(found);
+            }
+            rest = after.strip_prefix(',')?.trim_start_matches([' ', '\t']);
+        }
+    }
+    read(lines(fields, name).join(", ").trim_matches(' ')).unwrap_or_default()
 }
 
 /// Digits and nothing else; 2^31 at most (§1.2.2).
@@ -141,4 +257,16 @@ fn the_models_readers_read() {
         assert_eq!(date(text), Some(784_111_777), "{text}");
     }
     assert_eq!(date("0"), None);
+    let read = |text: &str| dictionary(text).map(|it| format!("{it:?}"));
+    assert_eq!(read("a=1;b=2, c").unwrap(), r#"[("a", Some("1")), ("c", None)]"#);
+    assert_eq!(
+        read("a=?0, b=(1 \"x, y\");p, c=\"d\"").unwrap(),
+        r#"[("b", Some("()")), ("c", Some("d"))]"#
+    );
+    for broken in ["a=1, &", "A=1", "a=1;", "a=1,", "a=1 b", "a=(1"] {
+        assert_eq!(dictionary(broken), None, "{broken}");
+    }
+    let fields = vec![("G".to_owned(), "\"a\";x".to_owned()), ("G".to_owned(), "\"c\"".to_owned())];
+    assert_eq!(strings(&fields, "g"), ["a", "c"]);
+    assert!(strings(&vec![("G".to_owned(), "\"a\", b".to_owned())], "g").is_empty());
 }

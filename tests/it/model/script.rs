@@ -2,10 +2,15 @@
 
 use proptest::{
     collection::vec,
-    prelude::{Just, Strategy, any},
+    prelude::{BoxedStrategy, Just, Strategy, any},
     prop_oneof,
     sample::select,
 };
+
+use super::modes::MODES;
+
+/// A mode, what happens, and how the origin answers, in turn.
+pub(super) type Sequence = (usize, Vec<Act>, Vec<Manner>);
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub(super) enum Act {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask {
     pub(super) method: &'static str,
+    /// It has a body.
+    pub(super) content: bool,
     pub(super) host: &'static str,
     pub(super) path: &'static str,
     pub(super) cache_control: &'static str,
@@ -38,6 +45,10 @@ pub(super) struct Ask {
 pub(super) struct Manner {
     pub(super) status: u16,
     pub(super) cache_control: &'static str,
+    /// RFC 9213: lines of fields.
+    pub(super) targeted: &'static str,
+    /// RFC 9875: lines of fields.
+    pub(super) groups: &'static str,
     pub(super) expires: &'static str,
     /// Date, Age.
     pub(super) dated: (&'static str, &'static str),
@@ -64,84 +75,156 @@ pub(super) enum Fate {
     Wrong(&'static str),
 }
 
-/// What a route of the proxy says, and the model knows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mode {
-    pub(super) name: &'static str,
-    pub(super) toml: &'static str,
-    pub(super) honor: bool,
-    pub(super) ttl: Option<i64>,
-    pub(super) override_ttl: Option<i64>,
-    pub(super) max_ttl: Option<i64>,
-    pub(super) heuristic: Option<i64>,
-    pub(super) swr: Option<i64>,
-    pub(super) sie: Option<i64>,
-    pub(super) isolate: bool,
-    pub(super) bypass: bool,
-    pub(super) ignore_cookies: bool,
-    /// A response with Set-Cookie is refused unless the origin says that it is shared.
-    pub(super) refuse: bool,
-    pub(super) strip: bool,
+/// What a sequence has much of: how many times nothing for each time something.
+#[derive(Clone, Copy)]
+struct Theme {
+    wishes: u32,
+    identity: u32,
+    condition: u32,
+    range: u32,
+    changes: u32,
+    set_cookie: u32,
+    targeted: u32,
+    groups: u32,
+    /// The words of Cache-Control.
+    cache_control: (&'static [&'static str], &'static [&'static str]),
+    validators: &'static [&'static str],
 }
 
-const PLAIN: Mode = Mode {
-    name: "plain",
-    toml: "",
-    honor: false,
-    ttl: None,
-    override_ttl: None,
-    max_ttl: None,
-    heuristic: None,
-    swr: None,
-    sie: None,
-    isolate: false,
-    bypass: false,
-    ignore_cookies: false,
-    refuse: true,
-    strip: false,
+const ANYTHING: Theme = Theme {
+    wishes: 6,
+    identity: 6,
+    condition: 7,
+    range: 7,
+    changes: 8,
+    set_cookie: 6,
+    targeted: 9,
+    groups: 7,
+    cache_control: (USUAL, UNUSUAL),
+    validators: &["strong", "none"],
 };
 
-pub(super) const MODES: [Mode; 6] = [
-    PLAIN,
-    Mode {
-        name: "honor",
-        toml: "request_cache_control = \"honor\", stale_while_revalidate = \"10s\", \
-               stale_if_error = \"20s\"",
-        honor: true,
-        swr: Some(10),
-        sie: Some(20),
-        ..PLAIN
-    },
-    Mode {
-        name: "liberal",
-        toml: "heuristic = \"10%\", set_cookie = \"rfc\"",
-        heuristic: Some(10),
-        refuse: false,
-        ..PLAIN
-    },
-    Mode {
-        name: "isolate",
-        toml: "authorization = \"isolate\", ttl = \"10s\"",
-        ttl: Some(10),
-        isolate: true,
-        ..PLAIN
-    },
-    Mode {
-        name: "strip",
-        toml: "cookies = \"ignore\", set_cookie = \"strip\", override_ttl = \"15s\"",
-        override_ttl: Some(15),
-        ignore_cookies: true,
-        refuse: false,
-        strip: true,
-        ..PLAIN
-    },
-    Mode {
-        name: "bypass",
-        toml: "authorization = \"bypass\", max_ttl = \"12s\"",
-        max_ttl: Some(12),
-        bypass: true,
-        ..PLAIN
-    },
+/// Who may have whose answer.
+const PERSONAL: Theme = Theme {
+    identity: 1,
+    wishes: 9,
+    condition: 9,
+    range: 9,
+    changes: 12,
+    set_cookie: 2,
+    targeted: 5,
+    cache_control: (USUAL, SHARING),
+    ..ANYTHING
+};
+
+/// Ranges, parts and the whole.
+const PARTS: Theme = Theme {
+    range: 1,
+    condition: 9,
+    identity: 9,
+    wishes: 9,
+    changes: 20,
+    validators: &["strong", "strong", "both"],
+    cache_control: (&["max-age=10", "max-age=20, public", "s-maxage=6, max-age=60"], UNUSUAL),
+    ..ANYTHING
+};
+
+/// What unsafe methods and HEAD do to what is stored.
+const CHANGES: Theme = Theme {
+    changes: 2,
+    groups: 1,
+    range: 12,
+    condition: 3,
+    cache_control: (&["max-age=20, public", "max-age=60", "max-age=10"], USUAL),
+    ..ANYTHING
+};
+
+const USUAL: &[&str] =
+    &["max-age=10", "max-age=4", "s-maxage=6, max-age=60", "max-age=20, public", ""];
+
+const UNUSUAL: &[&str] = &[
+    "no-store",
+    "private, max-age=10",
+    "private=\"x-private\", max-age=10",
+    "private=\"Set-Cookie\", max-age=10",
+    "no-cache, max-age=10",
+    "no-cache=\"x-private\", max-age=10",
+    "no-cache=\"set-cookie\", max-age=10",
+    "max-age=3, must-revalidate",
+    "max-age=3, proxy-revalidate",
+    "max-age=3, stale-while-revalidate=8",
+    "max-age=3, stale-if-error=8",
+    "max-age=3, stale-if-error=8, must-revalidate",
+    "max-age=5, max-age=15",
+    "MAX-AGE=\"7\"",
+    "max-age=abc",
+    "max-age=-1",
+    "max-age=99999999999999",
+    "public",
+    "no-store, must-understand, max-age=10",
+    "must-understand, max-age=10",
+    "foo=\"max-age=60, public\", max-age=2",
+    "max-age=10\nno-store",
+    "max-age=8\ns-maxage=2",
+    "s-maxage=0, max-age=10",
+];
+
+const SHARING: &[&str] = &[
+    "public, max-age=10",
+    "s-maxage=10",
+    "must-revalidate, max-age=10",
+    "max-age=10, public=\"x\"",
+    "private, max-age=10",
+    "Private , max-age=10, public",
+    "private=\"x-private\", max-age=10",
+    "private=\"x-private, set-cookie\", max-age=10, public",
+    "no-store, max-age=10",
+    "no-store, public, s-maxage=10",
+    "no-cache, public, max-age=10",
+    "foo=\"public\", max-age=10",
+    "proxy-revalidate, max-age=10",
+    "public",
+    "",
+];
+
+const TARGETED: &[&str] = &[
+    "Larder-Cache-Control: max-age=12",
+    "CDN-Cache-Control: max-age=9",
+    "Larder-Cache-Control: max-age=2, stale-while-revalidate=6\nCDN-Cache-Control: no-store",
+    "Larder-Cache-Control: no-store\nCDN-Cache-Control: max-age=30",
+    "CDN-Cache-Control: private",
+    "CDN-Cache-Control: private=\"x-private\", max-age=10",
+    "CDN-Cache-Control: no-cache, max-age=10",
+    "CDN-Cache-Control: max-age=\"10\"",
+    "CDN-Cache-Control: max-age=10.5, s-maxage=4",
+    "Larder-Cache-Control: max-age=10, &\nCDN-Cache-Control: max-age=3",
+    "Larder-Cache-Control: Max-Age=30",
+    "Larder-Cache-Control: max-age=30, no-store;",
+    "CDN-Cache-Control: max-age=10;a=b",
+    "CDN-Cache-Control: max-age=10;a=\"no-store, private\"",
+    "Larder-Cache-Control: max-age=10, public",
+    "CDN-Cache-Control: max-age=30, max-age=4",
+    "CDN-Cache-Control: no-store=?0, max-age=9",
+    "CDN-Cache-Control: max-age=10\nCDN-Cache-Control: no-store",
+    "CDN-Cache-Control: must-revalidate, max-age=2",
+    "CDN-Cache-Control: max-age=-1",
+    "CDN-Cache-Control: x=(1 \"a, no-store\" b), max-age=6",
+    "CDN-Cache-Control: max-age=6,",
+    "CDN-Cache-Control: public=?0, max-age=10",
+];
+
+const GROUPS: &[&str] = &[
+    "Cache-Groups: \"g\"",
+    "Cache-Groups: \"g\", \"h\"",
+    "Cache-Groups: \"h\"\nCache-Groups: \"i\";x=1",
+    "Cache-Groups: \"G\"",
+    "Cache-Groups: \"g\", oops(",
+    "Cache-Group-Invalidation: \"g\"",
+    "Cache-Group-Invalidation: \"h\", \"x\"",
+    "Cache-Group-Invalidation: \"i\";y",
+    "Cache-Group-Invalidation: g",
+    "Cache-Groups: \"g\"\nCache-Group-Invalidation: \"h\"",
+    "Cache-Groups: \"h\"\nCache-Group-Invalidation: \"g\"",
 ];
 
 /// One of `common` three times out of four, of `rare` else.
@@ -152,106 +235,113 @@ fn mostly<T: Clone + std::fmt::Debug + 'static>(
     prop_oneof![3 => select(common), 1 => select(rare)]
 }
 
-/// Nothing most of the time, or one of `words`.
-fn rarely(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
-    prop_oneof![7 => Just(""), 1 => select(words)]
+/// Nothing so many times for each time one of `words`.
+fn rarely(
+    nothing: u32,
+    words: &'static [&'static str],
+) -> impl Strategy<Value = &'static str> + use<> {
+    prop_oneof![nothing => Just(""), 1 => select(words)]
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
+#[allow(clippy::too_many_lines, reason = "a menu: nothing but words")]
+fn ask(theme: Theme) -> impl Strategy<Value = Ask> + use<> {
     let method = prop_oneof![
-        8 => Just("GET"),
-        1 => select(&["HEAD", "HEAD", "PUT", "POST", "DELETE", "FROB"][..]),
+        theme.changes => Just("GET"),
+        1 => select(&["HEAD", "HEAD", "PUT", "POST", "POST", "DELETE", "FROB"][..]),
     ];
+    let content = prop_oneof![24 => Just(false), 1 => Just(true)];
     let host = prop_oneof![9 => Just("a.test"), 1 => Just("b.test")];
     let path = mostly(&["x"], &["x?1", "y"]);
-    let cache_control = rarely(&[
-        "no-cache",
-        "max-age=0",
-        "max-age=5",
-        "min-fresh=5",
-        "max-stale",
-        "max-stale=8",
-        "no-store",
-        "only-if-cached",
-        "only-if-cached, max-stale=5",
-        "stale-if-error=9",
-        "foo=\"a, no-store\", Max-Age=\"3\"",
-        "pragma",
-    ]);
+    let cache_control = rarely(
+        theme.wishes,
+        &[
+            "no-cache",
+            "max-age=0",
+            "max-age=5",
+            "min-fresh=5",
+            "max-stale",
+            "max-stale=8",
+            "no-store",
+            "no-store",
+            "only-if-cached",
+            "only-if-cached, max-stale=5",
+            "stale-if-error=9",
+            "foo=\"a, no-store\", Max-Age=\"3\"",
+            "pragma",
+        ],
+    );
     let selecting =
         (mostly(&["json"], &["", "html"]), mostly(&["en"], &["", "de", "en , de", "en, de"]));
-    let identity = (rarely(&["Bearer 1", "Bearer 2"]), rarely(&["sid=1", "sid=2"]));
-    let condition = rarely(&[
-        "none-match-last",
-        "none-match-weak",
-        "none-match-other",
-        "none-match-star",
-        "modified-last",
-        "modified-old",
-        "match-last",
-        "none-match-other, modified-last",
-    ]);
-    let range = rarely(&[
-        "bytes=0-3",
-        "bytes=5-",
-        "bytes=-4",
-        "bytes=900-",
-        "bytes=0-1,4-5",
-        "items=0-1",
-        "if bytes=0-3",
-        "ifnot bytes=0-3",
-    ]);
-    (method, host, path, cache_control, selecting, identity, condition, range).prop_map(
-        |(method, host, path, cache_control, selecting, identity, condition, range)| Ask {
-            method,
-            host,
-            path,
-            cache_control,
-            selecting,
-            identity,
-            condition,
-            range,
+    let identity = (
+        rarely(theme.identity, &["Bearer 1", "Bearer 2"]),
+        rarely(theme.identity, &["sid=1", "sid=2"]),
+    );
+    let condition = rarely(
+        theme.condition,
+        &[
+            "none-match-last",
+            "none-match-weak",
+            "none-match-other",
+            "none-match-star",
+            "modified-last",
+            "modified-old",
+            "match-last",
+            "match-last",
+            "none-match-other, modified-last",
+        ],
+    );
+    let range = rarely(
+        theme.range,
+        &[
+            "bytes=0-3",
+            "bytes=4-7",
+            "bytes=5-",
+            "bytes=-4",
+            "bytes=0-",
+            "bytes=900-",
+            "bytes=0-1,4-5",
+            "bytes=6-7, 0-1",
+            "bytes=0-1,900-",
+            "bytes=0-5,4-6",
+            "bytes=800-,900-",
+            "items=0-1",
+            "if bytes=0-3",
+            "if bytes=4-",
+            "ifnot bytes=0-3",
+            "if-date bytes=0-3",
+        ],
+    );
+    let first = (method, content, host, path, cache_control);
+    (first, selecting, identity, condition, range).prop_map(
+        |((method, content, host, path, cache_control), selecting, identity, condition, range)| {
+            Ask {
+                method,
+                content,
+                host,
+                path,
+                cache_control,
+                selecting,
+                identity,
+                condition,
+                range,
+            }
         },
     )
 }
 
 #[allow(clippy::too_many_lines, reason = "a menu: nothing but words")]
-fn manner() -> impl Strategy<Value = Manner> {
+fn manner(theme: Theme) -> impl Strategy<Value = Manner> + use<> {
     let status = mostly(&[200], &[200, 200, 200, 404, 301, 500, 503, 203, 299, 202]);
-    let cache_control = mostly(
-        &["max-age=10", "max-age=4", "s-maxage=6, max-age=60", "max-age=20, public", ""],
-        &[
-            "no-store",
-            "private, max-age=10",
-            "private=\"x-private\", max-age=10",
-            "no-cache, max-age=10",
-            "no-cache=\"x-private\", max-age=10",
-            "max-age=3, must-revalidate",
-            "max-age=3, proxy-revalidate",
-            "max-age=3, stale-while-revalidate=8",
-            "max-age=3, stale-if-error=8",
-            "max-age=5, max-age=15",
-            "MAX-AGE=\"7\"",
-            "max-age=abc",
-            "max-age=-1",
-            "max-age=99999999999999",
-            "public",
-            "no-store, must-understand, max-age=10",
-            "must-understand, max-age=10",
-            "foo=\"max-age=60, public\", max-age=2",
-            "max-age=10\nno-store",
-            "max-age=8\ns-maxage=2",
-            "s-maxage=0, max-age=10",
-        ],
-    );
-    let expires = rarely(&["+10", "-10", "0", "+10 rfc850", "+10 asctime", "now"]);
+    let cache_control = mostly(theme.cache_control.0, theme.cache_control.1);
+    let expires = rarely(7, &["+10", "-10", "0", "+10 rfc850", "+10 asctime", "now"]);
     let date = mostly(&["now"], &["now", "now", "", "-5", "+100", "yesterday", "-100000"]);
-    let age = rarely(&["0", "3", "abc", "5, 7", "-1", "3\n9", "99999999999"]);
+    let age = rarely(7, &["0", "3", "abc", "5, 7", "-1", "3\n9", "99999999999"]);
     let vary = mostly(
         &["", "Accept"],
         &["accept-language", "Accept, Accept-Language", "*", "Authorization", "Cookie", ""],
     );
-    let validator = mostly(&["strong", "none"], &["weak", "modified", "both"]);
+    let set_cookie = prop_oneof![theme.set_cookie => Just(false), 1 => Just(true)];
+    let validator = mostly(theme.validators, &["weak", "modified", "both"]);
     let fate = mostly(
         &[Fate::Whole],
         &[
@@ -272,18 +362,22 @@ fn manner() -> impl Strategy<Value = Manner> {
         ],
     );
     let location = mostly(
-        &["", "sibling"],
+        &["", "sibling", "content target"],
         &["absolute", "other host", "other port", "relative", "content sibling"],
     );
+    let targeted = rarely(theme.targeted, TARGETED);
+    let groups = rarely(theme.groups, GROUPS);
     let first = (status, cache_control, expires, (date, age), vary);
-    let second = (prop_oneof![5 => Just(false), 1 => Just(true)], validator, any::<bool>());
+    let second = (set_cookie, validator, any::<bool>(), targeted, groups);
     (first, second, fate, location, any::<bool>()).prop_map(
         |(first, second, fate, location, chunked)| {
             let (status, cache_control, expires, dated, vary) = first;
-            let (set_cookie, validator, new) = second;
+            let (set_cookie, validator, new, targeted, groups) = second;
             Manner {
                 status,
                 cache_control,
+                targeted,
+                groups,
                 expires,
                 dated,
                 vary,
@@ -298,17 +392,27 @@ fn manner() -> impl Strategy<Value = Manner> {
     )
 }
 
-fn act() -> impl Strategy<Value = Act> {
+/// A HEAD that goes forward though something is stored.
+fn headed(ask: Ask) -> Ask {
+    Ask { method: "HEAD", condition: "match-last", cache_control: "", ..ask }
+}
+
+fn act(theme: Theme) -> impl Strategy<Value = Act> + use<> {
     let steps = &[300, 900, 1000, 2000, 3000, 5000, 9000, 30_000, 4_000_000][..];
     prop_oneof![
-        12 => ask().prop_map(|ask| Act::Ask(vec![ask])),
-        1 => vec(ask(), 2..4).prop_map(Act::Ask),
+        12 => ask(theme).prop_map(|ask| Act::Ask(vec![ask])),
+        1 => ask(theme).prop_map(|ask| Act::Ask(vec![headed(ask)])),
+        1 => vec(ask(theme), 2..4).prop_map(Act::Ask),
         5 => select(steps).prop_map(Act::Step),
         1 => select(&[-100_000, -7, 0, 7, 100_000][..]).prop_map(Act::Wall),
     ]
 }
 
-/// A mode, what happens, and how the origin answers, in turn.
-pub(super) fn sequence() -> impl Strategy<Value = (usize, Vec<Act>, Vec<Manner>)> {
-    (0..MODES.len(), vec(act(), 1..20), vec(manner(), 1..8))
+fn of(theme: Theme) -> BoxedStrategy<Sequence> {
+    (0..MODES.len(), vec(act(theme), 1..20), vec(manner(theme), 1..8)).boxed()
+}
+
+/// Any sequence.
+pub(super) fn sequence() -> BoxedStrategy<Sequence> {
+    prop_oneof![3 => of(ANYTHING), 3 => of(PERSONAL), 1 => of(PARTS), 2 => of(CHANGES)].boxed()
 }

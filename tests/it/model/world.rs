@@ -20,8 +20,9 @@ use tokio::{
 };
 
 use super::{
+    modes::MODES,
     read::{Fields, line, lines},
-    script::{Ask, MODES, Manner},
+    script::{Ask, Manner},
 };
 use crate::support::{Framing, NOON, Wire};
 
@@ -39,9 +40,21 @@ pub(super) struct Asked {
     pub(super) method: String,
     pub(super) target: Target,
     pub(super) fields: Fields,
+    /// It has a body.
+    pub(super) content: bool,
     pub(super) sent: Moment,
-    /// When its answer was complete; the proxy said that it was stored.
-    pub(super) got: Option<(Moment, bool)>,
+    pub(super) got: Option<Got>,
+}
+
+/// What is known of an answer once it was judged.
+#[derive(Clone, Debug)]
+pub(super) struct Got {
+    /// When it was complete.
+    pub(super) at: Moment,
+    /// The proxy said that it was stored.
+    pub(super) stored: bool,
+    /// The exchanges whose heads it was made of.
+    pub(super) numbers: Vec<usize>,
 }
 
 /// Host, path and query.
@@ -64,8 +77,10 @@ pub(super) struct Exchange {
     pub(super) text: String,
     pub(super) range: Option<(usize, usize)>,
     pub(super) torn: bool,
-    /// The targets that it makes invalid.
+    /// The targets that it makes invalid, its own first.
     pub(super) invalidates: Vec<Target>,
+    /// Authorization and Cookie as the origin saw them.
+    pub(super) credentials: [String; 2],
 }
 
 /// The list.
@@ -109,7 +124,7 @@ impl World {
         let socket = directory.path().join("origin");
         let (clock, manual) = Clock::manual(NOON);
         let routes = MODES.iter().map(|mode| {
-            let Mode { name, toml } = Mode::of(mode);
+            let (name, toml) = (mode.name, mode.toml);
             format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
         });
         let text = format!(
@@ -140,7 +155,7 @@ impl World {
         self.sequence += 1;
         self.manual.set_wall(NOON);
         let mut history = self.history.lock();
-        let part = format!("/{}/", self.sequence);
+        let part = format!("/{:07}/", self.sequence);
         *history = History { part, manners: manners.to_vec(), ..History::default() };
     }
 
@@ -157,7 +172,8 @@ impl World {
         for (name, value) in &asked.fields {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
-        text.push_str(&format!("X-Request: {id}\r\n\r\n"));
+        text.push_str(&format!("X-Request: {id}\r\n"));
+        text.push_str(if asked.content { "Content-Length: 4\r\n\r\nbody" } else { "\r\n" });
         let _ = client.write.write_all(text.as_bytes()).await;
         let mut answer = Answer {
             status: 0,
@@ -194,29 +210,18 @@ impl World {
 
     /// Puts a request on the list.
     pub(super) fn enter(&self, ask: &Ask, fields: Fields, mode: &str) -> usize {
-        let path = format!("/{mode}/{}/{}", self.sequence, ask.path);
+        let path = format!("/{mode}/{:07}/{}", self.sequence, ask.path);
         let mut history = self.history.lock();
         let sent = history.moment(&self.clock);
         history.asked.push(Asked {
             method: ask.method.to_owned(),
             target: (ask.host.to_owned(), path),
             fields,
+            content: ask.content,
             sent,
             got: None,
         });
         history.asked.len() - 1
-    }
-}
-
-/// A mode's two words for the configuration.
-struct Mode {
-    name: &'static str,
-    toml: &'static str,
-}
-
-impl Mode {
-    fn of(mode: &super::script::Mode) -> Mode {
-        Mode { name: mode.name, toml: mode.toml }
     }
 }
 

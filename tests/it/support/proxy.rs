@@ -106,6 +106,16 @@ impl Proxy {
         place(&self.server.admin_address().expect("it has [admin] listen"))
     }
 
+    /// Waits until its counters say so.
+    #[track_caller]
+    pub(crate) fn until(&self, reached: impl Fn(&Counters) -> bool) -> impl Future<Output = ()> {
+        within("the proxy's counters", async move {
+            while !reached(self.counters()) {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
     /// What the proxy counted.
     pub(crate) fn counters(&self) -> &Counters {
         self.server.counters()

@@ -1,0 +1,177 @@
+//! The last step of an answer: its body in the form that the client asked for (RFC 9110 §12.5.3).
+//!
+//! What is stored is packed and unpacked once, as a memo beside it; what is still arriving, as it
+//! comes. What goes out as it came costs a hit a branch, and a line of Vary where that is due.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+
+use super::Proxy;
+use crate::{
+    body::Body,
+    key::Key,
+    policy::{
+        asked::Method,
+        coded_tag,
+        coding::Accepts,
+        encoding::{self, Form},
+    },
+    reply::{self, Answer, Source},
+    snapshot::Route,
+    store::Memo,
+    transform::{codec::Levels, memos::Recipe, recoded::Recoded},
+    visit::Visit,
+};
+
+/// What a request says of the form of its answer.
+pub(super) struct Wish {
+    primary: Key,
+    accepts: Accepts,
+    /// It asks for bytes as they are stored: by Range, or by `no-transform` (RFC 9111 §5.2.1.6).
+    unpacked: bool,
+    is_head: bool,
+}
+
+impl Wish {
+    pub(super) fn of(visit: &Visit) -> Wish {
+        Wish {
+            primary: visit.primary,
+            accepts: Accepts::of(&visit.head.headers),
+            unpacked: visit.asked.range || visit.asked.directives.no_transform,
+            is_head: visit.asked.method == Method::Head,
+        }
+    }
+
+    /// A part is of the bytes that are stored.
+    fn form(&self, route: &Route, source: &Source, status: StatusCode) -> Form {
+        if status == StatusCode::PARTIAL_CONTENT {
+            return Form::AsItCame;
+        }
+        match source.forms.given.form(&route.packing, self.accepts, source.length) {
+            Form::Packed(_) if self.unpacked => Form::AsItCame,
+            form => form,
+        }
+    }
+}
+
+impl Proxy {
+    /// An answer in the form that the client is to get.
+    pub(super) async fn in_form(
+        self: &Arc<Self>,
+        route: &Route,
+        wish: Wish,
+        mut answer: Answer,
+    ) -> Answer {
+        let Some(source) = answer.source.take() else { return answer };
+        let response = &mut answer.response;
+        if source.forms.given.varies(&route.packing, source.length) {
+            encoding::add_to_vary(response.headers_mut());
+        }
+        let form = wish.form(route, &source, response.status());
+        let recipe = match form {
+            Form::AsItCame => return as_it_came(answer, &source),
+            Form::Packed(coding) => Recipe::Pack(coding),
+            Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
+        };
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return not_modified(answer, form, &source);
+        }
+        let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
+        if wish.is_head {
+            return headed(answer, (form, memo), &source);
+        }
+        let memo = match (memo, source.id, at_hand(response.body())) {
+            (None, Some(id), Some(body)) => {
+                Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await
+            }
+            (memo, ..) => memo,
+        };
+        match (memo, form) {
+            (Some(Memo::Made(bytes)), _) => sent_as(answer, form, Body::Full(bytes)),
+            (Some(Memo::Spoilt), Form::Unpacked(_)) => {
+                self.drop_spoilt(wish.primary);
+                reply::spoilt(answer.status)
+            }
+            (Some(Memo::NotWorth | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, &source),
+            (_, form) => self.streamed(wish.primary, answer, form, &source),
+        }
+    }
+
+    /// An answer whose body takes its form as it comes; as it came where too many others do so.
+    fn streamed(
+        self: &Arc<Self>,
+        primary: Key,
+        mut answer: Answer,
+        form: Form,
+        source: &Source,
+    ) -> Answer {
+        let body = answer.response.body_mut();
+        let recoded = match form {
+            Form::AsItCame => return as_it_came(answer, source),
+            Form::Packed(coding) => {
+                let Ok(permit) = self.streams.clone().try_acquire_owned() else {
+                    return as_it_came(answer, source);
+                };
+                Recoded::packed(std::mem::take(body), (coding, Levels::default()), permit)
+            }
+            // Who cannot read what came has to wait for nobody's permit.
+            Form::Unpacked(coding) => {
+                let proxy = self.clone();
+                let spoilt = move || proxy.drop_spoilt(primary);
+                Recoded::unpacked(std::mem::take(body), coding, spoilt)
+            }
+        };
+        sent_as(answer, form, Body::Recoded(Box::new(recoded)))
+    }
+
+    /// Drops what is stored for a target, and what is under way: it is not what it says it is.
+    fn drop_spoilt(&self, primary: Key) {
+        tracing::warn!("an upstream's body does not unpack, or to more than is allowed");
+        self.in_flight.disown(primary);
+        let _ = self.store.invalidate(primary);
+    }
+}
+
+fn at_hand(body: &Body) -> Option<Bytes> {
+    match body {
+        Body::Full(bytes) => Some(bytes.clone()),
+        _ => None,
+    }
+}
+
+fn as_it_came(mut answer: Answer, source: &Source) -> Answer {
+    if source.forms.escaped && !source.spelled {
+        coded_tag::write(answer.response.headers_mut(), Form::AsItCame);
+    }
+    answer
+}
+
+fn not_modified(mut answer: Answer, form: Form, source: &Source) -> Answer {
+    let headers = answer.response.headers_mut();
+    let spelled = headers.get(header::ETAG).filter(|_| source.spelled).cloned();
+    encoding::describe(headers, form);
+    headers.remove(header::CONTENT_ENCODING);
+    spelled.into_iter().for_each(|tag| drop(headers.insert(header::ETAG, tag)));
+    answer
+}
+
+/// The answer to HEAD starts nothing: its length is told where it is known.
+fn headed(mut answer: Answer, (form, memo): (Form, Option<Memo>), source: &Source) -> Answer {
+    if matches!((&memo, form), (Some(Memo::NotWorth), Form::Packed(_))) {
+        return as_it_came(answer, source);
+    }
+    let headers = answer.response.headers_mut();
+    encoding::describe(headers, form);
+    if let Some(Memo::Made(bytes)) = memo {
+        headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+    }
+    answer
+}
+
+fn sent_as(mut answer: Answer, form: Form, body: Body) -> Answer {
+    encoding::describe(answer.response.headers_mut(), form);
+    *answer.response.body_mut() = body;
+    answer
+}

@@ -1,0 +1,111 @@
+//! What a request pays before it costs the API anything.
+//!
+//! Who leads a fetch pays for it; who follows somebody else's does not, nor does a refresh. The
+//! wait for a turn is over before a fetch is joined: it never holds one up.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+
+use super::{Fetch, Once, Proxy};
+use crate::{
+    cache_status::Forwarded,
+    collapse::{Company, Follower},
+    config::throttle::Count,
+    reply::{self, Answer},
+    snapshot::Route,
+    throttle::Toll,
+    visit::Visit,
+};
+
+/// A fetch that a client follows, and its own way to the answer if it leads.
+type Started = (Follower, Option<oneshot::Receiver<Answer>>);
+
+impl Proxy {
+    /// Lets in what its route takes, and as often as it does.
+    pub(super) async fn let_in(
+        self: &Arc<Self>,
+        visit: Visit,
+        route: &Route,
+        once: Once,
+    ) -> Answer {
+        if let Some(answer) = refuse(&visit, &once.body) {
+            return answer;
+        }
+        if route.throttle.is_free(Count::All) {
+            return self.answer(visit, route, once).await;
+        }
+        let told = match self.charge(&visit, Count::All).await {
+            Ok(toll) => toll.spend(),
+            Err(answer) => return answer,
+        };
+        self.answer(visit, route, once).await.telling(told)
+    }
+
+    /// Charges a request, when its turn has come.
+    ///
+    /// # Errors
+    /// The answer to a request past a limit.
+    pub(super) async fn charge<'a>(
+        &self,
+        visit: &'a Visit,
+        count: Count,
+    ) -> Result<Toll<'a>, Answer> {
+        let toll = visit.route.throttle.admit(count, visit.sender(), &self.counters).await;
+        toll.map_err(|refused| reply::throttled(refused, &visit.head.headers))
+    }
+
+    /// Relays an exchange that counts as a miss.
+    pub(super) async fn pass_for_toll(
+        self: &Arc<Self>,
+        visit: Visit,
+        once: Once,
+        told: Forwarded,
+    ) -> Answer {
+        let limits = match self.charge(&visit, Count::Misses).await {
+            Ok(toll) => toll.spend(),
+            Err(answer) => return answer,
+        };
+        self.pass(visit, once, told).await.telling(limits)
+    }
+
+    /// Follows a fetch, or leads one and pays for it, once.
+    ///
+    /// # Errors
+    /// The answer, where there is no need to go or no leave.
+    pub(super) async fn set_out(self: &Arc<Self>, fetch: &mut Fetch) -> Result<Started, Answer> {
+        let visit = fetch.visit.clone();
+        if fetch.paid || visit.route.throttle.is_free(Count::Misses) {
+            return Ok(self.start(fetch.clone()));
+        }
+        if let Some(follower) = self.under_way(fetch) {
+            return Ok((follower, None));
+        }
+        let toll = self.charge(&visit, Count::Misses).await?;
+        // It may have been stored while this client waited for its turn.
+        if let Some(answer) = self.look_again(fetch) {
+            return Err(answer);
+        }
+        let started = self.start(fetch.clone());
+        if started.1.is_some() {
+            fetch.paid = true;
+            fetch.tells = toll.spend();
+        }
+        Ok(started)
+    }
+
+    fn under_way(&self, fetch: &Fetch) -> Option<Follower> {
+        self.disown_outdated(fetch.place.primary);
+        let joins = fetch.company == Company::Welcome;
+        joins.then(|| self.in_flight.follow(fetch.place.primary, fetch.place.key)).flatten()
+    }
+}
+
+/// The answer to what its route does not take.
+pub(super) fn refuse(visit: &Visit, body: &Incoming) -> Option<Answer> {
+    let (validation, head) = (&visit.route.validation, &visit.head);
+    let content = visit.content.then(|| http_body::Body::size_hint(body).lower());
+    let invalid = validation.check(&head.method, &head.headers, content).err()?;
+    Some(reply::invalid(invalid, validation, &head.headers))
+}

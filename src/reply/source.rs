@@ -1,0 +1,80 @@
+//! What an answer is made of, as far as the form of its body goes: all that the last step of its
+//! journey needs to know of it.
+
+use http::{HeaderMap, Response, StatusCode, header};
+
+use crate::{
+    body::Body,
+    cache_status::CacheStatus,
+    policy::{
+        coded_tag::{self, Coded, Kind},
+        encoding::{Forms, Given},
+        validation,
+    },
+    store::BodyId,
+    visit::Visit,
+};
+
+/// An upstream's answer, as far as the form of its body goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// What its head tells.
+    pub forms: Forms,
+    /// The length of the whole, in bytes, where it is known.
+    pub length: Option<u64>,
+    /// What the body is, where all of it is at hand.
+    pub id: Option<BodyId>,
+    /// Whether ETag is in the client's own spelling already.
+    pub spelled: bool,
+}
+
+/// What an upstream's response is made of. What the cache has no part in is sent as it came.
+pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: CacheStatus) -> Source {
+    let (headers, body) = (response.headers(), response.body());
+    let takes_part = match status {
+        CacheStatus::Forwarded(told) => told.fwd.takes_part(),
+        CacheStatus::Hit { .. } | CacheStatus::Refused(_) => false,
+    };
+    let forms = match takes_part {
+        true => Forms::of(headers, &visit.route.packing),
+        false => Forms { given: Given::Fixed, escaped: coded_tag::is_escaped(headers) },
+    };
+    let length = match (response.status(), visit.is_head()) {
+        (StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED, _) => None,
+        (_, true) => length(headers),
+        (_, false) => http_body::Body::size_hint(body).exact(),
+    };
+    let source = Source { forms, length, id: None, spelled: false };
+    match (response.status(), takes_part) {
+        (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
+        (StatusCode::NOT_MODIFIED, false) => {
+            Source { spelled: spell(visit, response.headers_mut(), Given::Fixed), ..source }
+        }
+        _ => source,
+    }
+}
+
+/// An origin's 304 often does not say what it is of; the tag that the client has does.
+pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source) -> Source {
+    let mut forms = source.forms;
+    let spelled = spell(visit, headers, forms.given);
+    let tag = headers.get(header::ETAG).and_then(|tag| Coded::of(tag.as_bytes()));
+    if spelled && tag.is_some_and(|tag| matches!(tag.kind, Kind::Packed(_))) {
+        forms.given = Given::Plain;
+    }
+    Source { forms, spelled, ..source }
+}
+
+/// Writes the tag of a 304 as the client does, which holds the bytes that it names.
+pub(super) fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> bool {
+    let asked = &visit.head.headers;
+    let tag = headers.get(header::ETAG);
+    let named = tag.and_then(|tag| validation::named(asked, tag.as_bytes(), given));
+    let spelled = named.is_some();
+    named.into_iter().for_each(|named| drop(headers.insert(header::ETAG, named)));
+    spelled
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,213 @@
+//! What is made of stored bodies, once however many ask for it at the same time.
+//!
+//! The work is done on threads that serve nobody, on fewer of them than there are cores, and
+//! belongs to no client: it ends up in the store's memo whether or not who asked is still there.
+
+use std::{
+    collections::HashMap,
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    codec::{self, Levels},
+    recoded,
+};
+use crate::{
+    key::Key,
+    policy::coding::Coding,
+    store::{BodyId, Memo, Store},
+};
+
+/// Bodies that are worked on, or wait for it, at the same time; beyond that they are sent as they
+/// are, if they may be.
+const MAX_PENDING: usize = 1024;
+
+/// What is made of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// It is packed.
+    Pack(Coding),
+    /// It is unpacked, to at most so many bytes.
+    Unpack(Coding, u64),
+}
+
+/// Makes memos.
+#[derive(Debug)]
+pub struct Memos {
+    pending: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Memo>>>>>,
+    threads: Arc<Semaphore>,
+    made: Arc<AtomicU64>,
+}
+
+/// A memo, or the wait for it.
+enum Joined {
+    Made(Memo),
+    Pending(watch::Receiver<Option<Memo>>),
+}
+
+impl Recipe {
+    /// Where its memo of a body lies.
+    #[must_use]
+    pub fn key(self, id: &BodyId) -> Key {
+        let number = match self {
+            Recipe::Pack(coding) => 1 + coding as u8,
+            Recipe::Unpack(coding, _) => 0x11 + coding as u8,
+        };
+        id.memo(number)
+    }
+
+    fn make(self, body: &Bytes, levels: Levels) -> Memo {
+        match self {
+            Recipe::Pack(coding) => match codec::pack(body, coding, levels) {
+                Ok(bytes) if bytes.len() < body.len() => Memo::Made(bytes),
+                Ok(_) => Memo::NotWorth,
+                Err(_) => Memo::Spoilt,
+            },
+            Recipe::Unpack(coding, limit) => {
+                let most = recoded::most(body.len() as u64);
+                match codec::unpack(body, coding, limit.min(most)) {
+                    Ok(bytes) => Memo::Made(bytes),
+                    // Honest as far as it went, and too long to be kept.
+                    Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => {
+                        Memo::NotWorth
+                    }
+                    Err(_) => Memo::Spoilt,
+                }
+            }
+        }
+    }
+}
+
+impl Memos {
+    /// Works on at most `threads` bodies at the same time.
+    #[must_use]
+    pub fn new(threads: usize) -> Memos {
+        let threads = Arc::new(Semaphore::new(threads.max(1)));
+        Memos { pending: Arc::default(), threads, made: Arc::default() }
+    }
+
+    /// How many there have been made.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.made.load(Relaxed)
+    }
+
+    /// What a recipe makes of a body; `None` where too much else is waiting to be made.
+    pub async fn make(
+        &self,
+        store: &Arc<Store>,
+        (body, id): (&Bytes, &BodyId),
+        recipe: Recipe,
+    ) -> Option<Memo> {
+        let key = recipe.key(id);
+        if let Some(memo) = store.memo(key) {
+            return Some(memo);
+        }
+        let mut pending = match self.join(store, key, body, recipe)? {
+            Joined::Made(memo) => return Some(memo),
+            Joined::Pending(pending) => pending,
+        };
+        let memo = pending.wait_for(Option::is_some).await;
+        memo.map_or(Some(Memo::NotWorth), |memo| memo.clone())
+    }
+
+    /// Waits for what is being made, or has it made.
+    fn join(&self, store: &Arc<Store>, key: Key, body: &Bytes, recipe: Recipe) -> Option<Joined> {
+        let mut pending = self.pending.lock();
+        // Who makes one stores it before it leaves this map.
+        if let Some(memo) = store.memo(key) {
+            return Some(Joined::Made(memo));
+        }
+        if let Some(known) = pending.get(&key) {
+            return Some(Joined::Pending(known.clone()));
+        }
+        if pending.len() >= MAX_PENDING {
+            return None;
+        }
+        let (done, receiver) = watch::channel(None);
+        pending.insert(key, receiver.clone());
+        drop(pending);
+        let (body, store) = (body.clone(), store.clone());
+        let (threads, pending, made) =
+            (self.threads.clone(), self.pending.clone(), self.made.clone());
+        tokio::spawn(async move {
+            let permit = threads.acquire_owned().await;
+            let making = move || recipe.make(&body, Levels::default());
+            // A panic of a library costs this memo, and nothing else.
+            let memo = tokio::task::spawn_blocking(making).await.unwrap_or(Memo::Spoilt);
+            drop(permit);
+            made.fetch_add(1, Relaxed);
+            store.put_memo(key, memo.clone());
+            pending.lock().remove(&key);
+            done.send_replace(Some(memo));
+        });
+        Some(Joined::Pending(receiver))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::BodyHasher;
+
+    fn named(text: &str) -> (Bytes, BodyId) {
+        let mut hasher = BodyHasher::default();
+        hasher.update(text.as_bytes());
+        (Bytes::from(text.to_owned()), hasher.finish(None))
+    }
+
+    #[tokio::test]
+    async fn a_memo_is_made_once_however_many_ask() {
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (body, id) = named(&"abcdefgh".repeat(1000));
+        let recipe = Recipe::Pack(Coding::Gzip);
+        let asked = (0..100).map(|_| memos.make(&store, (&body, &id), recipe));
+        let all = futures_util::future::join_all(asked).await;
+        let Some(Memo::Made(packed)) = &all[0] else { panic!("{:?}", all[0]) };
+        assert!(all.iter().all(|memo| *memo == all[0]), "all get the same");
+        assert_eq!(memos.made(), 1, "99 of them wait for the first");
+        assert_eq!(memos.make(&store, (&body, &id), recipe).await, all[0]);
+        assert_eq!(memos.made(), 1, "and who comes later finds it");
+        assert_eq!(codec::unpack(packed, Coding::Gzip, 1 << 20).unwrap(), body);
+    }
+
+    #[tokio::test]
+    async fn each_recipe_has_a_memo_of_its_own() {
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (body, id) = named(&"abcdefgh".repeat(1000));
+        let mut made = Vec::new();
+        for coding in Coding::ALL {
+            let Some(Memo::Made(packed)) =
+                memos.make(&store, (&body, &id), Recipe::Pack(coding)).await
+            else {
+                panic!("{coding:?} packs")
+            };
+            assert_eq!(codec::unpack(&packed, coding, 1 << 20).unwrap(), body, "{coding:?}");
+            made.push(Recipe::Pack(coding).key(&id));
+            made.push(Recipe::Unpack(coding, 1).key(&id));
+        }
+        made.sort();
+        made.dedup();
+        assert_eq!(made.len(), 6, "no two recipes share a key");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_shrink_and_what_is_no_packing_is_remembered() {
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (body, id) = named("short");
+        let pack = memos.make(&store, (&body, &id), Recipe::Pack(Coding::Brotli)).await;
+        assert_eq!(pack, Some(Memo::NotWorth));
+        let unpack = Recipe::Unpack(Coding::Gzip, 1 << 20);
+        assert_eq!(memos.make(&store, (&body, &id), unpack).await, Some(Memo::Spoilt));
+        memos.make(&store, (&body, &id), unpack).await;
+        assert_eq!(memos.made(), 2, "nobody tries twice");
+    }
+}
