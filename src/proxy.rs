@@ -11,6 +11,7 @@ mod fetch;
 mod form;
 mod keep;
 pub mod purge;
+mod shared;
 mod steps;
 mod toll;
 mod variants;
@@ -28,7 +29,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Collapsed, Forwarded},
+    cache_status::{self, CacheStatus, Collapsed, Forwarded},
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     config::Config,
@@ -42,11 +43,11 @@ use crate::{
         encoding::{self, UpstreamEncoding},
         validation::Condition,
     },
-    reason::{Reason, Stale},
+    reason::{Reason, Stale, Tier},
     reply::{self, Answer, Failure},
     server::Peer,
     snapshot::{Route, Snapshot},
-    store::{Entry, Found, Place, Store},
+    store::{Entry, Found, Place, Store, redis::Remote},
     transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody, Upstream},
     visit::{Arrived, Visit},
@@ -55,6 +56,7 @@ use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
 use form::Wish;
+use shared::News;
 use steps::Room;
 use variants::Named;
 
@@ -74,6 +76,8 @@ pub struct Proxy {
     snapshot: ArcSwap<Snapshot>,
     clock: Clock,
     store: Arc<Store>,
+    /// The tier that nodes share, if there is one.
+    remote: Option<Remote>,
     memos: Memos,
     /// Leave to pack a body while it arrives.
     streams: Arc<Semaphore>,
@@ -114,18 +118,23 @@ impl Proxy {
     ) -> Result<Arc<Proxy>, String> {
         let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
             .map_err(|error| format!("cannot open the access log: {error}"))?;
+        let snapshot = Snapshot::build(config, None, &clock)?;
+        let (store, in_flight) = (Arc::new(Store::new(config.memory.max_size)), Arc::default());
+        let remote = shared::link(config, &store, &in_flight, &clock)?;
+        let node = remote.as_ref().map(|it| it.node().to_owned());
         Ok(Arc::new(Proxy {
-            snapshot: ArcSwap::from_pointee(Snapshot::build(config, None, &clock)?),
+            snapshot: ArcSwap::from_pointee(snapshot),
             clock,
-            store: Arc::new(Store::new(config.memory.max_size)),
+            store,
+            remote,
             memos: Memos::new(cores().saturating_sub(1)),
             streams: Arc::new(Semaphore::new(config.max_streams)),
-            in_flight: Arc::default(),
+            in_flight,
             budget: Budget::new(config.memory.max_in_flight),
             log,
             unrouted: Arc::default(),
             counters,
-            node: format!("{:016x}", fastrand::u64(..)),
+            node: node.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
         }))
     }
 
@@ -157,6 +166,7 @@ impl Proxy {
             upstreams: snapshot.upstreams().collect(),
             counters: &self.counters,
             memory: self.store.stats(),
+            remote: self.remote.as_ref(),
         })
     }
 
@@ -171,7 +181,7 @@ impl Proxy {
         let mut record = self.record(&head, &peer, at);
         let addr = peer.addr;
         if head.method.as_str() == purge::PURGE {
-            let answer = self.purge_requested(&head, addr, &snapshot);
+            let answer = self.purge_requested(&head, addr, &snapshot).await;
             return self.send(self.counted(answer, &self.unrouted, at), version, record);
         }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
@@ -207,7 +217,7 @@ impl Proxy {
         }
         let now = visit.arrived;
         let fetch = |visit: Visit, stored, fwd| {
-            Fetch::new(Arc::new(visit), place, stored, fwd).missed(missed).beside(part, now)
+            Fetch::new(Arc::new(visit), place.clone(), stored, fwd).missed(missed).beside(part, now)
         };
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
@@ -221,10 +231,19 @@ impl Proxy {
             }
             Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
             Decision::Pass(fwd) => {
+                if self.remote.is_some()
+                    && matches!(fwd, Fwd::UriMiss | Fwd::VaryMiss)
+                    && let Some(answer) = Box::pin(self.hit_afar(&visit, &place)).await
+                {
+                    return answer;
+                }
                 let told = CacheStatus::forwarded(fwd).missed(missed);
                 Box::pin(self.pass_for_toll(visit, once, told)).await
             }
-            Decision::Unsatisfiable => reply::only_if_cached(&visit.head.headers),
+            Decision::Unsatisfiable => {
+                let found = Box::pin(self.hit_afar(&visit, &place)).await;
+                found.unwrap_or_else(|| reply::only_if_cached(&visit.head.headers))
+            }
         }
     }
 
@@ -324,6 +343,12 @@ impl Proxy {
                 let status = CacheStatus::Forwarded(told.with_status(fwd_status));
                 Ok(reply::stored(visit, &entry, now, status))
             }
+            Progress::Done(Outcome::Found { place, entry }) => {
+                is_for(&place, &entry.head.meta)?;
+                let ttl = cache_status::ttl(&entry.head.meta, now);
+                let status = CacheStatus::Hit { ttl, detail: Some(Reason::Found(Tier::L2)) };
+                Ok(reply::stored(visit, &entry, now, status))
+            }
             Progress::Done(Outcome::Failed { fault, stale }) => {
                 let stored = fetch.may_stand_in(now).or(stale.filter(|_| leads));
                 self.make_do(fetch, fault, stored)
@@ -364,6 +389,9 @@ impl Proxy {
             let _ = duty.owner.send(answer);
             return;
         }
+        if let Some(found) = self.look_afar(&mut fetch).await {
+            return duty.finish(found);
+        }
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
         let Judged { response, admitted, exchange } = match asked {
             Ok(judged) => judged,
@@ -389,7 +417,7 @@ impl Proxy {
     async fn ask(&self, fetch: &mut Fetch, leader: &Leader) -> Option<Result<Judged, Failure>> {
         loop {
             let request = self.clock.now();
-            (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
+            self.begin(fetch);
             let head = fetch.request();
             let upstream = &fetch.visit.route.upstream;
             let errand = Errand {
@@ -456,7 +484,7 @@ impl Proxy {
         let place = arrival.place.clone();
         match self.complete(fetch, &arrival, fill) {
             Ok(entry) => {
-                self.keep(&leader, &place, &entry);
+                self.keep((fetch, &leader), (&place, &entry), News::Whole);
                 let fwd_status = Some(arrival.answered);
                 leader.finish(Outcome::Entry { place, entry, fwd_status });
             }

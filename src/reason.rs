@@ -14,6 +14,8 @@ use crate::{
 pub enum Reason {
     /// Nothing stored could answer, and why.
     Missed(Miss),
+    /// It was found elsewhere than in this node's memory.
+    Found(Tier),
     /// A stale answer was sent, and why.
     Stale(Stale),
     /// The answer is not stored, and why.
@@ -40,6 +42,15 @@ tokens! {
         Variant => "variant",
         /// A part is here, which does not hold what is asked for.
         Part => "part-only",
+    }
+}
+
+tokens! {
+    /// Where a stored answer was found, besides this node's memory.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Tier {
+        /// In the Redis that nodes share; it is in memory from then on.
+        L2 => "l2",
     }
 }
 
@@ -154,7 +165,14 @@ impl Reason {
         let ended = Ended::ALL.iter().copied().map(Refused::Ended);
         let refused = refusals.chain(ended).map(Reason::Refused);
         let failed = Failed::ALL.iter().copied().map(Reason::Failed);
-        missed.chain(stale).chain(not_stored).chain(bypassed).chain(refused).chain(failed)
+        let found = Tier::ALL.iter().copied().map(Reason::Found);
+        missed
+            .chain(found)
+            .chain(stale)
+            .chain(not_stored)
+            .chain(bypassed)
+            .chain(refused)
+            .chain(failed)
     }
 
     /// Its token, in Cache-Status as in log and metric.
@@ -162,6 +180,7 @@ impl Reason {
     pub fn token(self) -> &'static str {
         match self {
             Reason::Missed(miss) => miss.token(),
+            Reason::Found(tier) => tier.token(),
             Reason::Stale(stale) => stale.token(),
             Reason::NotStored(reason) => reason.token(),
             Reason::Bypassed(rule) => rule.token(),
@@ -171,11 +190,12 @@ impl Reason {
         }
     }
 
-    /// What kind of reason it is: one of six words.
+    /// What kind of reason it is: one of seven words.
     #[must_use]
     pub fn class(self) -> &'static str {
         match self {
             Reason::Missed(_) => "miss",
+            Reason::Found(_) => "found",
             Reason::Stale(_) => "stale",
             Reason::NotStored(_) => "not-stored",
             Reason::Bypassed(_) => "bypass",
@@ -236,7 +256,8 @@ mod tests {
             let token = reason.token();
             assert!(seen.insert(token), "{token} has two meanings");
             assert!(token.starts_with(|it: char| it.is_ascii_lowercase()), "§3.3.4: {token}");
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             assert!(token.bytes().all(plain), "as plain as a metric's label: {token}");
         }
     }

@@ -129,7 +129,7 @@ impl Admin {
     async fn purge(&self, asked: Asked) -> Result<Response<Body>, Problem> {
         problem::allow(&asked.head.method, &[Method::POST])?;
         let body = read::body(asked.body, &self.clock).await?;
-        Ok(done(self.proxy.purge(&order::read(&body)?)))
+        Ok(done(self.proxy.purge(&order::read(&body)?).await))
     }
 
     async fn purge_by_webhook(
@@ -144,15 +144,28 @@ impl Admin {
         signed.verify(secret, &body)?;
         let order = order::read(&body)?;
         self.seen.admit(&signed, self.clock.now().wall)?;
-        Ok(done(self.proxy.purge(&order)))
+        Ok(done(self.proxy.purge(&order).await))
     }
 }
 
-/// The answer to a purge that is done.
+/// The answer to a purge that is done: by all, by some (202), or here alone (503).
 #[must_use]
 pub fn done(purged: Purged) -> Response<Body> {
-    let told = serde_json::json!({ "seq": purged.seq, "nodes": purged.nodes });
-    json(StatusCode::OK, told.to_string())
+    let Purged { seq, nodes, missing, written } = purged;
+    let mut told = serde_json::json!({ "seq": seq, "nodes": nodes });
+    if !missing.is_empty() {
+        told["missing"] = serde_json::json!(missing);
+    }
+    let status = match (written, missing.is_empty()) {
+        (true, true) => StatusCode::OK,
+        (true, false) => StatusCode::ACCEPTED,
+        (false, _) => {
+            let detail = "purged on this node only; the others are told once Redis can be written";
+            told["detail"] = serde_json::json!(detail);
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    json(status, told.to_string())
 }
 
 fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {

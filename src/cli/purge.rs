@@ -148,6 +148,13 @@ async fn ask(admin: &Admin, order: Value) -> Result<String, String> {
             let nodes = told["nodes"].as_array().map_or(0, Vec::len);
             Ok(format!("purged on {}", super::counted(nodes, "node")))
         }
+        StatusCode::ACCEPTED => {
+            let count = |key: &str| told[key].as_array().map_or(0, Vec::len);
+            let (nodes, missing) = (count("nodes"), count("missing"));
+            let nodes = super::counted(nodes, "node");
+            let missing = super::counted(missing, "node");
+            Ok(format!("purged on {nodes}; {missing} have not said so yet: {}", told["missing"]))
+        }
         _ => Err(format!("the proxy answers {status}: {detail}")),
     }
 }

@@ -93,6 +93,13 @@ pub enum Outcome {
         /// The origin's status where that is not the entry's.
         fwd_status: Option<StatusCode>,
     },
+    /// Another node had stored this.
+    Found {
+        /// Where it lies.
+        place: Place,
+        /// It.
+        entry: Entry,
+    },
     /// The origin failed.
     Failed {
         /// How.
@@ -229,7 +236,9 @@ impl Progress {
     pub fn head(&self) -> Option<&Head> {
         match self {
             Progress::Arriving(arrival) => Some(&arrival.head),
-            Progress::Done(Outcome::Entry { entry, .. }) => Some(&entry.head),
+            Progress::Done(Outcome::Entry { entry, .. } | Outcome::Found { entry, .. }) => {
+                Some(&entry.head)
+            }
             Progress::Pending | Progress::Done(Outcome::Failed { .. } | Outcome::NotShared) => None,
         }
     }

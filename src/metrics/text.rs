@@ -3,7 +3,11 @@
 use std::fmt::{self, Display, Write};
 
 use super::{BUCKETS, Metrics, OUTCOMES, STATUSES, Totals};
-use crate::{counters::Counters, store, upstream::Upstream};
+use crate::{
+    counters::Counters,
+    store::{self, redis::Remote},
+    upstream::Upstream,
+};
 
 /// All that there is to be told.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub struct Scrape<'a> {
     pub counters: &'a Counters,
     /// The memory tier.
     pub memory: store::Stats,
+    /// The shared tier, if there is one.
+    pub remote: Option<&'a Remote>,
 }
 
 /// The text of a scrape.
@@ -27,7 +33,8 @@ pub fn render(scrape: &Scrape<'_>) -> String {
     of_requests(&mut page, &totals);
     of_latency(&mut page, &totals);
     of_the_rest(&mut page, &totals);
-    of_the_store(&mut page, &totals, scrape.memory);
+    of_the_store(&mut page, &totals, scrape);
+    scrape.remote.iter().for_each(|remote| of_redis(&mut page, remote));
     of_connections(&mut page, scrape.counters);
     page.family("larder_upstream_errors_total", "counter", "Requests that an upstream failed.");
     for upstream in &scrape.upstreams {
@@ -84,7 +91,8 @@ fn of_the_rest(page: &mut Page, totals: &[(&str, Totals)]) {
     }
 }
 
-fn of_the_store(page: &mut Page, totals: &[(&str, Totals)], memory: store::Stats) {
+fn of_the_store(page: &mut Page, totals: &[(&str, Totals)], scrape: &Scrape<'_>) {
+    let memory = scrape.memory;
     let asked = |outcome: &str| -> u64 {
         let index = OUTCOMES.iter().position(|it| *it == outcome);
         let rows = totals.iter().flat_map(|(_, it)| &it.requests);
@@ -115,10 +123,48 @@ fn of_the_store(page: &mut Page, totals: &[(&str, Totals)], memory: store::Stats
     ] {
         page.family(name, kind, help);
         page.sample(name, &[("tier", "l1")], value);
+        if let Some(counters) = scrape.remote.map(Remote::counters) {
+            match name {
+                "larder_store_hits_total" => {
+                    page.sample(name, &[("tier", "l2")], counters.hits.get());
+                }
+                "larder_store_misses_total" => {
+                    page.sample(name, &[("tier", "l2")], counters.misses.get());
+                }
+                _ => {}
+            }
+        }
     }
     let name = "larder_purges_total";
     page.family(name, "counter", "Purges and invalidations by name.");
     page.sample(name, &[], memory.purges);
+}
+
+fn of_redis(page: &mut Page, remote: &Remote) {
+    page.family("larder_redis_up", "gauge", "Whether Redis is used at this moment.");
+    page.sample("larder_redis_up", &[], u8::from(remote.is_up()));
+    let name = "larder_redis_events_total";
+    page.family(name, "counter", "What happened between this node and Redis (docs/redis.md).");
+    let it = remote.counters();
+    for (event, counter) in [
+        ("lookup", &it.lookups),
+        ("flush", &it.flushes),
+        ("skipped", &it.skipped),
+        ("unusable", &it.unusable),
+        ("late", &it.late),
+        ("broken", &it.broken),
+        ("refused", &it.refused),
+        ("stored", &it.stored),
+        ("superseded", &it.superseded),
+        ("dropped", &it.dropped),
+        ("up", &it.ups),
+        ("unmade", &it.unmade),
+        ("down", &it.downs),
+        ("heard", &it.events),
+        ("gap", &it.gaps),
+    ] {
+        page.sample(name, &[("event", event)], counter.get());
+    }
 }
 
 fn of_connections(page: &mut Page, counters: &Counters) {

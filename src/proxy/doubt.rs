@@ -19,7 +19,7 @@ use crate::{
 /// (the client left, the upstream broke off), what is stored for its target is dropped, to be
 /// sure.
 pub(super) struct Doubt<'a> {
-    proxy: &'a Proxy,
+    proxy: &'a Arc<Proxy>,
     visit: &'a Visit,
     snapshot: &'a Arc<Snapshot>,
     sent: &'a AtomicBool,
@@ -28,7 +28,7 @@ pub(super) struct Doubt<'a> {
 
 impl<'a> Doubt<'a> {
     pub(super) fn new(
-        proxy: &'a Proxy,
+        proxy: &'a Arc<Proxy>,
         visit: &'a Visit,
         snapshot: &'a Arc<Snapshot>,
         sent: &'a AtomicBool,
@@ -62,7 +62,9 @@ impl<'a> Doubt<'a> {
     fn invalidate_groups(&self, names: Vec<Name>) {
         if !names.is_empty() {
             let now = self.proxy.clock.now();
-            self.proxy.store.purge(&Scope::Tags(names), Manner::Hard, now);
+            let scope = Scope::Tags(names);
+            self.proxy.store.purge(&scope, Manner::Hard, now);
+            self.proxy.purge_afar(&scope);
         }
     }
 
@@ -72,6 +74,7 @@ impl<'a> Doubt<'a> {
         let keys = self.visit.get_keys(self.snapshot, target);
         let names = keys.flat_map(|key| {
             self.proxy.in_flight.disown(key);
+            self.proxy.invalidate_afar(key);
             self.proxy.store.invalidate(key)
         });
         names.collect()

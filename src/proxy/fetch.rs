@@ -21,7 +21,9 @@ use crate::{
     },
     reason::{Bypass, Missed, Reason},
     reply::Failure,
-    store::{Block, Entry, Head, Moment, Named, Part, Place, Selecting, Turn, name::Known},
+    store::{
+        Block, Entry, Head, Moment, Named, Part, Place, Selecting, Turn, name::Known, redis::Began,
+    },
     throttle::Told,
     upstream::{self, ResponseBody},
     visit::Visit,
@@ -58,7 +60,9 @@ pub(super) struct Fetch {
     pub(super) asked: Turn,
     /// The same, in the order of purges: set before it is sent.
     pub(super) began: Moment,
-    /// When the client asked, in the same order.
+    /// The same, as the shared tier counts.
+    pub(super) heard: Began,
+    /// When the client asked, in the order of purges.
     pub(super) joined: Moment,
 }
 
@@ -96,6 +100,7 @@ impl Fetch {
             tells: None,
             asked: Turn::default(),
             began: Moment::default(),
+            heard: Began::default(),
             joined: Moment::default(),
         }
     }

@@ -10,6 +10,7 @@ use http_body::Body as _;
 
 use super::{
     Fetch, Proxy, fetch,
+    shared::News,
     steps::{self, Room},
     variants::{merged, renewed},
 };
@@ -111,7 +112,7 @@ impl Proxy {
         let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;
         let leader = self.alone(&place)?;
         let mut fetch = Fetch::new(Arc::new(visit), place, None, Fwd::Method);
-        (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
+        self.begin(&mut fetch);
         Some(Keeper { fetch, leader, learns })
     }
 
@@ -126,7 +127,7 @@ impl Proxy {
         if !leader.is_current() {
             // It was so until this response itself invalidated its target (RFC 9111 §4.4).
             leader = self.alone(&fetch.place).unwrap_or(leader);
-            fetch.began = self.store.moment();
+            (fetch.began, fetch.heard) = (self.store.moment(), self.began_afar());
         }
         let mut head = Response::new(());
         *head.status_mut() = response.status();
@@ -158,7 +159,7 @@ impl Proxy {
             }
             None => {
                 if let Ok(entry) = self.complete(fetch, arrival, fill) {
-                    self.keep(leader, &arrival.place, &entry);
+                    self.keep((fetch, leader), (&arrival.place, &entry), News::Whole);
                 }
             }
         }
@@ -178,7 +179,7 @@ impl Proxy {
         let part = Part::new(head, body, range, fetch.asked);
         let part = older.map_or(part.clone(), |older| older.joined(part));
         if part.range.is_whole() {
-            return self.keep(leader, place, &whole(&part));
+            return self.keep((fetch, leader), (place, &whole(&part)), News::Whole);
         }
         if leader.is_current() {
             self.store.put_part(place, part, now);
@@ -207,11 +208,14 @@ impl Proxy {
         let length = stored.body.len() as u64;
         match validation::head_says(stored.head.validators(), length, response.headers()) {
             HeadSays::Nothing => {}
-            HeadSays::Other => self.store.remove(fetch.place.key),
+            HeadSays::Other => {
+                self.store.remove(fetch.place.key);
+                self.invalidate_afar(fetch.place.key);
+            }
             HeadSays::Same => {
                 fetch.stored = Some(stored.clone());
                 if let Some(entry) = renewed(&fetch, &stored, response, exchange) {
-                    self.keep(leader, &fetch.place, &entry);
+                    self.keep((&fetch, leader), (&fetch.place, &entry), News::Head);
                 }
             }
         }

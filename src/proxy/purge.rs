@@ -1,5 +1,7 @@
 //! Purges: what an operator means, and the names that say so.
 
+use std::sync::Arc;
+
 use http::{request, uri::PathAndQuery};
 
 use super::Proxy;
@@ -60,6 +62,10 @@ pub struct Purged {
     pub seq: u64,
     /// The nodes that have done it.
     pub nodes: Vec<String>,
+    /// Those that live, and have not said so.
+    pub missing: Vec<String>,
+    /// Whether it is known to all nodes, or will be: not while the shared tier cannot be written.
+    pub written: bool,
 }
 
 impl Target {
@@ -135,7 +141,7 @@ impl Target {
 
 impl Proxy {
     /// Purges, what is being fetched included: that is for who asked before, and nobody else.
-    pub fn purge(&self, order: &Order) -> Purged {
+    pub async fn purge(self: &Arc<Self>, order: &Order) -> Purged {
         let scope = match &order.what {
             What::All => Scope::All,
             What::Url(target) => Scope::Urls(target.url_names(&self.snapshot.load())),
@@ -147,13 +153,15 @@ impl Proxy {
         };
         let moment = self.store.purge(&scope, order.manner, self.clock.now());
         tracing::info!(seq = moment.local, what = ?order.what, manner = ?order.manner, "purged");
-        Purged { seq: moment.local, nodes: vec![self.node.clone()] }
+        let nodes = vec![self.node.clone()];
+        let here = Purged { seq: moment.local, nodes, missing: Vec::new(), written: true };
+        self.purged_by_all((&scope, order.manner), here).await
     }
 
     /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not
     /// in `admin.purge_from`. Only the socket's peer counts, not what it says of others.
-    pub(super) fn purge_requested(
-        &self,
+    pub(super) async fn purge_requested(
+        self: &Arc<Self>,
         head: &request::Parts,
         peer: PeerAddr,
         snapshot: &Snapshot,
@@ -171,7 +179,7 @@ impl Proxy {
             (Ok(_), None) => reply::refused(Refusal::Form, &head.headers),
             (Ok(authority), Some(path)) => {
                 let what = What::Url(Target { authority, path: path.clone() });
-                let purged = self.purge(&Order { what, manner: Manner::Hard });
+                let purged = self.purge(&Order { what, manner: Manner::Hard }).await;
                 Answer::new(admin::done(purged), CacheStatus::Refused(Refused::Ended(Ended::Purge)))
             }
         }

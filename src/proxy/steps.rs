@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, he
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, variants::merged};
+use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, shared::News, variants::merged};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -222,14 +222,26 @@ impl Proxy {
 
     /// Stores an entry, unless it was out of date before it came; and takes it back if it was
     /// purged in that very moment.
-    pub(super) fn keep(&self, leader: &Leader, place: &Place, entry: &Entry) {
+    pub(super) fn keep(
+        &self,
+        (fetch, leader): (&Fetch, &Leader),
+        (place, entry): (&Place, &Entry),
+        news: News,
+    ) {
         if !leader.is_current() {
             return;
         }
         self.store.put(place, entry.clone(), self.clock.now());
         if !leader.is_current() {
-            self.store.remove(place.key);
+            return self.store.remove(place.key);
         }
+        self.share(fetch, (place, entry), news);
+    }
+
+    /// Takes the moments at which a fetch begins: before it is sent.
+    pub(super) fn begin(&self, fetch: &mut Fetch) {
+        (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
+        fetch.heard = self.began_afar();
     }
 
     /// Draws the consequences of an answer that may not be shared: where the next will not be
@@ -243,6 +255,10 @@ impl Proxy {
         if reason.predicts_more() && !is_personal(fetch) {
             self.store.stop_collapsing(key, Crowd::All, now);
             self.store.remove(key);
+            // Where nothing was found, nothing lies there.
+            if fetch.stored.is_some() {
+                self.invalidate_afar(key);
+            }
         }
     }
 
@@ -285,7 +301,7 @@ impl Proxy {
         make_storable(&mut fields, visit, exchange.response);
         let head = fetch.head(meta, stored.head.status, &fields);
         let entry = stored.freshened(head, fetch.asked);
-        self.keep(&duty.leader, &place, &entry);
+        self.keep((fetch, &duty.leader), (&place, &entry), News::Head);
         self.freshen_others(fetch, &duty.leader, response, exchange);
         if !own.is_empty() {
             let now = self.clock.now();

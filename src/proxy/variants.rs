@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Response, StatusCode};
 
-use super::{Fetch, Proxy, steps};
+use super::{Fetch, Proxy, shared::News, steps};
 use crate::{
     collapse::Leader,
     policy::{
@@ -70,7 +70,7 @@ impl Proxy {
             let Some(stored) = self.store.entry(key, exchange.response) else { continue };
             let place = fetch.place.beside(key);
             if let Some(entry) = renewed(fetch, &stored, response, exchange) {
-                self.keep(leader, &place, &entry);
+                self.keep((fetch, leader), (&place, &entry), News::Head);
             }
         }
     }

@@ -45,6 +45,8 @@ pub struct Stored {
     pub id: BodyId,
     /// When it was asked for.
     pub asked: Turn,
+    /// As what it lies in the shared tier, where it comes from there; else 0.
+    pub version: u64,
 }
 
 /// The order in which the origin was asked: what was asked for earlier does not replace what was
@@ -99,7 +101,16 @@ impl Entry {
             fields.insert(header::ETAG, id.entity_tag());
             head.fields = Block::new(&fields);
         }
-        Entry(Arc::new(Stored { head, body, id, asked }))
+        Entry::shared(head, (body, id), (asked, 0))
+    }
+
+    /// One that another node has stored as this version.
+    pub(super) fn shared(
+        head: Head,
+        (body, id): (Bytes, BodyId),
+        (asked, version): (Turn, u64),
+    ) -> Entry {
+        Entry(Arc::new(Stored { head, body, id, asked, version }))
     }
 
     /// The same body under a new head (RFC 9111 §4.3.4).
@@ -112,8 +123,19 @@ impl Entry {
 impl Entry {
     /// The same response, whose freshness ended at `since` at the latest.
     pub(super) fn stale_since(&self, since: Mono) -> Entry {
-        let head = self.head.stale_since(since);
-        Entry(Arc::new(Stored { head, body: self.body.clone(), id: self.id, asked: self.asked }))
+        self.under(self.head.stale_since(since))
+    }
+
+    /// The same response, to be validated before it is used: its freshness ended at `since`, and it
+    /// is not to be served while that is done.
+    pub(super) fn doubted_since(&self, since: Mono) -> Entry {
+        let mut head = self.head.stale_since(since);
+        head.meta.stale_while_revalidate = 0;
+        self.under(head)
+    }
+
+    fn under(&self, head: Head) -> Entry {
+        Entry::shared(head, (self.body.clone(), self.id), (self.asked, self.version))
     }
 }
 

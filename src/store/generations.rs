@@ -64,6 +64,9 @@ pub enum Standing {
     Current,
     /// It has been stale since this moment, whatever it says itself.
     Stale(Mono),
+    /// It may have been purged, or replaced, by what was never heard of: it has to be validated,
+    /// and counts as stale since this moment.
+    Doubted(Mono),
     /// It must not be used.
     Gone,
 }
@@ -86,6 +89,10 @@ struct Table {
     all: Past,
     /// The purges of any tag.
     tags: Past,
+    /// What began before this, in the local order, is doubted, and since when.
+    doubted: Option<(u64, Mono)>,
+    /// Moments that are none of purges.
+    marks: u64,
 }
 
 impl Standing {
@@ -93,6 +100,8 @@ impl Standing {
     fn and(self, other: Standing) -> Standing {
         match (self, other) {
             (Standing::Gone, _) | (_, Standing::Gone) => Standing::Gone,
+            (Standing::Doubted(one), Standing::Doubted(other) | Standing::Stale(other))
+            | (Standing::Stale(one), Standing::Doubted(other)) => Standing::Doubted(one.min(other)),
             (Standing::Stale(one), Standing::Stale(other)) => Standing::Stale(one.min(other)),
             (Standing::Current, it) | (it, Standing::Current) => it,
         }
@@ -151,14 +160,72 @@ impl Generations {
         if self.newest.load(Relaxed) <= named.began.local {
             return Standing::Current;
         }
-        let (table, began) = (self.table.read(), named.began);
-        let tags = if named.crowded { table.tags.standing(began) } else { Standing::Current };
-        let pasts = named.names.iter().filter_map(|name| table.of.get(name));
-        pasts.fold(table.all.standing(began).and(tags), |it, past| it.and(past.standing(began)))
+        let (table, began) = (self.table.read(), named.began.local);
+        let doubted = match table.doubted {
+            Some((before, since)) if began < before => Standing::Doubted(since),
+            _ => Standing::Current,
+        };
+        doubted.and(table.standing(named, |purge| purge.local > began))
+    }
+
+    /// What the cluster's purges mean for a response that another node fetched. What comes after
+    /// that, this node's own order tells.
+    pub(super) fn standing_afar(&self, named: &Named) -> Standing {
+        let began = named.began.global;
+        self.table.read().standing(named, |purge| purge.global > began)
+    }
+
+    /// Gives the purges that this node has done already their place in the cluster's order.
+    pub(super) fn confirm(&self, scope: &Scope, manner: Manner, global: u64) {
+        let mut table = self.table.write();
+        table.newest.global = table.newest.global.max(global);
+        let Table { of, all, tags, .. } = &mut *table;
+        let names = match scope {
+            Scope::All => return all.confirm(manner, global),
+            Scope::Urls(names) | Scope::Prefixes(names) => names,
+            Scope::Tags(names) => {
+                tags.confirm(manner, global);
+                names
+            }
+        };
+        for name in names {
+            // What is not there has left, and counts for everything.
+            of.get_mut(name).unwrap_or(&mut *all).confirm(manner, global);
+        }
+    }
+
+    /// A moment of its own: what begins from now on begins after it.
+    pub(super) fn mark(&self) -> u64 {
+        let mut table = self.table.write();
+        table.newest.local += 1;
+        table.marks += 1;
+        self.newest.store(table.newest.local, Relaxed);
+        table.newest.local
+    }
+
+    /// Lets what began before a mark be validated; it counts as stale since `since`.
+    pub(super) fn doubt(&self, mark: u64, since: Mono) {
+        let mut table = self.table.write();
+        if table.doubted.is_none_or(|(known, _)| known < mark) {
+            table.doubted = Some((mark, since));
+        }
+    }
+
+    /// How many purges there were.
+    pub(super) fn purges(&self) -> u64 {
+        let table = self.table.read();
+        table.newest.local - table.marks
     }
 }
 
 impl Table {
+    fn standing(&self, named: &Named, is_after: impl Fn(Moment) -> bool) -> Standing {
+        let tags = if named.crowded { self.tags.standing(&is_after) } else { Standing::Current };
+        let pasts = named.names.iter().filter_map(|name| self.of.get(name));
+        let all = self.all.standing(&is_after).and(tags);
+        pasts.fold(all, |it, past| it.and(past.standing(&is_after)))
+    }
+
     fn next(&self, global: Option<u64>) -> Moment {
         let Moment { local, global: known } = self.newest;
         Moment { local: local + 1, global: global.map_or(known, |it| it.max(known)) }

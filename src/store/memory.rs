@@ -168,6 +168,35 @@ impl Memory {
         declared
     }
 
+    /// Takes over another node's list, without the entity-tags of what is not here; `None` where
+    /// something newer is here.
+    pub(super) fn adopt(&self, primary: Key, vary: Vary) -> Option<Arc<Vary>> {
+        let vary = Arc::new(Vary { variants: Vec::new(), ..vary });
+        let mut adopted = None;
+        self.cache.entry(primary).and_compute_with(|kept| {
+            match kept.map(|kept| kept.into_value().slot) {
+                Some(Slot::Vary(known)) if known.epoch == vary.epoch => {
+                    adopted = Some(known);
+                    Op::Nop
+                }
+                Some(slot) if slot.asked() > vary.asked => Op::Nop,
+                Some(_) | None => {
+                    adopted = Some(vary.clone());
+                    Op::Put(Kept { slot: Slot::Vary(vary.clone()), lasts: None })
+                }
+            }
+        });
+        adopted
+    }
+
+    /// Drops what lies there, unless it is this version of it.
+    pub(super) fn remove_other(&self, key: &Key, version: u64) {
+        self.cache.entry(*key).and_compute_with(|kept| match kept {
+            Some(kept) if !kept.value().slot.is_version(version) => Op::Remove,
+            Some(_) | None => Op::Nop,
+        });
+    }
+
     /// Adds a variant to its list; `false` where the list is gone, and what is there now is not
     /// older. The oldest leaves a full one.
     pub(super) fn list(&self, primary: Key, own: &Vary, variant: Variant) -> bool {

@@ -4,6 +4,7 @@
 //! is there and can still be of use, and the policy judges.
 
 pub mod block;
+mod coherence;
 pub mod entry;
 pub mod generations;
 mod gone;
@@ -23,6 +24,8 @@ use std::sync::{
 use http::{HeaderMap, HeaderName, header};
 
 pub use block::Block;
+pub use coherence::Look;
+pub(crate) use coherence::members;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use generations::{Manner, Moment, Scope, Standing};
 pub use marks::Crowd;
@@ -35,6 +38,7 @@ use crate::{
     policy::{Fwd, Now},
     reason::{Field, Miss, Missed},
 };
+use coherence::Heard;
 use generations::Generations;
 use gone::Gone;
 use marks::Marks;
@@ -52,6 +56,7 @@ pub struct Store {
     gone: Gone,
     generations: Generations,
     turns: AtomicU64,
+    heard: Heard,
 }
 
 /// What there is to tell of a store.
@@ -127,6 +132,7 @@ impl Store {
             gone: Gone::new(),
             generations: Generations::new(),
             turns: AtomicU64::new(0),
+            heard: Heard::default(),
         }
     }
 
@@ -282,6 +288,8 @@ impl Store {
     /// groups that it was in, but for what had been purged before: that invalidates no more
     /// (RFC 9875 §2.2.1).
     pub fn invalidate(&self, primary: Key) -> Vec<Name> {
+        // First told, then dropped: what is looked up elsewhere at this moment does not come back.
+        self.changed(primary);
         let slots = match self.memory.get(&primary) {
             None => Vec::new(),
             Some(Slot::Vary(vary)) => {
@@ -338,7 +346,7 @@ impl Store {
     pub fn stats(&self) -> Stats {
         let bytes = self.weight();
         let (entries, evictions) = self.memory.entries_and_evictions();
-        Stats { bytes, entries, evictions, purges: self.moment().local }
+        Stats { bytes, entries, evictions, purges: self.generations.purges() }
     }
 
     fn is_gone(&self, named: &Named) -> bool {
@@ -351,6 +359,7 @@ impl Store {
         let entry = match standing {
             Standing::Current => entry,
             Standing::Stale(since) => entry.stale_since(since),
+            Standing::Doubted(since) => entry.doubted_since(since),
             Standing::Gone => return Err(Miss::Invalidated),
         };
         judged(&entry.head, standing, now).map(|()| entry)
@@ -362,6 +371,7 @@ impl Store {
         let part = match standing {
             Standing::Current => part,
             Standing::Stale(since) => part.stale_since(since),
+            Standing::Doubted(since) => part.doubted_since(since),
             Standing::Gone => return Err(Miss::Invalidated),
         };
         judged(&part.head, standing, now).map(|()| part)
@@ -383,7 +393,9 @@ fn judged(head: &Head, standing: Standing, now: Now) -> Result<(), Miss> {
     match (head.meta.usable_for(now) > 0, standing) {
         (true, _) => Ok(()),
         (false, Standing::Current) => Err(Miss::Expired),
-        (false, Standing::Stale(_) | Standing::Gone) => Err(Miss::Invalidated),
+        (false, Standing::Stale(_) | Standing::Doubted(_) | Standing::Gone) => {
+            Err(Miss::Invalidated)
+        }
     }
 }
 

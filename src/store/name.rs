@@ -90,6 +90,21 @@ impl Name {
         Name::of(b"prefix", Some(origin), beginning.as_bytes())
     }
 
+    /// Borne by what has more tags than are told apart; a purge of any tag names it, too.
+    pub(super) fn any_tag() -> Name {
+        Name::of(b"tags", None, b"")
+    }
+
+    /// As other nodes write it.
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The name that another node wrote so.
+    pub(super) const fn of_number(number: u64) -> Name {
+        Name(number)
+    }
+
     /// No two lists of parts are written alike: each part follows its length.
     fn of(kind: &[u8], origin: Option<Origin<'_>>, what: &[u8]) -> Name {
         let mut hasher = blake3::Hasher::new();
@@ -129,6 +144,17 @@ impl Named {
         names.extend(tags.iter().chain(groups).map(|tag| Name::tag_anywhere(tag)));
         names.extend(tags.iter().chain(groups).map(|tag| Name::tag(origin, tag)));
         Named { began, names: names.into(), groups: groups.len(), crowded }
+    }
+
+    /// What another node told; no more of the names are groups than there are.
+    pub(super) fn of_names(
+        began: Moment,
+        names: Box<[Name]>,
+        groups: usize,
+        crowded: bool,
+    ) -> Named {
+        let groups = groups.min(names.len());
+        Named { began, names, groups, crowded }
     }
 
     /// When its fetch, or the validation that last found it good, began.

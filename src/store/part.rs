@@ -44,6 +44,13 @@ impl Part {
         Part::new(self.head.stale_since(since), self.body.clone(), self.range, self.asked)
     }
 
+    /// The same part, to be validated before it is used.
+    pub(super) fn doubted_since(&self, since: Mono) -> Part {
+        let mut head = self.head.stale_since(since);
+        head.meta.stale_while_revalidate = 0;
+        Part::new(head, self.body.clone(), self.range, self.asked)
+    }
+
     /// Whether these bytes are in it.
     #[must_use]
     pub fn holds(&self, span: Span) -> bool {

@@ -25,6 +25,7 @@ mod hostile;
 mod invalidation;
 mod key_parts;
 mod model;
+mod nodes;
 mod overrides;
 mod own_tags;
 mod partial;

@@ -40,7 +40,7 @@ impl Past {
     pub(super) fn absorb(&mut self, other: Past) {
         self.hard = later(self.hard, other.hard);
         self.soft.extend(other.soft);
-        self.soft.retain(|soft| is_after(soft.moment, self.hard));
+        self.soft.retain(|soft| soft.moment.local > self.hard.local);
         self.soft.sort_by_key(|soft| soft.moment.local);
         self.shorten();
     }
@@ -58,22 +58,26 @@ impl Past {
         self.soft.last().map_or(self.hard.local, |soft| soft.moment.local.max(self.hard.local))
     }
 
-    /// What these purges mean for what began at `began`.
-    pub(super) fn standing(&self, began: Moment) -> Standing {
-        if is_after(self.hard, began) {
+    /// The newest purge of this kind has this place in the cluster's order.
+    pub(super) fn confirm(&mut self, manner: Manner, global: u64) {
+        let newest = match (manner, self.soft.last_mut()) {
+            (Manner::Soft, Some(soft)) => &mut soft.moment,
+            (Manner::Soft | Manner::Hard, _) => &mut self.hard,
+        };
+        newest.global = newest.global.max(global);
+    }
+
+    /// What these purges mean for what began before those that `is_after` takes.
+    pub(super) fn standing(&self, is_after: impl Fn(Moment) -> bool) -> Standing {
+        if is_after(self.hard) {
             return Standing::Gone;
         }
-        let since = self.soft.iter().filter(|soft| is_after(soft.moment, began));
+        let since = self.soft.iter().filter(|soft| is_after(soft.moment));
         since.map(|soft| soft.since).min().map_or(Standing::Current, Standing::Stale)
     }
 }
 
-/// Whether a purge came later, in whichever order tells: what this node fetched is told by its
-/// own, what another did by the cluster's.
-fn is_after(purge: Moment, began: Moment) -> bool {
-    purge.local > began.local || purge.global > began.global
-}
-
+/// The later of two in each order: for what is not known exactly, too much counts as purged.
 fn later(one: Moment, other: Moment) -> Moment {
-    if one.local >= other.local { one } else { other }
+    Moment { local: one.local.max(other.local), global: one.global.max(other.global) }
 }

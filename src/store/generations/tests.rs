@@ -105,6 +105,38 @@ fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
 }
 
 #[test]
+fn what_another_node_fetched_is_compared_in_the_clusters_order() {
+    let generations = Generations::new();
+    let known = Known { origin: ORIGIN, path: "/p", query: None, tags: &[], groups: &[] };
+    let afar = |global| Named::new(Moment { local: 0, global }, known);
+    let url = Scope::Urls(vec![Name::url(ORIGIN, "/p", None)]);
+    generations.purge(&url, Manner::Hard, AT, None);
+    assert_eq!(generations.standing_afar(&afar(4)), Standing::Current, "it has no place there yet");
+    let here = Named::new(generations.now(), known);
+    generations.confirm(&url, Manner::Hard, 5);
+    assert_eq!(generations.standing_afar(&afar(4)), Standing::Gone);
+    assert_eq!(generations.standing_afar(&afar(5)), Standing::Current);
+    assert_eq!(generations.standing(&here), Standing::Current, "it is not purged a second time");
+    generations.purge(&url, Manner::Soft, AT, Some(7));
+    assert_eq!(generations.standing_afar(&afar(6)), Standing::Stale(AT));
+}
+
+#[test]
+fn what_began_before_a_silence_is_doubted_and_what_came_later_is_not() {
+    let generations = Generations::new();
+    let before = born(&generations, &["x"]);
+    let mark = generations.mark();
+    let after = born(&generations, &["x"]);
+    assert!(is_current(&generations, &before), "a short silence does not matter");
+    generations.doubt(mark, AT);
+    assert_eq!(generations.standing(&before), Standing::Doubted(AT));
+    assert!(is_current(&generations, &after));
+    assert_eq!(generations.purges(), 0, "that was no purge");
+    hard(&generations, &["x"]);
+    assert_eq!(generations.standing(&before), Standing::Gone, "a purge outweighs a doubt");
+}
+
+#[test]
 fn the_oldest_name_folds_into_everything() {
     for (manner, expected) in [(Manner::Hard, Standing::Gone), (Manner::Soft, Standing::Stale(AT))]
     {
@@ -192,6 +224,7 @@ proptest! {
                         assert!(stale.is_none_or(|it| at <= it), "stale for less than it is");
                         assert!(stale.is_some() || max_names < 6, "not purged, but stale");
                     }
+                    Standing::Doubted(_) => panic!("nothing was missed"),
                     Standing::Current => {
                         assert!(!gone && stale.is_none(), "purged and still used");
                     }

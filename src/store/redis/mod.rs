@@ -24,7 +24,7 @@ mod writes;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -69,8 +69,15 @@ pub enum Event {
     Lost,
     /// All generations that there are.
     Generations(Generations),
-    /// A purge, by this node or another.
+    /// A purge by another node.
     Purged {
+        /// Its place among all purges.
+        seq: Seq,
+        /// What it names.
+        members: Vec<Member>,
+    },
+    /// A purge by this node has its place among all purges.
+    Told {
         /// Its place among all purges.
         seq: Seq,
         /// What it names.
@@ -112,6 +119,8 @@ struct Inner {
     link: Arc<Link>,
     writes: Writes,
     pending: Pending,
+    /// Purges that are being told.
+    purging: AtomicUsize,
     /// Told when something is pending.
     nudge: Notify,
     waiters: lease::Waiters,
@@ -159,6 +168,7 @@ impl Remote {
             link,
             writes,
             pending: Pending::default(),
+            purging: AtomicUsize::new(0),
             nudge: Notify::new(),
             waiters: lease::Waiters::default(),
             acks: acks::Said::default(),
@@ -176,14 +186,15 @@ impl Remote {
     /// What lies under a key. Never longer than the deadline; at once, while the link is down.
     pub async fn lookup(&self, key: Key) -> Looked {
         let inner = &self.inner;
-        let usable = || inner.link.is_up() && !inner.pending.blocks(key);
+        let blocked = || inner.purging.load(Relaxed) > 0 || inner.pending.blocks(key);
+        let usable = || inner.link.is_up() && !blocked();
         if !usable() {
             inner.link.counters.skipped.one();
             return Looked::Nothing;
         }
         let asked = inner.link.clock.timeout(inner.timeout, self.lookups.ask(key)).await;
         // What was invalidated meanwhile may have been read before.
-        asked.ok().filter(|_| !inner.pending.blocks(key)).unwrap_or(Looked::Nothing)
+        asked.ok().filter(|_| !blocked()).unwrap_or(Looked::Nothing)
     }
 
     /// When a fetch begins, as all nodes count it; to be taken before the origin is asked.
@@ -200,6 +211,12 @@ impl Remote {
         }
     }
 
+    /// Whether a body of so many bytes is stored at all.
+    #[must_use]
+    pub fn takes(&self, length: usize) -> bool {
+        self.inner.writes.takes(length)
+    }
+
     /// Drops what lies under these keys, for all nodes. What was asked for before does not come
     /// back, and until Redis knows, this node finds nothing there.
     pub fn invalidate(&self, keys: &[Key]) {
@@ -212,6 +229,8 @@ impl Remote {
     /// # Errors
     /// Where Redis does not say that it has it: then it is told before Redis is read again.
     pub async fn purge(&self, members: &[Member]) -> Result<Seq, NotWritten> {
+        // Until its place is known, what is read cannot be compared with it.
+        let _purging = Purging::begin(&self.inner.purging);
         let mut newest = Seq::default();
         for (at, some) in members.chunks(PURGED_TOGETHER).enumerate() {
             let told = match self.inner.link.up() {
@@ -266,6 +285,22 @@ impl Remote {
     }
 }
 
+/// Counts as being told, until it is dropped.
+struct Purging<'a>(&'a AtomicUsize);
+
+impl<'a> Purging<'a> {
+    fn begin(count: &'a AtomicUsize) -> Purging<'a> {
+        count.fetch_add(1, Relaxed);
+        Purging(count)
+    }
+}
+
+impl Drop for Purging<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Drop for Remote {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -314,7 +349,9 @@ impl Inner {
         let within = self.timeout.max(Duration::from_millis(250));
         let answers = self.link.run(on, &[self.purge_call(members)], within).await;
         let seq = String::from_redis_value(answers.ok()?.pop()?.ok()?).ok()?;
-        seq.parse().ok().map(Seq)
+        let seq = Seq(seq.parse().ok()?);
+        (self.handler)(Event::Told { seq, members: members.to_vec() });
+        Some(seq)
     }
 
     /// The nodes that live, each with the newest purge that it had applied at its last heartbeat.

@@ -12,10 +12,10 @@ use super::bytes::{Reader, Writer};
 use crate::{
     config::Secret,
     key::Key,
-    policy::{Meta, Mono, Now},
+    policy::{Meta, Mono, Now, encoding::Forms},
     store::{
-        Block, BodyHasher, BodyId, Entry, MAX_VARIANTS, Turn, Vary, name::MAX_NAMES_OF_ONE,
-        variant::Variant,
+        Block, BodyHasher, BodyId, Entry, Head, MAX_VARIANTS, Moment, Name, Named, Turn, Vary,
+        name::MAX_NAMES_OF_ONE, variant::Variant,
     },
 };
 
@@ -73,8 +73,12 @@ pub struct Shared {
     pub fields: Block,
     /// The newest purge that its node had applied when its fetch, or validation, began.
     pub began: Seq,
-    /// What it can be purged by; one more than 64 where there are too many.
+    /// What it can be purged by.
     pub names: Box<[u64]>,
+    /// How many of the names, the last ones, are cache groups.
+    pub groups: u16,
+    /// It has more tags than are told apart.
+    pub crowded: bool,
     /// What its body is.
     pub id: BodyId,
     /// Bytes of its body.
@@ -95,17 +99,31 @@ impl std::fmt::Debug for Codec {
 impl Shared {
     /// The head of `entry`, as a new version of its key.
     #[must_use]
-    pub fn of(entry: &Entry, began: Seq, names: Box<[u64]>) -> Shared {
+    pub fn of(entry: &Entry) -> Shared {
+        let named = &entry.head.named;
         Shared {
             version: fastrand::u64(..),
             meta: entry.head.meta,
             status: entry.head.status,
             fields: entry.head.fields.clone(),
-            began,
-            names,
+            began: Seq(named.began().global),
+            names: named.names.iter().map(|name| name.number()).collect(),
+            groups: u16::try_from(named.groups().len()).unwrap_or(u16::MAX),
+            crowded: named.crowded,
             id: entry.id,
             length: entry.body.len() as u64,
         }
+    }
+
+    /// The response that it is with this body, as this node stores it; `local` is this node's own
+    /// moment before it was looked up.
+    #[must_use]
+    pub fn into_entry(self, body: Bytes, forms: Forms, (local, asked): (u64, Turn)) -> Entry {
+        let began = Moment { local, global: self.began.0 };
+        let names = self.names.iter().map(|number| Name::of_number(*number)).collect();
+        let named = Named::of_names(began, names, usize::from(self.groups), self.crowded);
+        let Shared { version, meta, status, fields, id, .. } = self;
+        Entry::shared(Head { meta, status, fields, named, forms }, (body, id), (asked, version))
     }
 
     /// Whether these bytes are its body.
@@ -142,6 +160,8 @@ impl Codec {
         record.raw(head.id.as_bytes());
         record.u64(head.length);
         record.u16(u16::try_from(head.names.len()).ok()?);
+        record.u16(head.groups);
+        record.u8(u8::from(head.crowded));
         head.names.iter().for_each(|name| record.u64(*name));
         record.u32(u32::try_from(head.fields.size()).ok()?);
         record.raw(head.fields.as_bytes());
@@ -261,14 +281,16 @@ fn read_head(mut reader: Reader<'_>, version: u64, received: Mono) -> Option<Sha
     let id = BodyId::from_bytes(reader.array()?);
     let length = reader.u64()?;
     let count = usize::from(reader.u16()?);
-    if count > MAX_NAMES_OF_ONE {
+    let groups = reader.u16()?;
+    let crowded = [false, true].get(usize::from(reader.u8()?)).copied()?;
+    if count > MAX_NAMES_OF_ONE || usize::from(groups) > count {
         return None;
     }
     let names = (0..count).map(|_| reader.u64()).collect::<Option<Box<[u64]>>>()?;
     let size = usize::try_from(reader.u32()?).ok()?;
     let fields = Block::from_bytes(reader.raw(size)?)?;
     reader.end()?;
-    Some(Shared { version, meta, status, fields, began, names, id, length })
+    Some(Shared { version, meta, status, fields, began, names, groups, crowded, id, length })
 }
 
 fn read_vary(mut reader: Reader<'_>, epoch: u64) -> Option<Vary> {

@@ -236,7 +236,10 @@ fn hear(inner: &Inner, entries: Vec<Entry>) -> Result<Option<Seq>, Over> {
         match entry.said {
             Said::Nothing => {}
             Said::Purged(seq, members) => {
-                (inner.handler)(Event::Purged { seq, members });
+                (inner.handler)(match own {
+                    true => Event::Told { seq, members },
+                    false => Event::Purged { seq, members },
+                });
                 inner.apply_to(seq);
                 newest = Some(seq);
             }

@@ -105,10 +105,14 @@ impl Writes {
         (writes, Writer { desk, node, bytes }.run(queued))
     }
 
+    pub(super) fn takes(&self, size: usize) -> bool {
+        size <= self.desk_max
+    }
+
     /// Queues what is not too long; `false` where it is dropped.
     pub(super) fn store(&self, store: Store) -> bool {
         let size = store.size();
-        if size > self.desk_max {
+        if !self.takes(size) {
             return true;
         }
         if self.bytes.fetch_add(size, Relaxed) + size > MAX_QUEUED_BYTES {

@@ -116,6 +116,8 @@ impl Node {
             fields: Block::new(&fields),
             began: self.remote.began().seq,
             names: Box::new([7]),
+            groups: 0,
+            crowded: false,
             id: id(body.as_bytes()),
             length: body.len() as u64,
         }
@@ -180,7 +182,7 @@ fn changed(key: Key) -> Event {
 
 fn purged(event: &Event) -> Option<Seq> {
     match event {
-        Event::Purged { seq, .. } => Some(*seq),
+        Event::Purged { seq, .. } | Event::Told { seq, .. } => Some(*seq),
         _ => None,
     }
 }

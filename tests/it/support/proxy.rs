@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use larder::{
-    clock::Manual,
+    clock::{Clock, Manual},
     config::{self, Config, Listen},
     counters::Counters,
     server::Server,
@@ -41,6 +41,16 @@ impl Proxy {
     /// Like [`with`](Self::with).
     pub(crate) async fn exactly(origin: &Origin, text: &str) -> Proxy {
         let (clock, manual) = origin.clock();
+        Proxy::on(origin, text, (clock, manual)).await
+    }
+
+    /// Like [`with`](Self::with), in real time: deadlines towards other processes pass by
+    /// themselves. The origin's answers are to be undated.
+    pub(crate) async fn in_real_time(origin: &Origin, text: &str) -> Proxy {
+        Proxy::on(origin, &completed(text), (Clock::system(), origin.clock().1)).await
+    }
+
+    async fn on(origin: &Origin, text: &str, (clock, manual): (Clock, Arc<Manual>)) -> Proxy {
         let origin = origin.url();
         let started = Server::start(compile(&origin, text), clock);
         let server = within("the proxy's start", started).await;

@@ -51,6 +51,8 @@ fn shared() -> Shared {
         fields: fields(&[("etag", b"\"a\""), ("x", b""), ("x", b"\xff")]),
         began: Seq(5),
         names: Box::new([1, u64::MAX]),
+        groups: 1,
+        crowded: true,
         id: id(b"body", None),
         length: 4,
     }
@@ -77,7 +79,7 @@ fn head(record: Result<Record, Unusable>) -> Option<Shared> {
 fn a_head_is_read_as_it_was_written() {
     let record = codec().head(label(), &shared(), NOW).unwrap();
     assert_eq!(head(codec().open(label(), &record, NOW)), Some(shared()));
-    assert_eq!(record.len(), 138 + 2 + 16 + 4 + shared().fields.size() + 32, "as documented");
+    assert_eq!(record.len(), 138 + 2 + 3 + 16 + 4 + shared().fields.size() + 32, "as documented");
     assert_eq!(record[98..130], *shared().id.as_bytes(), "where the scripts look for it");
     assert_eq!(record[6..14], 99_u64.to_be_bytes(), "and for the version");
     let received: [u8; 8] = record[14..22].try_into().unwrap();
@@ -215,7 +217,7 @@ proptest! {
     fn every_meta_survives(
         numbers in (0_i64..i64::MAX / 4, any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()),
         set in 0_u16..128,
-        names in vec(any::<u64>(), 0..66),
+        names in vec(any::<u64>(), 1..66),
     ) {
         let (initial_age, lifetime, stale_while_revalidate, stale_if_error, keep) = numbers;
         let meta = Meta {

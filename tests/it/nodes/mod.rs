@@ -1,0 +1,193 @@
+//! Several proxies with one Redis: what one stores all have, what one drops all drop, and no fault
+//! of Redis is a client's.
+
+mod faults;
+mod purges;
+
+use crate::support::{Answer, Ask, Origin, Proxy, RedisServer, Reply, get, pause, send, within};
+
+const TOKEN: &str = "0123456789abcdef";
+
+/// A node at the Redis of that URL; with the machine as busy as it is while tests run, a look-up
+/// may take its time.
+async fn node(origin: &Origin, url: &str) -> Proxy {
+    with(origin, url, "timeout = \"2s\"\n").await
+}
+
+async fn with(origin: &Origin, url: &str, more: &str) -> Proxy {
+    let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n");
+    let redis = format!("[cache.redis]\nurl = \"{url}\"\n{more}");
+    Proxy::in_real_time(origin, &(admin + &redis)).await
+}
+
+/// Two nodes whose links are up.
+async fn two(origin: &Origin, redis: &RedisServer) -> (Proxy, Proxy) {
+    let (one, other) = (node(origin, &redis.url()).await, node(origin, &redis.url()).await);
+    until_up(&one).await;
+    until_up(&other).await;
+    (one, other)
+}
+
+/// A number of `/metrics`.
+async fn metric(node: &Proxy, name: &str) -> u64 {
+    let page = get(&node.admin(), "/metrics").host("localhost").await;
+    let line = page.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+}
+
+fn event(name: &str) -> String {
+    format!("larder_redis_events_total{{event=\"{name}\"}}")
+}
+
+async fn until(node: &Proxy, name: &str, reached: impl Fn(u64) -> bool) {
+    within(format!("{name} to change"), async {
+        while !reached(metric(node, name).await) {
+            pause().await;
+        }
+    })
+    .await;
+}
+
+async fn until_up(node: &Proxy) {
+    until(node, "larder_redis_up", |up| up == 1).await;
+}
+
+async fn until_stored(node: &Proxy, n: u64) {
+    until(node, &event("stored"), |stored| stored >= n).await;
+}
+
+/// Whether this node's memory, or Redis, has it; nothing is fetched.
+async fn is_cached(node: &Proxy, path: &str) -> bool {
+    get(node, path).header("Cache-Control", "only-if-cached").await.status == 200
+}
+
+fn fresh(body: &'static str) -> Reply {
+    Reply::fresh(600, body).undated()
+}
+
+fn by_language() -> impl Fn(crate::support::Seen) -> Reply {
+    |seen| {
+        let language = seen.header("accept-language").unwrap_or_default().to_owned();
+        Reply::fresh(600, language).undated().header("Vary", "Accept-Language")
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_stores_another_answers_and_keeps() {
+    let (redis, origin) = (RedisServer::start().await, Origin::always(fresh("shared")).await);
+    let (one, other) = two(&origin, &redis).await;
+    assert_eq!(get(&one, "/a").await.text(), "shared");
+    until_stored(&one, 1).await;
+    let found = get(&other, "/a").await;
+    assert_eq!((found.text(), found.status), ("shared", 200));
+    assert!(found.is_hit(), "it never went to the origin");
+    assert_eq!(found.cache_status().detail(), "l2");
+    let flushes = metric(&other, &event("flush")).await;
+    let again = get(&other, "/a").await;
+    assert!(again.is_hit() && again.cache_status().detail().is_empty(), "it lies in memory now");
+    assert_eq!(metric(&other, &event("flush")).await, flushes, "Redis was not asked again");
+    assert_eq!(metric(&other, "larder_store_hits_total{tier=\"l2\"}").await, 1);
+    let head = send(&other, "HEAD", "/a").await;
+    assert!(head.is_hit() && origin.requests() == 1);
+}
+
+#[tokio::test]
+async fn a_node_that_starts_is_warm() {
+    let (redis, origin) = (RedisServer::start().await, Origin::serve(by_language()).await);
+    let first = node(&origin, &redis.url()).await;
+    until_up(&first).await;
+    for language in ["en", "de"] {
+        get(&first, "/").header("Accept-Language", language).await;
+    }
+    until_stored(&first, 4).await;
+    drop(first);
+    let second = node(&origin, &redis.url()).await;
+    until_up(&second).await;
+    for (language, flushes) in [("en", 2), ("de", 3)] {
+        let found = get(&second, "/").header("Accept-Language", language).await;
+        assert_eq!((found.text(), found.cache_status().detail()), (language, "l2"));
+        let asked = metric(&second, &event("flush")).await;
+        assert_eq!(asked, flushes, "a known Vary costs no round trip ({language})");
+    }
+    assert_eq!(origin.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_304_writes_the_head_and_not_the_body() {
+    let redis = RedisServer::start().await;
+    let first = Reply::fresh(1, "body").undated().header("ETag", "\"a\"");
+    let validated = Reply::status(304).undated().header("ETag", "\"a\"");
+    let validated = validated.header("Cache-Control", "max-age=600").header("X-New", "yes");
+    let origin = Origin::replies([first, validated]).await;
+    let (one, other) = two(&origin, &redis).await;
+    get(&one, "/a").await;
+    until_stored(&one, 1).await;
+    let bodies: Vec<String> = redis.ask(&["KEYS", "larder:v1:b:*"]).await;
+    redis.ask::<()>(&["SETRANGE", &bodies[0], "0", "BODY"]).await;
+    until_stale(&one).await;
+    let answer = get(&one, "/a").await;
+    assert_eq!(answer.cache_status().fwd_status, Some(304), "{:?}", answer.fields);
+    until_stored(&one, 2).await;
+    let body: String = redis.ask(&["GET", &bodies[0]]).await;
+    assert_eq!(body, "BODY", "RFC 9111 §4.3.4: it is not written again");
+    redis.ask::<()>(&["SETRANGE", &bodies[0], "0", "body"]).await;
+    let found = get(&other, "/a").await;
+    assert_eq!((found.text(), found.header("x-new")), ("body", Some("yes")));
+    assert_eq!(found.cache_status().detail(), "l2");
+}
+
+/// Waits until what is fresh for a second is not.
+async fn until_stale(node: &Proxy) {
+    within("an answer to become stale", async {
+        while is_cached(node, "/a").await {
+            pause().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unsafe_method_on_one_node_drops_it_on_all() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::always(fresh("x")).await;
+    let (one, other) = two(&origin, &redis).await;
+    get(&one, "/a").await;
+    until_stored(&one, 1).await;
+    assert!(get(&other, "/a").await.is_hit());
+    send(&one, "DELETE", "/a").await;
+    within("the other to hear of it", async {
+        while is_cached(&other, "/a").await {
+            pause().await;
+        }
+    })
+    .await;
+    assert!(!get(&other, "/a").await.is_hit(), "RFC 9111 §4.4: gone from memory and from Redis");
+}
+
+#[tokio::test]
+async fn a_newer_answer_takes_the_place_of_the_other_nodes() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::serve(|seen| Reply::fresh(600, seen.number.to_string()).undated()).await;
+    let (one, other) = two(&origin, &redis).await;
+    get(&one, "/a").await;
+    until_stored(&one, 1).await;
+    assert_eq!(get(&other, "/a").await.text(), "1");
+    purges::purge(&one, r#"{"url": "http://api.test/a"}"#).await;
+    assert_eq!(get(&one, "/a").await.text(), "2");
+    until_stored(&one, 2).await;
+    let found = get(&other, "/a").await;
+    assert_eq!((found.text(), found.cache_status().detail()), ("2", "l2"));
+}
+
+#[tokio::test]
+async fn what_is_too_long_or_one_users_alone_stays_on_its_node() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::always(Reply::fresh(600, vec![b'x'; 2000]).undated()).await;
+    let isolate = "max_object_size = \"1KiB\"\n";
+    let one = with(&origin, &redis.url(), isolate).await;
+    until_up(&one).await;
+    get(&one, "/long").await;
+    assert!(get(&one, "/long").await.is_hit(), "its own memory has it");
+    let keys: Vec<String> = redis.ask(&["KEYS", "larder:v1:[hb]:*"]).await;
+    assert!(keys.is_empty(), "{keys:?}");
+}
