@@ -142,6 +142,7 @@ fn run(wish: &Wish) -> Result<bool, Failure> {
         std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?;
     }
     if let Some(folder) = &wish.svg {
+        std::fs::create_dir_all(folder)?;
         for outcome in &outcomes {
             std::fs::write(folder.join(format!("{}.svg", outcome.scenario)), svg::draw(outcome))?;
         }
