@@ -200,23 +200,9 @@ fn stored(bench: &Bench, server: &Running, number: u64) -> Result<(), Failure> {
 
 /// The same load on a server that has one core, and on one that has both.
 pub(crate) fn workers(bench: &Bench) -> Result<Outcome, Failure> {
-    let one = Peer::Larder.start(&bench.setup(SERVER))?;
     let two = Peer::Larder.start(&bench.setup("0,1"))?;
-    for server in [&one, &two] {
-        check(server.address, HIT, 1 << 10)?;
-    }
-    let seconds = bench.effort.seconds;
-    let by = |server| {
-        move || {
-            let drive = || load::wrk(server, &Paths::One(HIT), None, seconds);
-            cost(bench, server, Meant::Hit, drive)
-        }
-    };
-    let mut contenders = [
-        Contender { who: "two workers".to_owned(), measure: Box::new(by(&two)) },
-        Contender { who: "one worker".to_owned(), measure: Box::new(by(&one)) },
-    ];
-    let outcome = bench.effort.alternate("workers", "µs of CPU a request", &mut contenders)?;
+    let one = Peer::Larder.start(&bench.setup(SERVER))?;
+    let outcome = hits(bench, "workers", [("two workers", &two), ("one worker", &one)])?;
     Ok(outcome.target("two workers", "one worker", Some(1.1)))
 }
 
@@ -225,11 +211,21 @@ const LIMIT: &str = "[throttle]\nrate = \"1000000/s\"\nburst = 1000000\n";
 
 /// A hit under a limit beside a hit without one.
 pub(crate) fn limited(bench: &Bench) -> Result<Outcome, Failure> {
-    let free = Peer::Larder.start(&bench.setup(SERVER))?;
     let limited = Peer::Larder.start(&Setup { more: LIMIT, ..bench.setup(SERVER) })?;
+    let free = Peer::Larder.start(&bench.setup(SERVER))?;
+    let outcome = hits(bench, "limited", [("with a limit", &limited), ("without", &free)])?;
+    Ok(outcome.target("with a limit", "without", Some(1.15)))
+}
+
+/// The same hits from two servers that are set up differently.
+fn hits(
+    bench: &Bench,
+    scenario: &'static str,
+    servers: [(&str, &Running); 2],
+) -> Result<Outcome, Failure> {
     let seconds = bench.effort.seconds;
     let mut contenders = Vec::new();
-    for (who, server) in [("with a limit", &limited), ("without", &free)] {
+    for (who, server) in servers {
         check(server.address, HIT, 1 << 10)?;
         let drive = move || load::wrk(server, &Paths::One(HIT), None, seconds);
         contenders.push(Contender {
@@ -237,6 +233,5 @@ pub(crate) fn limited(bench: &Bench) -> Result<Outcome, Failure> {
             measure: Box::new(move || cost(bench, server, Meant::Hit, drive)),
         });
     }
-    let outcome = bench.effort.alternate("limited", "µs of CPU a request", &mut contenders)?;
-    Ok(outcome.target("with a limit", "without", Some(1.15)))
+    bench.effort.alternate(scenario, "µs of CPU a request", &mut contenders)
 }
