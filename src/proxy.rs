@@ -11,13 +11,13 @@ mod fetch;
 mod form;
 mod keep;
 pub mod purge;
+mod report;
 mod shared;
 mod steps;
 mod toll;
 mod variants;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -37,7 +37,7 @@ use crate::{
     fields::Upgrade,
     key::Key,
     log::AccessLog,
-    metrics::{self, Metrics},
+    metrics::Metrics,
     policy::{
         self, Decision, Exchange, Fwd, Meta, Unstorable,
         encoding::{self, UpstreamEncoding},
@@ -49,7 +49,7 @@ use crate::{
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store, redis::Remote},
     transform::memos::Memos,
-    upstream::{Errand, RequestBody, ResponseBody, Upstream},
+    upstream::{Errand, RequestBody, ResponseBody},
     visit::{Arrived, Visit},
 };
 use combine::Admitted;
@@ -146,28 +146,6 @@ impl Proxy {
         let snapshot = Snapshot::build(config, Some(&self.snapshot.load()), &self.clock)?;
         self.snapshot.store(Arc::new(snapshot));
         Ok(())
-    }
-
-    /// The upstreams by name, and what is known of their health.
-    #[must_use]
-    pub fn upstream_states(&self) -> BTreeMap<String, &'static str> {
-        let snapshot = self.snapshot.load();
-        let state = |it: &Upstream| (it.config().name.clone(), it.health().state());
-        snapshot.upstreams().map(state).collect()
-    }
-
-    /// What was counted so far, as Prometheus reads it.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        let snapshot = self.snapshot.load();
-        let routed = snapshot.routes.iter().map(|it| (it.name.as_str(), &*it.metrics));
-        metrics::render(&metrics::Scrape {
-            routes: routed.chain([("", &*self.unrouted)]).collect(),
-            upstreams: snapshot.upstreams().collect(),
-            counters: &self.counters,
-            memory: self.store.stats(),
-            remote: self.remote.as_ref(),
-        })
     }
 
     /// Act one: a request arrives, and is answered.
