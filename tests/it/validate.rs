@@ -11,6 +11,10 @@ async fn fixture() -> (Origin, Proxy) {
     (origin, proxy)
 }
 
+/// An upload without a length, its first eight bytes of sixteen.
+const HALF_AN_UPLOAD: &str = "POST / HTTP/1.1\r\nHost: api.test\r\n\
+     Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n";
+
 #[tokio::test]
 async fn a_request_is_refused_before_a_connection_is_made() {
     let (origin, proxy) = fixture().await;
@@ -54,12 +58,7 @@ async fn nobody_is_told_to_send_what_is_refused() {
 async fn an_upload_without_a_length_is_cut_at_the_limit() {
     let (origin, proxy) = fixture().await;
     let mut client = Client::connect(&proxy).await;
-    client
-        .write(
-            "POST / HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\n\
-             Transfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n",
-        )
-        .await;
+    client.write(HALF_AN_UPLOAD).await;
     origin.until_body_bytes(8).await;
     client.write("8\r\n12345678\r\n0\r\n\r\n").await;
     assert_eq!(client.read().await.unwrap().status, 413);
@@ -89,12 +88,7 @@ async fn an_upload_that_was_answered_early_is_cut_too() {
     let unused = Origin::always("x").await;
     let proxy = Proxy::with(&unused, &format!("upstream = \"{url}\"\n{RULES}")).await;
     let mut client = Client::connect(&proxy).await;
-    client
-        .write(
-            "POST / HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\n\
-             Transfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n",
-        )
-        .await;
+    client.write(HALF_AN_UPLOAD).await;
     gate.until_arrived(1).await;
     client.write("8\r\n12345678\r\n0\r\n\r\n").await;
     gate.open();
