@@ -6,14 +6,19 @@
 //! read: the policy decides, and this acts on it once.
 
 mod combine;
+mod conditions;
 mod doubt;
 mod fetch;
 mod form;
+mod freshen;
 mod keep;
 pub mod purge;
 mod report;
+mod send;
+mod setup;
 mod shared;
 mod steps;
+mod storable;
 mod toll;
 mod variants;
 
@@ -32,7 +37,6 @@ use crate::{
     cache_status::{self, CacheStatus, Collapsed, Forwarded},
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
-    config::Config,
     counters::Counters,
     fields::Upgrade,
     key::Key,
@@ -107,47 +111,6 @@ struct Once {
 }
 
 impl Proxy {
-    /// A proxy with an empty store.
-    ///
-    /// # Errors
-    /// What of the configuration cannot be used, and why.
-    pub fn new(
-        config: &Config,
-        clock: Clock,
-        counters: Arc<Counters>,
-    ) -> Result<Arc<Proxy>, String> {
-        let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
-            .map_err(|error| format!("cannot open the access log: {error}"))?;
-        let snapshot = Snapshot::build(config, None, &clock)?;
-        let (store, in_flight) = (Arc::new(Store::new(config.memory.max_size)), Arc::default());
-        let remote = shared::link(config, &store, &in_flight, &clock)?;
-        let node = remote.as_ref().map(|it| it.node().to_owned());
-        Ok(Arc::new(Proxy {
-            snapshot: ArcSwap::from_pointee(snapshot),
-            clock,
-            store,
-            remote,
-            memos: Memos::new(cores().saturating_sub(1)),
-            streams: Arc::new(Semaphore::new(config.max_streams)),
-            in_flight,
-            budget: Budget::new(config.memory.max_in_flight),
-            log,
-            unrouted: Arc::default(),
-            counters,
-            node: node.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
-        }))
-    }
-
-    /// Swaps the configuration: requests that have begun keep the old one.
-    ///
-    /// # Errors
-    /// What of it cannot be used, and why; nothing has changed then.
-    pub fn reload(&self, config: &Config) -> Result<(), String> {
-        let snapshot = Snapshot::build(config, Some(&self.snapshot.load()), &self.clock)?;
-        self.snapshot.store(Arc::new(snapshot));
-        Ok(())
-    }
-
     /// Act one: a request arrives, and is answered.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let at = self.clock.now();
@@ -445,7 +408,7 @@ impl Proxy {
     ) {
         let Duty { leader, owner } = duty;
         let status = response.status();
-        let own = steps::withhold(response.headers_mut(), status, &fetch.visit);
+        let own = storable::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());
@@ -541,11 +504,6 @@ impl Proxy {
             _ => reply::relayed(&visit, response.map(Body::relayed), status),
         }
     }
-}
-
-/// Threads that can work at the same time.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a client's wait came to.

@@ -12,6 +12,7 @@ use super::{
     Fetch, Proxy, fetch,
     shared::News,
     steps::{self, Room},
+    storable,
     variants::{merged, renewed},
 };
 use crate::{
@@ -135,7 +136,7 @@ impl Proxy {
         head.headers_mut().clone_from(response.headers());
         // Its client gets them with all the rest.
         let status = response.status();
-        let _ = steps::withhold(response.headers_mut(), status, &fetch.visit);
+        let _ = storable::withhold(response.headers_mut(), status, &fetch.visit);
         let (arrival, fill, body) = self.receive(&fetch, response, meta, room);
         let told = told.stored(&arrival.head.meta, self.clock.now());
         let reader = arrival.filling.reader();

@@ -4,36 +4,25 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{Arc, atomic::Ordering::SeqCst},
-    time::{Duration, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, request};
+use http::{HeaderName, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use super::{Duty, Fetch, ORPHAN_WAIT, Proxy, shared::News, variants::merged};
+use super::{Fetch, ORPHAN_WAIT, Proxy, shared::News, storable::make_storable};
 use crate::{
-    body::Body,
     cache_status::{self, CacheStatus},
     collapse::{
-        Arrival, Company, Fault, Leader, Outcome,
+        Arrival, Company, Fault, Leader,
         fill::{Fill, Pushed, Spilled, Terms},
     },
     fields,
-    log::Record,
-    metrics::Metrics,
-    policy::{
-        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, Wall, cache_control,
-        freshness,
-        rules::{Authorization, SetCookie},
-        storing,
-        validation::{self, Condition, OWN_TAG},
-    },
+    policy::{self, Decision, Meta, Unstorable, rules::Authorization},
     reason::{Reason, Stale},
     reply::{self, Answer},
-    server::{Peer, PeerAddr},
-    snapshot::Snapshot,
-    store::{Crowd, Entry, Head, Named, Place},
+    server::Peer,
+    store::{Crowd, Entry, Head, Place},
     tunnel::Tunnel,
     upstream::ResponseBody,
     visit::Visit,
@@ -262,101 +251,6 @@ impl Proxy {
         }
     }
 
-    /// Freshens the stored response by the 304 that validated it (RFC 9111 §4.3.4).
-    pub(super) fn freshen(
-        &self,
-        fetch: &Fetch,
-        duty: Duty,
-        response: &Response<ResponseBody>,
-        exchange: Exchange,
-    ) {
-        let Some(stored) = &fetch.stored else { return };
-        let (fwd_status, visit) = (Some(response.status()), &fetch.visit);
-        let mut fields = freshened(stored, response, visit);
-        let meta = match fetch.judge(exchange, stored.head.status, &fields) {
-            Received::Storable(meta) => meta,
-            received => {
-                let mut told = fetch.told().with_status(fwd_status);
-                if let Received::Unstorable(reason) = received {
-                    self.stop_sharing(fetch, reason);
-                    told = told.detail(Reason::NotStored(reason));
-                }
-                let status = CacheStatus::Forwarded(told);
-                // Good for the client that asked, and for nobody after it.
-                let received = exchange.response.mono;
-                let initial_age = freshness::initial_age(&fields, exchange);
-                let meta = Meta { received, initial_age, ..stored.head.meta };
-                make_storable(&mut fields, visit, exchange.response);
-                let head = fetch.head(meta, stored.head.status, &fields);
-                let head = Head { named: Named::default(), ..head };
-                let entry = stored.freshened(head, fetch.asked);
-                let answer = reply::stored(visit, &entry, self.clock.now(), status);
-                let _ = duty.owner.send(answer);
-                return;
-            }
-        };
-        let names = fetch.selecting(&fields).unwrap_or_default();
-        let place = self.store.place(visit.primary, fetch.places(names));
-        let own = withhold(&mut fields, stored.head.status, visit);
-        make_storable(&mut fields, visit, exchange.response);
-        let head = fetch.head(meta, stored.head.status, &fields);
-        let entry = stored.freshened(head, fetch.asked);
-        self.keep((fetch, &duty.leader), (&place, &entry), News::Head);
-        self.freshen_others(fetch, &duty.leader, response, exchange);
-        if !own.is_empty() {
-            let now = self.clock.now();
-            let told = fetch.told().stored(&entry.head.meta, now).with_status(fwd_status);
-            let answer = reply::stored(visit, &entry, now, CacheStatus::Forwarded(told));
-            let _ = duty.owner.send(answer.with(&own));
-            return duty.leader.finish(Outcome::Entry { place, entry, fwd_status });
-        }
-        duty.finish(Outcome::Entry { place, entry, fwd_status });
-    }
-
-    /// Takes the entity-tags that are ours out of a request's conditions, or judges them.
-    pub(super) async fn settle_conditions(
-        self: &Arc<Self>,
-        visit: &Visit,
-        snapshot: &Snapshot,
-        head: &mut request::Parts,
-    ) -> Condition {
-        let current = match validation::asks_for_ours(&head.headers) {
-            true => self.current_tag(visit, snapshot).await,
-            false => None,
-        };
-        let (method, headers) = (head.method.clone(), &mut head.headers);
-        validation::forward_conditions(&method, headers, current.as_deref())
-    }
-
-    /// The entity-tag of the stored response to a GET of the same target, validated if need be:
-    /// only so is it known to be current.
-    async fn current_tag(self: &Arc<Self>, visit: &Visit, snapshot: &Snapshot) -> Option<Vec<u8>> {
-        let now = self.clock.now();
-        let visit = visit.as_get(snapshot)?;
-        let found = self.store.get(visit.primary, &visit.head.headers, now);
-        // What this client may not have from the cache is nothing to judge its tag by.
-        let rules = &visit.route.cache.rules;
-        let stored = match policy::decide(&visit.asked, rules, found.stored, now) {
-            Decision::Serve(stored) if stored.head.meta.fresh_for(now) > 0 => {
-                return stored.head.validators().etag.map(<[u8]>::to_vec);
-            }
-            Decision::Serve(stored)
-            | Decision::ServeStale(stored)
-            | Decision::Validate(stored, _) => stored,
-            Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => return None,
-        };
-        let fetch = Fetch::new(Arc::new(visit), found.place, Some(stored), Fwd::Stale);
-        // The request for which it is asked has paid.
-        let fetch = Fetch { paid: true, ..fetch };
-        let answer = Box::pin(self.follow(fetch)).await;
-        if answer.status.is_stale() {
-            return None;
-        }
-        let answer = answer.response;
-        let tag = answer.headers().get(header::ETAG).filter(|_| answer.status().is_success());
-        tag.map(|tag| tag.as_bytes().to_vec())
-    }
-
     /// Turns both connections into a tunnel, now that the upstream has agreed.
     pub(super) fn tunnel(
         &self,
@@ -373,61 +267,6 @@ impl Proxy {
         let (tenure, clock) = (peer.tenure, self.clock.clone());
         tokio::spawn(Tunnel { client, upstream, place, tenure, clock }.run());
         reply::switching(head, status)
-    }
-
-    /// Begins the log's record of a request, if there is a log.
-    pub(super) fn record(&self, head: &request::Parts, peer: &Peer, at: Now) -> Option<Record> {
-        let host = || {
-            let field = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            field.or(head.uri.authority().map(|it| it.as_str())).unwrap_or_default()
-        };
-        self.log.is_on().then(|| Record {
-            log: self.log.clone(),
-            started: at,
-            client: match peer.addr {
-                PeerAddr::Ip(address) => Some(address),
-                PeerAddr::Unix => None,
-            },
-            method: head.method.clone(),
-            host: host().to_owned(),
-            path: head.uri.path_and_query().map_or("", |it| it.as_str()).to_owned(),
-            status: 0,
-            cache: "",
-            reason: None,
-            missed: None,
-            bytes: 0,
-            torn: false,
-            head_ms: 0,
-        })
-    }
-
-    /// Counts an answer to a request that came at `at`.
-    pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        let Answer { response, status, source } = answer;
-        let millis = self.clock.mono().since(at.mono);
-        metrics.answered(response.status(), &status, millis);
-        Answer { response: response.map(|body| body.counted(metrics)), status, source }
-    }
-
-    /// Puts the last hand to an answer: Cache-Status, and the log's record.
-    pub(super) fn send(
-        &self,
-        answer: Answer,
-        version: Version,
-        record: Option<Record>,
-    ) -> Response<Body> {
-        let Answer { mut response, status, .. } = answer;
-        let value = status.value(response.status());
-        response.headers_mut().append(crate::cache_status::NAME, value);
-        if version == Version::HTTP_2 {
-            response.headers_mut().remove(header::CONNECTION);
-        }
-        let Some(mut record) = record else { return response };
-        record.status = response.status().as_u16();
-        record.cache = status.outcome();
-        (record.reason, record.missed) = (status.reason(), status.missed());
-        record.head_ms = self.clock.now().mono.since(record.started.mono);
-        response.map(|body| body.logged(record))
     }
 }
 
@@ -467,65 +306,4 @@ fn is_personal(fetch: &Fetch) -> bool {
     let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
     let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
     visit.asked.authorization && rules.authorization != Authorization::Isolate && !known_shared
-}
-
-/// The stored fields with those of a 304 taken over; no entity-tag of ours among them.
-pub(super) fn freshened(
-    stored: &Entry,
-    response: &Response<ResponseBody>,
-    visit: &Visit,
-) -> HeaderMap {
-    let mut kept = stored.head.fields.to_map();
-    let ours = |tag: &HeaderValue| tag.as_bytes().starts_with(OWN_TAG.as_bytes());
-    if kept.get(header::ETAG).is_some_and(ours) {
-        kept.remove(header::ETAG);
-    }
-    let mut received = response.headers().clone();
-    reply::end_to_end(&mut received, response.version());
-    strip_cookies(&mut received, visit);
-    merged(&kept, &received)
-}
-
-/// Takes out what is for the client that asked alone: the fields that the origin names (RFC 9111
-/// §5.2.2.4, §5.2.2.7), and what a success says of limits.
-pub(super) fn withhold(headers: &mut HeaderMap, status: StatusCode, visit: &Visit) -> HeaderMap {
-    let mut own = HeaderMap::new();
-    let mut names = cache_control::withheld(headers);
-    if status.is_success() {
-        names.extend(headers.keys().filter(|name| fields::is_of_this_moment(name)).cloned());
-    }
-    if names.is_empty() {
-        return own;
-    }
-    fields::remove_hop_by_hop(headers);
-    for name in names {
-        own.extend(headers.get_all(&name).iter().map(|it| (name.clone(), it.clone())));
-        headers.remove(&name);
-    }
-    strip_cookies(&mut own, visit);
-    own
-}
-
-/// Takes out what is not stored, and repairs Date (RFC 9110 §6.6.1).
-pub(super) fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
-    for name in [header::CONTENT_LENGTH, header::AGE, header::TRAILER] {
-        headers.remove(name);
-    }
-    strip_cookies(headers, visit);
-    let date = headers.get(header::DATE).map(HeaderValue::as_bytes);
-    if date.and_then(freshness::date).is_none() {
-        headers.insert(header::DATE, http_date(received.wall));
-    }
-}
-
-fn strip_cookies(headers: &mut HeaderMap, visit: &Visit) {
-    if visit.route.cache.rules.set_cookie == SetCookie::Strip {
-        storing::SET_COOKIE.iter().for_each(|name| drop(headers.remove(name)));
-    }
-}
-
-fn http_date(at: Wall) -> HeaderValue {
-    let since = Duration::from_secs(at.seconds().unsigned_abs());
-    let text = httpdate::fmt_http_date(UNIX_EPOCH + since);
-    HeaderValue::from_str(&text).expect("an HTTP-date is a field value")
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Response, StatusCode};
 
-use super::{Fetch, Proxy, shared::News, steps};
+use super::{Fetch, Proxy, freshen, shared::News, storable};
 use crate::{
     collapse::Leader,
     policy::{
@@ -84,7 +84,7 @@ pub(super) fn renewed(
     response: &Response<ResponseBody>,
     exchange: Exchange,
 ) -> Option<Entry> {
-    let mut fields = steps::freshened(stored, response, &fetch.visit);
+    let mut fields = freshen::freshened(stored, response, &fetch.visit);
     let names = fetch.selecting(&fields).ok()?;
     let told_apart_by = fetch.place.vary.as_ref().map_or(&[][..], |vary| vary.names());
     if told_apart_by != names {
@@ -95,8 +95,8 @@ pub(super) fn renewed(
     };
     let Meta { authorized, cookie, .. } = stored.head.meta;
     // What is withheld is for the client that asked, who gets it with the response itself.
-    let _ = steps::withhold(&mut fields, stored.head.status, &fetch.visit);
-    steps::make_storable(&mut fields, &fetch.visit, exchange.response);
+    let _ = storable::withhold(&mut fields, stored.head.status, &fetch.visit);
+    storable::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
     Some(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
 }

@@ -1,0 +1,60 @@
+//! A proxy, made of its configuration, and given another one while it runs.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+
+use super::{Proxy, shared};
+use crate::{
+    clock::Clock, collapse::budget::Budget, config::Config, counters::Counters, log::AccessLog,
+    snapshot::Snapshot, store::Store, transform::memos::Memos,
+};
+
+impl Proxy {
+    /// A proxy with an empty store.
+    ///
+    /// # Errors
+    /// What of the configuration cannot be used, and why.
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        counters: Arc<Counters>,
+    ) -> Result<Arc<Proxy>, String> {
+        let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
+            .map_err(|error| format!("cannot open the access log: {error}"))?;
+        let snapshot = Snapshot::build(config, None, &clock)?;
+        let (store, in_flight) = (Arc::new(Store::new(config.memory.max_size)), Arc::default());
+        let remote = shared::link(config, &store, &in_flight, &clock)?;
+        let node = remote.as_ref().map(|it| it.node().to_owned());
+        Ok(Arc::new(Proxy {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            clock,
+            store,
+            remote,
+            memos: Memos::new(cores().saturating_sub(1)),
+            streams: Arc::new(Semaphore::new(config.max_streams)),
+            in_flight,
+            budget: Budget::new(config.memory.max_in_flight),
+            log,
+            unrouted: Arc::default(),
+            counters,
+            node: node.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
+        }))
+    }
+
+    /// Swaps the configuration: requests that have begun keep the old one.
+    ///
+    /// # Errors
+    /// What of it cannot be used, and why; nothing has changed then.
+    pub fn reload(&self, config: &Config) -> Result<(), String> {
+        let snapshot = Snapshot::build(config, Some(&self.snapshot.load()), &self.clock)?;
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+}
+
+/// Threads that can work at the same time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
