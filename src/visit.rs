@@ -45,6 +45,8 @@ pub struct Visit {
     pub content: bool,
     /// What the policy judges by.
     pub asked: Asked,
+    /// Its Cookie, where the route ignores it: limits go by it all the same.
+    pub unseen: Option<HeaderValue>,
     /// Where it goes.
     pub route: Arc<Route>,
     /// The authority of its target URI, normalised.
@@ -107,9 +109,10 @@ impl Visit {
         let Checked { upgrade, believed, authority, route, target } = checked;
         let asked = Asked::new(&head, content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
+        let mut unseen = None;
         if !asked.bypass {
             apply_query(&route, &mut head);
-            apply_cookies(&route, &mut head);
+            unseen = apply_cookies(&route, &mut head);
         }
         let primary = primary(&route, &believed, &authority, &head);
         let arrived = at;
@@ -118,6 +121,7 @@ impl Visit {
             target,
             content,
             asked,
+            unseen,
             route,
             authority,
             believed,
@@ -143,7 +147,7 @@ impl Visit {
         (visit.content, visit.upgrade) = (false, Upgrade::No);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
-        apply_cookies(&visit.route, &mut visit.head);
+        let _ = apply_cookies(&visit.route, &mut visit.head);
         visit.primary = primary(&visit.route, &visit.believed, &visit.authority, &visit.head);
         Some(visit)
     }
@@ -196,7 +200,8 @@ impl Visit {
     /// Whom its limits count it for.
     #[must_use]
     pub fn sender(&self) -> Sender<'_> {
-        Sender { address: self.believed.client, fields: &self.head.headers }
+        let unseen = self.unseen.as_ref();
+        Sender { address: self.believed.client, fields: &self.head.headers, unseen }
     }
 
     /// Whether the answer goes without a body.
@@ -314,16 +319,19 @@ fn apply_query(route: &Route, head: &mut request::Parts) {
 }
 
 /// Cookies that the operator ignores are not forwarded, and so can select nothing; those of the key
-/// are forwarded alone.
-fn apply_cookies(route: &Route, head: &mut request::Parts) {
+/// are forwarded alone. Gives what is taken out.
+fn apply_cookies(route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
     let kept = select_cookies(route, head);
     let ignored = route.cache.rules.cookies == Cookies::Ignore;
-    if ignored && matches!(head.method, Method::GET | Method::HEAD) {
-        match kept {
-            Some(kept) => drop(head.headers.insert(header::COOKIE, kept)),
-            None => drop(head.headers.remove(header::COOKIE)),
-        }
+    if !ignored || !matches!(head.method, Method::GET | Method::HEAD) {
+        return None;
     }
+    let unseen = cookies::joined(&head.headers);
+    match kept {
+        Some(kept) => drop(head.headers.insert(header::COOKIE, kept)),
+        None => drop(head.headers.remove(header::COOKIE)),
+    }
+    unseen
 }
 
 /// Makes the cookies of the key one field that selects by them, and gives it.

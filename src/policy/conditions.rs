@@ -72,9 +72,8 @@ fn has_line(headers: &HeaderMap, name: &HeaderName, value: Option<&str>) -> bool
 
 /// Whether a pair of a query or of Cookie has this name, and this value if there is one.
 fn is_pair(pair: &[u8], name: &str, value: Option<&str>) -> bool {
-    let own = cookies::name(pair);
-    let rest = pair.iter().position(|byte| *byte == b'=').map_or(&b""[..], |at| &pair[at + 1..]);
-    own == name.as_bytes() && value.is_none_or(|value| rest.trim_ascii() == value.as_bytes())
+    let is_value = |value: &str| cookies::value(pair) == value.as_bytes();
+    cookies::name(pair) == name.as_bytes() && value.is_none_or(is_value)
 }
 
 #[cfg(test)]

@@ -13,10 +13,28 @@ pub const KEY_COOKIES: HeaderName = HeaderName::from_static("larder-key-cookies"
 
 /// The pairs of Cookie, in order.
 pub(super) fn pairs(fields: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    field::lines(fields, header::COOKIE)
-        .flat_map(|line| line.split(|byte| *byte == b';'))
-        .map(<[u8]>::trim_ascii)
-        .filter(|pair| !pair.is_empty())
+    field::lines(fields, header::COOKIE).flat_map(pairs_of)
+}
+
+fn pairs_of(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let pairs = line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    pairs.filter(|pair| !pair.is_empty())
+}
+
+/// What the cookies of one name say.
+pub fn values<'a>(fields: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    field::lines(fields, header::COOKIE).flat_map(move |line| values_of(line, name))
+}
+
+/// The same of one line of Cookie.
+pub fn values_of<'a>(line: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pairs_of(line).filter(move |pair| self::name(pair) == name.as_bytes()).map(value)
+}
+
+/// The value of a pair; one without `=` has none.
+pub(super) fn value(pair: &[u8]) -> &[u8] {
+    let at = pair.iter().position(|byte| *byte == b'=');
+    at.map_or(&b""[..], |at| pair[at + 1..].trim_ascii())
 }
 
 /// The name of a pair; one without `=` is a name alone.
@@ -31,6 +49,18 @@ pub fn only(fields: &HeaderMap, names: &[String]) -> Option<HeaderValue> {
     let kept: Vec<&[u8]> = pairs(fields).filter(|pair| is_one_of(names, pair)).collect();
     let value = (!kept.is_empty()).then(|| kept.join(&b"; "[..]));
     value.and_then(|value| HeaderValue::from_bytes(&value).ok())
+}
+
+/// Cookie as one line.
+#[must_use]
+pub fn joined(fields: &HeaderMap) -> Option<HeaderValue> {
+    let lines = fields.get_all(header::COOKIE);
+    let lines: Vec<&[u8]> = lines.iter().map(HeaderValue::as_bytes).collect();
+    match lines[..] {
+        [] => None,
+        [_] => fields.get(header::COOKIE).cloned(),
+        [..] => HeaderValue::from_bytes(&lines.join(&b"; "[..])).ok(),
+    }
 }
 
 /// Whether Cookie holds anything else than pairs of these names.

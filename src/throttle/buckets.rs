@@ -2,7 +2,7 @@
 //!
 //! governor's own stores grow without bound. Here a client whose bucket is full, which is what a
 //! client that was never seen has, is forgotten for one who is new. Where all are in debt, the new
-//! one shares a bucket with its neighbours.
+//! one shares a bucket with its neighbours. None does as long as any bucket is full.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,11 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicUsize,
+            AtomicBool, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
+    time::Duration,
 };
 
 use governor::{nanos::Nanos, state::StateStore};
@@ -28,8 +29,8 @@ const A_SHARD: usize = 1024;
 /// More shards would buy nothing.
 const MAX_SHARDS: usize = 1024;
 
-/// How many shards are searched for a client to forget: a bound on the work of one request.
-const SEARCHED: usize = 4;
+/// Fewer would be one queue.
+const MIN_SHARDS: usize = 4;
 
 /// Buckets that are shared by those for whom there is no room.
 const SHARED: u64 = 4096;
@@ -44,6 +45,8 @@ pub(super) struct Buckets(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shards: Box<[Mutex<Shard>]>,
+    /// By shard: none of its buckets is full before this time. Changed under its lock alone.
+    soonest: Box<[AtomicU64]>,
     /// The buckets of those for whom there was no room, by neighbourhood.
     shared: Mutex<Shard>,
     /// Whether there are any.
@@ -58,9 +61,10 @@ struct Inner {
 impl Buckets {
     /// For at most `max` clients.
     pub(super) fn new(max: usize, interval: u64) -> Buckets {
-        let shards = (max / A_SHARD).next_power_of_two().clamp(SEARCHED, MAX_SHARDS);
+        let shards = (max / A_SHARD).next_power_of_two().clamp(MIN_SHARDS, MAX_SHARDS);
         Buckets(Arc::new(Inner {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
+            soonest: (0..shards).map(|_| AtomicU64::new(u64::MAX)).collect(),
             shared: Mutex::default(),
             has_shared: AtomicBool::new(false),
             known: AtomicUsize::new(0),
@@ -81,13 +85,17 @@ impl Buckets {
         self.0.known.load(SeqCst)
     }
 
-    /// Gives back what a request was charged.
-    pub(super) fn give_back(&self, client: &Client) {
-        let inner = &self.0;
-        if let Some(full_at) = inner.shard(client.id).lock().get_mut(&client.id) {
-            *full_at = full_at.saturating_sub(inner.interval);
+    /// Gives back what a request was charged that long ago. What the bucket would have been full
+    /// by in the meantime is lost: it must not be given twice.
+    pub(super) fn give_back(&self, client: &Client, ago: Duration) {
+        let (inner, ago) = (&self.0, u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX));
+        let back = inner.interval.saturating_sub(ago);
+        let index = inner.index(client.id);
+        if let Some(full_at) = inner.shards[index].lock().get_mut(&client.id) {
+            *full_at = full_at.saturating_sub(back);
+            inner.soonest[index].fetch_min(*full_at, SeqCst);
         } else if let Some(full_at) = inner.shared.lock().get_mut(&inner.neighbours(client)) {
-            *full_at = full_at.saturating_sub(inner.interval);
+            *full_at = full_at.saturating_sub(back);
         }
     }
 }
@@ -105,10 +113,10 @@ impl StateStore for Buckets {
         }
         // A bucket that nobody has used is full one interval after its first request.
         let now = f(None)?.1.as_u64().saturating_sub(inner.interval);
-        if inner.forget(client, now)
-            && let Some(outcome) = inner.own(client, &f)
-        {
-            return outcome;
+        while inner.forget(client, now) {
+            if let Some(outcome) = inner.own(client, &f) {
+                return outcome;
+            }
         }
         inner.has_shared.store(true, SeqCst);
         let mut shared = inner.shared.lock();
@@ -120,10 +128,6 @@ impl StateStore for Buckets {
 }
 
 impl Inner {
-    fn shard(&self, id: u64) -> &Mutex<Shard> {
-        &self.shards[self.index(id)]
-    }
-
     /// By bits that the map does not go by.
     fn index(&self, id: u64) -> usize {
         usize::try_from(id >> 32).unwrap_or_default() & (self.shards.len() - 1)
@@ -135,7 +139,8 @@ impl Inner {
         client: &Client,
         f: impl Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     ) -> Option<Result<T, E>> {
-        let mut shard = self.shard(client.id).lock();
+        let index = self.index(client.id);
+        let mut shard = self.shards[index].lock();
         if let Some(full_at) = shard.get_mut(&client.id) {
             return Some(f(Some(Nanos::new(*full_at))).map(|(outcome, next)| {
                 *full_at = next.as_u64();
@@ -151,6 +156,7 @@ impl Inner {
         match f(before.map(Nanos::new)) {
             Ok((outcome, next)) => {
                 shard.insert(client.id, next.as_u64());
+                self.soonest[index].fetch_min(next.as_u64(), SeqCst);
                 Some(Ok(outcome))
             }
             Err(refused) => {
@@ -160,13 +166,23 @@ impl Inner {
         }
     }
 
-    /// Forgets clients whose bucket is full; `false` where none was found.
+    /// Forgets clients of a shard where a bucket is full; `false` where none is, in any.
+    ///
+    /// A shard is searched in vain only if the bucket that was to be full first has been charged
+    /// since: no more often than requests are let through.
     fn forget(&self, client: &Client, now: u64) -> bool {
         let first = self.index(client.id);
-        (first..first + SEARCHED).any(|index| {
-            let mut shard = self.shards[index & (self.shards.len() - 1)].lock();
+        let indices = (first..self.shards.len()).chain(0..first);
+        let mut may = indices.filter(|index| self.soonest[*index].load(SeqCst) <= now);
+        may.any(|index| {
+            let (mut shard, mut soonest) = (self.shards[index].lock(), u64::MAX);
             let before = shard.len();
-            shard.retain(|_, full_at| *full_at > now);
+            shard.retain(|_, full_at| {
+                let stays = *full_at > now;
+                soonest = if stays { soonest.min(*full_at) } else { soonest };
+                stays
+            });
+            self.soonest[index].store(soonest, SeqCst);
             let forgotten = before - shard.len();
             self.known.fetch_sub(forgotten, SeqCst);
             forgotten > 0

@@ -91,9 +91,11 @@ impl Limiter {
         self.core.check_key(client).map_err(wait)
     }
 
-    /// Gives back what one request was charged.
-    pub(super) fn give_back(&self, client: &Client) {
-        self.buckets.give_back(client);
+    /// Gives back what one request was charged; of what has lain there for a while only what the
+    /// bucket would not have been full without.
+    pub(super) fn give_back(&self, client: &Client, since: Option<Instant>) {
+        let waited = since.map(|since| self.clock.instant().saturating_duration_since(since));
+        self.buckets.give_back(client, waited.unwrap_or_default());
     }
 
     /// Clients with a bucket of their own.

@@ -17,7 +17,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use governor::middleware::StateSnapshot;
@@ -67,6 +67,8 @@ pub struct Toll<'a> {
     sender: Sender<'a>,
     /// A bit for each of them that has charged.
     charged: u16,
+    /// Since when what is charged waits for a turn at another limit.
+    since: Option<Instant>,
     told: Telling,
 }
 
@@ -148,14 +150,17 @@ impl Throttle {
         counters: &Counters,
     ) -> Result<Toll<'a>, Refused> {
         let limits = self.limits(count);
-        let mut toll = Toll { limits, sender, charged: 0, told: Telling::default() };
+        let mut toll = Toll::new(limits, sender);
         for (at, limit) in limits.iter().enumerate() {
             if limit.is_for_free(sender.address) {
                 continue;
             }
             let client = limit.limiter.client(sender);
             let outcome = match limit.rule.mode {
-                Mode::Queue => limit.turn(&client, counters).await,
+                Mode::Queue => {
+                    toll.wait_at(limit);
+                    limit.turn(&client, counters).await
+                }
                 Mode::Reject | Mode::Shadow => limit.check(&client),
             };
             match outcome {
@@ -200,7 +205,7 @@ impl Limit {
             Ok(left) if !limiter.lines.has(client.id) => return Ok(left),
             Ok(_) => {
                 // It is for those who came before.
-                limiter.give_back(client);
+                limiter.give_back(client, None);
                 Duration::ZERO
             }
             Err(after) => after,
@@ -234,7 +239,18 @@ impl Limit {
     }
 }
 
-impl Toll<'_> {
+impl<'a> Toll<'a> {
+    fn new(limits: &'a [Limit], sender: Sender<'a>) -> Toll<'a> {
+        Toll { limits, sender, charged: 0, since: None, told: Telling::default() }
+    }
+
+    /// From now on the charges lie there while the request may wait.
+    fn wait_at(&mut self, limit: &Limit) {
+        if self.charged != 0 && self.since.is_none() {
+            self.since = Some(limit.limiter.clock.instant());
+        }
+    }
+
     /// The request is on its way: what it was charged stays so. Gives what its client is told.
     pub fn spend(mut self) -> Option<Told> {
         self.charged = 0;
@@ -244,7 +260,7 @@ impl Toll<'_> {
     fn charge(&mut self, at: usize, left: &StateSnapshot) {
         self.charged |= 1 << at;
         let limit = &self.limits[at];
-        if limit.rule.headers == Headers::Always {
+        if limit.rule.headers == Headers::Always && limit.rule.mode != Mode::Shadow {
             let remaining = left.remaining_burst_capacity();
             let used = limit.rule.burst.saturating_sub(remaining);
             self.tell(limit, remaining, limit.limiter.interval.saturating_mul(used));
@@ -269,7 +285,7 @@ impl Drop for Toll<'_> {
     fn drop(&mut self) {
         for (at, limit) in self.limits.iter().enumerate() {
             if self.charged & (1 << at) != 0 {
-                limit.limiter.give_back(&limit.limiter.client(self.sender));
+                limit.limiter.give_back(&limit.limiter.client(self.sender), self.since);
             }
         }
     }

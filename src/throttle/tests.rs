@@ -36,7 +36,8 @@ fn throttle(limits: &[config::Limit]) -> (Throttle, Limiters, Arc<Manual>) {
 /// One request from an address; `None` while it waits.
 fn ask(throttle: &Throttle, address: u32) -> Result<Option<Told>, Refused> {
     let fields = HeaderMap::new();
-    let sender = Sender { address: Some(Ipv4Addr::from(address).into()), fields: &fields };
+    let sender =
+        Sender { address: Some(Ipv4Addr::from(address).into()), fields: &fields, unseen: None };
     let counters = Counters::default();
     let asking = throttle.admit(Count::All, sender, &counters);
     asking.now_or_never().expect("it does not wait").map(Toll::spend)
@@ -181,8 +182,11 @@ fn a_flood_of_made_up_keys_is_bounded_too() {
     for n in 0..6000 {
         let value = http::HeaderValue::from(n);
         let fields = HeaderMap::from_iter([(http::HeaderName::from_static("x-api-key"), value)]);
-        let asking =
-            throttle.admit(Count::All, Sender { address: None, fields: &fields }, &counters);
+        let asking = throttle.admit(
+            Count::All,
+            Sender { address: None, fields: &fields, unseen: None },
+            &counters,
+        );
         passed += usize::from(asking.now_or_never().unwrap().map(Toll::spend).is_ok());
         assert!(known(&throttle) <= 1000, "key {n}");
     }
@@ -251,7 +255,11 @@ mod queue {
         Box::pin(async move {
             let (fields, counters) = (HeaderMap::new(), Counters::default());
             let address = Some(Ipv4Addr::from(address).into());
-            let toll = throttle.admit(Count::All, Sender { address, fields: &fields }, &counters);
+            let toll = throttle.admit(
+                Count::All,
+                Sender { address, fields: &fields, unseen: None },
+                &counters,
+            );
             toll.await.map(|toll| drop(toll.spend())).map_err(|refused| refused.reason)
         })
     }
@@ -317,4 +325,80 @@ mod queue {
         kept.pop();
         assert_eq!(ask(1000).1, None, "one has left");
     }
+}
+
+fn api_key(key: &'static str) -> HeaderMap {
+    let name = http::HeaderName::from_static("x-api-key");
+    HeaderMap::from_iter([(name, http::HeaderValue::from_static(key))])
+}
+
+/// One request with a key; whether it passes.
+fn passes_with(throttle: &Throttle, address: u32, key: &'static str) -> Option<bool> {
+    let fields = api_key(key);
+    let address = Some(Ipv4Addr::from(address).into());
+    let counters = Counters::default();
+    let sender = Sender { address, fields: &fields, unseen: None };
+    let asking = throttle.admit(Count::All, sender, &counters);
+    asking.now_or_never().map(|toll| toll.map(Toll::spend).is_ok())
+}
+
+#[test]
+fn what_waited_elsewhere_is_not_given_back_on_top_of_a_full_bucket() {
+    let by_address = limit(1, 1, 2);
+    let key = vec![Part::Header(http::HeaderName::from_static("x-api-key"))];
+    let max_wait = Duration::from_secs(3600);
+    let by_key = config::Limit { key, mode: Mode::Queue, max_wait, ..limit(1, 60, 1) };
+    let (throttle, _limiters, manual) = throttle(&[by_address, by_key]);
+    assert_eq!(passes_with(&throttle, 1, "a"), Some(true), "the key's one of this minute");
+    let (fields, counters) = (api_key("a"), Counters::default());
+    let address = Some(Ipv4Addr::from(1).into());
+    let sender = Sender { address, fields: &fields, unseen: None };
+    let mut waiting = Box::pin(throttle.admit(Count::All, sender, &counters));
+    assert!((&mut waiting).now_or_never().is_none(), "it has paid by address, and waits by key");
+    manual.advance(Duration::from_secs(10));
+    for key in ["b", "c"] {
+        assert_eq!(passes_with(&throttle, 1, key), Some(true), "a full bucket of two");
+    }
+    drop(waiting);
+    assert_eq!(
+        passes_with(&throttle, 1, "d"),
+        Some(false),
+        "three at once are more than rate × window + burst, whoever left a line"
+    );
+}
+
+#[test]
+fn what_is_given_back_at_once_is_given_back_whole() {
+    let key = vec![Part::Header(http::HeaderName::from_static("x-api-key"))];
+    let by_key = config::Limit { key, mode: Mode::Queue, ..limit(1, 60, 1) };
+    let (throttle, _limiters, _) = throttle(&[limit(1, 60, 2), by_key]);
+    assert_eq!(passes_with(&throttle, 1, "a"), Some(true));
+    assert_eq!(passes_with(&throttle, 1, "a"), Some(false), "too far away");
+    assert_eq!(passes_with(&throttle, 1, "b"), Some(true), "the second by address");
+}
+
+#[test]
+fn nobody_shares_while_any_bucket_is_full() {
+    const CLIENTS: u32 = 20_000;
+    let rule = config::Limit { max_keys: CLIENTS as usize, ..limit(1, 1, 1) };
+    let (throttle, _limiters, manual) = throttle(&[rule]);
+    assert!((0..CLIENTS).all(|n| passes(&throttle, n)));
+    assert_eq!(known(&throttle), CLIENTS as usize);
+    manual.advance(Duration::from_secs(1));
+    assert!((1..CLIENTS).all(|n| passes(&throttle, n)), "all but one are in debt again");
+    let newcomer = CLIENTS + 256 * 1000;
+    assert!(passes(&throttle, newcomer), "there is one to forget for it");
+    assert!(!passes(&throttle, newcomer));
+    assert_eq!(known(&throttle), CLIENTS as usize, "it has its place");
+    let neighbour = newcomer + 1;
+    assert!(passes(&throttle, neighbour), "so its neighbours do not pay for it");
+    assert!(!passes(&throttle, neighbour + 1), "but they share what is left");
+}
+
+#[test]
+fn a_shadow_tells_clients_nothing() {
+    let rule = config::Limit { mode: Mode::Shadow, headers: Headers::Always, ..limit(1, 1, 1) };
+    let (throttle, _limiters, _) = throttle(&[rule]);
+    assert_eq!(ask(&throttle, 1), Ok(None), "it only counts");
+    assert_eq!(ask(&throttle, 1), Ok(None));
 }
