@@ -2,7 +2,7 @@
 //!
 //! A request takes the snapshot once and keeps it, so that a reload is a swap.
 //! What has state lives on across reloads: an upstream whose configuration is
-//! the same keeps its pool, and a limit whose key, rate and burst are the same
+//! the same keeps its pool, one of the same name what it knows of its quota, and a limit whose key, rate and burst are the same
 //! what it knows of clients.
 
 mod sharing;
@@ -83,7 +83,11 @@ impl Snapshot {
             let known = previous.and_then(|it| it.upstreams.get(&wanted.name));
             let upstream = match known.filter(|it| it.config() == wanted) {
                 Some(known) => known.clone(),
-                None => Arc::new(Upstream::new(wanted.clone(), clock.clone())?),
+                None => Arc::new(Upstream::new(
+                    wanted.clone(),
+                    known.map(AsRef::as_ref),
+                    clock.clone(),
+                )?),
             };
             upstreams.insert(wanted.name.clone(), upstream);
         }
@@ -112,6 +116,7 @@ impl Snapshot {
                 metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));
         }
+        upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
         let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();

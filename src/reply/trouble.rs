@@ -160,8 +160,9 @@ pub fn failed(failure: &Failure, asked: &HeaderMap) -> Response<Body> {
     let (status, why) = failure.told();
     let mut trouble = Trouble::new(status, why.token().replace('-', " "));
     match &*failure.0 {
-        upstream::Error::Busy => trouble = trouble.retry_after(Duration::from_secs(1)),
-        upstream::Error::Paused(rest) => trouble = trouble.retry_after(*rest),
+        upstream::Error::Busy(after) | upstream::Error::Paused(after) => {
+            trouble = trouble.retry_after(*after);
+        }
         _ => {}
     }
     trouble.told(asked)
@@ -182,7 +183,7 @@ impl Failure {
 
     fn told(&self) -> (StatusCode, Failed) {
         match &*self.0 {
-            upstream::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
+            upstream::Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, Failed::Busy),
             upstream::Error::Paused(_) => (StatusCode::SERVICE_UNAVAILABLE, Failed::Paused),
             upstream::Error::Connect(_) => (StatusCode::BAD_GATEWAY, Failed::Connect),
             upstream::Error::ConnectTimeout(_) => {
@@ -210,7 +211,7 @@ impl Failure {
     #[cfg(test)]
     #[must_use]
     pub fn test() -> Failure {
-        Failure::from(upstream::Error::Busy)
+        Failure::from(upstream::Error::Busy(Duration::from_secs(1)))
     }
 }
 

@@ -5,9 +5,10 @@ use std::{error::Error as _, fmt::Write, io, time::Duration};
 /// What went wrong before a response head was there. A status only in `reply.rs`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// All its `max_concurrent` places are taken and the queue is full, or the wait took too long.
+    /// All its `max_concurrent` places are taken and the queue is full, or the wait took too long;
+    /// when to come again.
     #[error("all places are taken")]
-    Busy,
+    Busy(Duration),
     /// It has told us to stay away for longer than anybody waits.
     #[error("told to stay away for {0:?}")]
     Paused(Duration),

@@ -21,7 +21,7 @@ impl Health {
     pub(super) fn note<T>(&self, result: &Result<T, Error>) {
         let Err(error) = result else { return self.last.store(1, Relaxed) };
         let index = match error {
-            Error::Busy => 0,
+            Error::Busy(_) => 0,
             Error::Connect(_) => 1,
             Error::ConnectTimeout(_) => 2,
             Error::FirstByteTimeout(_) => 3,

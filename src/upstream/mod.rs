@@ -53,7 +53,7 @@ pub struct Upstream {
     clock: Clock,
     connector: Connector,
     places: Places,
-    quota: Option<Quota>,
+    quota: Option<Arc<Quota>>,
     pool: Arc<Pool>,
     health: Health,
 }
@@ -79,17 +79,32 @@ impl<'a> Errand<'a> {
 }
 
 impl Upstream {
-    /// Opens no connection yet, but reads the certificate roots.
+    /// Opens no connection yet, but reads the certificate roots. What is known of the quota of
+    /// `previous`, which had the same name, stays known.
     ///
     /// # Errors
     /// Why its certificate roots cannot be used.
-    pub fn new(config: config::Upstream, clock: Clock) -> Result<Upstream, String> {
+    pub fn new(
+        config: config::Upstream,
+        previous: Option<&Upstream>,
+        clock: Clock,
+    ) -> Result<Upstream, String> {
         let connector = Connector::new(&config, clock.clone())?;
         let places = Places::new(config.max_concurrent);
         let pool = Pool::new(clock.clone(), config.max_concurrent);
-        let quota = config.quota.map(|quota| Quota::new(quota, clock.clone()));
+        let known = previous.and_then(|previous| previous.quota.clone());
+        let quota = config
+            .quota
+            .map(|quota| known.unwrap_or_else(|| Arc::new(Quota::new(quota.rate, clock.clone()))));
         let health = Health::default();
         Ok(Upstream { config, clock, connector, places, quota, pool, health })
+    }
+
+    /// Goes by its own quota from now on, where it took over what is known of another's.
+    pub fn take_over(&self) {
+        if let (Some(quota), Some(config)) = (&self.quota, self.config.quota) {
+            quota.set_rate(config.rate);
+        }
     }
 
     /// What it was made of.
@@ -151,7 +166,9 @@ impl Upstream {
         let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
         let request = framing::request(head, body);
         let answer = self.answer(request, errand).await?;
-        if let Some(quota) = &self.quota {
+        if let Some(quota) = &self.quota
+            && self.config.quota.is_some_and(|it| it.follow_headers)
+        {
             quota.heed(answer.response.status(), answer.response.headers());
         }
         self.deliver(answer, place, upgrade)

@@ -20,6 +20,9 @@ use crate::clock::Clock;
 /// of the last one of the client that has the most, or is turned away at once.
 const MAX_WAITING: usize = 1024;
 
+/// When whoever is turned away may come again: places come and go by the moment.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How long a request may hold its place by its client's own will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stay {
@@ -65,6 +68,13 @@ pub(super) struct Place {
     stay: Stay,
 }
 
+/// What whoever asks for a place gets.
+enum Asked {
+    Given(Place),
+    Queued(Queued),
+    Full,
+}
+
 /// Leaves the queue however the wait ends: with a place, too late, or with the client gone.
 struct Queued {
     places: Arc<Mutex<State>>,
@@ -100,30 +110,34 @@ impl Places {
         clock: &Clock,
         limit: Duration,
     ) -> Result<Place, Error> {
-        if self.0.lock().take(stay) {
-            return Ok(Place { places: self.0.clone(), stay });
-        }
-        let mut queued = self.queue(client, stay).ok_or(Error::Busy)?;
+        let mut queued = match self.ask(client, stay) {
+            Asked::Given(place) => return Ok(place),
+            Asked::Full => return Err(Error::Busy(SOON)),
+            Asked::Queued(queued) => queued,
+        };
         match clock.timeout(limit, &mut queued.given).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Error::Busy),
+            Ok(Err(_)) | Err(_) => Err(Error::Busy(SOON)),
         }
     }
 
-    fn queue(&self, client: Client, stay: Stay) -> Option<Queued> {
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.lock().waiting
+    }
+
+    /// Looks and queues under one lock: a place that becomes free in between would be given to
+    /// nobody.
+    fn ask(&self, client: Client, stay: Stay) -> Asked {
         let mut state = self.0.lock();
-        if state.waiting >= MAX_WAITING {
-            state.make_room(client)?;
+        if state.take(stay) {
+            return Asked::Given(Place { places: self.0.clone(), stay });
         }
-        let (give, given) = oneshot::channel();
-        let id = state.next_id;
-        state.next_id += 1;
-        state.waiting += 1;
-        if !state.lines.contains_key(&client) {
-            state.turns.push_back(client);
+        if state.waiting >= MAX_WAITING && state.make_room(client).is_none() {
+            return Asked::Full;
         }
-        state.lines.entry(client).or_default().push_back(Waiting { id, stay, give });
-        Some(Queued { places: self.0.clone(), client, id, given })
+        let (id, given) = state.queue(client, stay);
+        Asked::Queued(Queued { places: self.0.clone(), client, id, given })
     }
 }
 
@@ -141,9 +155,24 @@ impl State {
         true
     }
 
-    fn give_back(&mut self, stay: Stay) {
+    fn queue(&mut self, client: Client, stay: Stay) -> (u64, oneshot::Receiver<Place>) {
+        let (give, given) = oneshot::channel();
+        let id = self.next_id;
+        self.next_id += 1;
+        self.waiting += 1;
+        if !self.lines.contains_key(&client) {
+            self.turns.push_back(client);
+        }
+        self.lines.entry(client).or_default().push_back(Waiting { id, stay, give });
+        (id, given)
+    }
+
+    /// Frees a place, and gives who gets it: under one lock, so that nobody who comes just now is
+    /// before those who wait.
+    fn give_back(&mut self, stay: Stay) -> Option<Waiting> {
         self.free += 1;
         self.free_for_long += usize::from(stay == Stay::Long);
+        self.next()
     }
 
     /// Who gets the next place, now taken: the first of the next client that can use it.
@@ -192,12 +221,11 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.lock().give_back(self.stay);
-        loop {
-            let next = self.places.lock().next();
-            let Some(Waiting { stay, give, .. }) = next else { return };
+        let mut next = self.places.lock().give_back(self.stay);
+        while let Some(Waiting { stay, give, .. }) = next {
             // Who has just left drops it, and so gives it to the next.
             let _ = give.send(Place { places: self.places.clone(), stay });
+            next = self.places.lock().next();
         }
     }
 }

@@ -14,19 +14,22 @@ use super::{
     connection::Connection,
     places::{Client, Places, Stay},
 };
-use crate::{clock::Clock, config::throttle, policy::freshness};
+use crate::{clock::Clock, config::throttle::Rate, policy::freshness};
 
 /// The longest pause that an upstream can ask for at a time.
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// How long an upstream is left alone that says no, but not for how long.
+/// How long an upstream is left alone that says no, but not for how long; twice as long each time
+/// that it says so again.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// When the next request may go.
+/// How often that time is doubled: to about a minute.
+const MAX_DOUBLINGS: u32 = 6;
+
+/// When the next request may go. Lives across reloads with the upstream's name: whatever else of
+/// it changes, the other side goes on counting.
 #[derive(Debug)]
 pub(super) struct Quota {
-    interval: Duration,
-    follow_headers: bool,
     /// The one whose turn it is stands at the gate; the others wait for its place.
     gate: Places,
     times: Mutex<Times>,
@@ -35,22 +38,25 @@ pub(super) struct Quota {
 
 #[derive(Debug)]
 struct Times {
-    /// By the rate.
-    next: Instant,
+    interval: Duration,
+    /// When the last request went.
+    last: Option<Instant>,
     /// By what the upstream said.
     paused_until: Instant,
+    /// How often in a row it has said no, but not for how long.
+    untold: u32,
 }
 
 impl Quota {
-    pub(super) fn new(config: throttle::Quota, clock: Clock) -> Quota {
-        let now = clock.instant();
-        Quota {
-            interval: config.rate.interval(),
-            follow_headers: config.follow_headers,
-            gate: Places::new(1),
-            times: Mutex::new(Times { next: now, paused_until: now }),
-            clock,
-        }
+    pub(super) fn new(rate: Rate, clock: Clock) -> Quota {
+        let (interval, now) = (rate.interval(), clock.instant());
+        let times = Times { interval, last: None, paused_until: now, untold: 0 };
+        Quota { gate: Places::new(1), times: Mutex::new(times), clock }
+    }
+
+    /// Goes on at another pace.
+    pub(super) fn set_rate(&self, rate: Rate) {
+        self.times.lock().interval = rate.interval();
     }
 
     /// Whether a request may wait for its turn at all: not where the upstream wants to be left
@@ -79,35 +85,53 @@ impl Quota {
                 self.clock.sleep(rest).await;
             }
         };
-        let place = self.clock.timeout(limit, turn).await.map_err(|_| Error::Busy)??;
+        let place = match self.clock.timeout(limit, turn).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(Error::Busy(_))) | Err(_) => return Err(Error::Busy(self.line())),
+            Ok(Err(error)) => return Err(error),
+        };
         // At the gate still: what counts is when the request goes, not when it could have.
         let connection = connecting.await?;
-        let mut times = self.times.lock();
-        times.next = self.clock.instant() + self.interval;
-        drop(times);
+        self.times.lock().last = Some(self.clock.instant());
         drop(place);
         Ok(connection)
     }
 
     fn rest(&self) -> Duration {
         let times = self.times.lock();
-        times.next.max(times.paused_until).saturating_duration_since(self.clock.instant())
+        let next = times.last.map_or(times.paused_until, |last| last + times.interval);
+        next.max(times.paused_until).saturating_duration_since(self.clock.instant())
+    }
+
+    /// When all who wait will have had their turn.
+    fn line(&self) -> Duration {
+        let waiting = u32::try_from(self.gate.waiting()).unwrap_or(u32::MAX);
+        let interval = self.times.lock().interval;
+        self.rest().saturating_add(interval.saturating_mul(waiting)).min(MAX_PAUSE)
     }
 
     /// Leaves the upstream alone for as long as its answer says.
     pub(super) fn heed(&self, status: StatusCode, fields: &HeaderMap) {
         let says_no =
             matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        if !self.follow_headers || !says_no {
-            return;
-        }
         let told = retry_after(fields, &self.clock).max(rate_limit(fields));
-        let pause = told.unwrap_or(UNTOLD_PAUSE).min(MAX_PAUSE);
-        let until = self.clock.instant() + pause;
+        let told = told.filter(|told| says_no && !told.is_zero());
+        let now = self.clock.instant();
         let mut times = self.times.lock();
-        times.paused_until = times.paused_until.max(until);
+        let pause = match told {
+            Some(told) => told.min(MAX_PAUSE),
+            // What was on its way when the pause began says nothing new.
+            None if times.paused_until > now => return,
+            None if says_no => UNTOLD_PAUSE.saturating_mul(1 << times.untold),
+            None => Duration::ZERO,
+        };
+        let doubled = (times.untold + 1).min(MAX_DOUBLINGS);
+        times.untold = if says_no && told.is_none() { doubled } else { 0 };
+        times.paused_until = times.paused_until.max(now + pause);
         drop(times);
-        tracing::info!(%status, ?pause, "an upstream is left alone");
+        if says_no {
+            tracing::info!(%status, ?pause, "an upstream is left alone");
+        }
     }
 }
 
@@ -153,12 +177,12 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::config::throttle::Rate;
+
+    const RATE: Rate = Rate { count: 1, per: Duration::from_secs(1) };
 
     fn told(status: u16, pairs: &[(&'static str, &'static str)]) -> u64 {
         let (clock, _) = Clock::manual(784_111_777_000);
-        let rate = Rate { count: 1, per: Duration::from_secs(1) };
-        let quota = Quota::new(throttle::Quota { rate, follow_headers: true }, clock);
+        let quota = Quota::new(RATE, clock);
         let pair = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
@@ -171,6 +195,7 @@ mod tests {
         for (fields, expected) in [
             (&[][..], 1),
             (&[("retry-after", "7")], 7),
+            (&[("retry-after", "0")], 1),
             (&[("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")], 10),
             (&[("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT")], 1),
             (&[("retry-after", "soon")], 1),
@@ -184,5 +209,23 @@ mod tests {
             assert_eq!(told(503, fields), expected, "{fields:?}");
             assert_eq!(told(500, fields), 0, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_no_without_a_time_is_heeded_twice_as_long_each_time() {
+        let (clock, manual) = Clock::manual(0);
+        let quota = Quota::new(RATE, clock);
+        let say = |status| {
+            quota.heed(StatusCode::from_u16(status).unwrap(), &HeaderMap::new());
+            quota.rest().as_secs()
+        };
+        for expected in [1, 2, 4, 8, 16, 32, 64, 64] {
+            assert_eq!(say(429), expected);
+            assert_eq!(say(503), expected, "it was on its way before the pause");
+            assert_eq!(say(200), expected, "and so was this");
+            manual.advance(Duration::from_secs(expected));
+        }
+        assert_eq!(say(200), 0, "it is well again");
+        assert_eq!(say(429), 1, "and so it begins anew");
     }
 }

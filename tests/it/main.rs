@@ -8,6 +8,7 @@ mod support;
 
 mod admin;
 mod authorization;
+mod busy;
 mod cache_status;
 mod caching;
 mod collapse;

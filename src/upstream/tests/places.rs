@@ -78,7 +78,7 @@ fn a_wait_for_a_place_has_an_end() {
             clock.until_sleeping(FIRST_BYTE).await;
             clock.advance(FIRST_BYTE);
         });
-        assert!(matches!(second, Err(Error::Busy)), "{second:?}");
+        assert!(matches!(second, Err(Error::Busy(_))), "{second:?}");
         text(first.unwrap()).await.unwrap();
     });
 }
@@ -125,11 +125,11 @@ fn a_full_queue_makes_room_for_who_has_less_in_it() {
     let _busy = ask(1).now_or_never().unwrap().unwrap();
     let mut waiting: Vec<_> = (0..1024).map(|_| ask(1)).collect();
     assert!(waiting.iter_mut().all(|it| it.now_or_never().is_none()));
-    assert!(matches!(ask(1).now_or_never(), Some(Err(Error::Busy))), "it has the most");
+    assert!(matches!(ask(1).now_or_never(), Some(Err(Error::Busy(_)))), "it has the most");
     let mut newcomer = ask(2);
     assert!((&mut newcomer).now_or_never().is_none(), "who has nothing waiting may wait");
     let last = waiting.pop().unwrap().now_or_never();
-    assert!(matches!(last, Some(Err(Error::Busy))), "the last one of the many has left for it");
+    assert!(matches!(last, Some(Err(Error::Busy(_)))), "the last one of the many has left for it");
     assert!(waiting.iter_mut().all(|it| it.now_or_never().is_none()));
 }
 
@@ -141,17 +141,44 @@ fn the_queue_is_bounded_and_first_come_first_served() {
         let (first, mut peer) = tokio::join!(get(&upstream), origin.serve(OK));
         let mut queue = waiting(&upstream, 1024);
         let turned_away = get(&upstream).now_or_never();
-        assert!(matches!(turned_away, Some(Err(Error::Busy))), "{turned_away:?}");
+        assert!(matches!(turned_away, Some(Err(Error::Busy(_)))), "{turned_away:?}");
 
         drop(queue.remove(0));
         queue.append(&mut waiting(&upstream, 1));
         let turned_away = get(&upstream).now_or_never();
-        assert!(matches!(turned_away, Some(Err(Error::Busy))), "one left, one came");
+        assert!(matches!(turned_away, Some(Err(Error::Busy(_)))), "one left, one came");
 
         text(first.unwrap()).await.unwrap();
         let last = queue.pop().unwrap();
         let (second, ()) = tokio::join!(queue.remove(0), peer.serve(OK));
         assert!(last.now_or_never().is_none(), "the second has the place");
         text(second.unwrap()).await.unwrap();
+    });
+}
+
+/// Threads that look for a place just when another frees it.
+#[test]
+fn a_place_that_becomes_free_is_missed_by_nobody() {
+    use crate::upstream::places::{Client, Places, Stay};
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    super::support::run_on(runtime.worker_threads(2), async {
+        let (clock, _) = crate::clock::Clock::manual(0);
+        let places = std::sync::Arc::new(Places::new(1));
+        let tasks: Vec<_> = (0..2_u8)
+            .map(|n| {
+                let (places, clock) = (places.clone(), clock.clone());
+                tokio::spawn(async move {
+                    let by =
+                        (Client::of(Some(std::net::Ipv4Addr::from([n; 4]).into())), Stay::Brief);
+                    for _ in 0..200_000 {
+                        // The clock stands still: who is forgotten waits for ever.
+                        drop(places.take(by, &clock, FIRST_BYTE).await.unwrap());
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
     });
 }

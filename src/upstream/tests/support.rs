@@ -159,7 +159,7 @@ pub(super) fn unix(path: PathBuf) -> config::Upstream {
 
 pub(super) fn upstream(config: config::Upstream) -> (Upstream, Arc<Manual>) {
     let (clock, manual) = Clock::manual(0);
-    (Upstream::new(config, clock).unwrap(), manual)
+    (Upstream::new(config, None, clock).unwrap(), manual)
 }
 
 pub(super) fn head(method: Method, fields: &[(&str, &str)]) -> request::Parts {

@@ -165,12 +165,12 @@ fn roots_that_cannot_be_used_are_told_at_once() {
     for (ca, why) in [(directory.path().join("missing.pem"), "missing.pem"), (empty, "no cert")] {
         let mut config = config(Address::Https { host: "localhost".into(), port: 443 });
         config.ca = Some(ca);
-        let error = Upstream::new(config, Clock::system()).unwrap_err();
+        let error = Upstream::new(config, None, Clock::system()).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
     let mut config = config(Address::Https { host: "not a name".into(), port: 443 });
     config.ca = None;
-    let error = Upstream::new(config, Clock::system()).unwrap_err();
+    let error = Upstream::new(config, None, Clock::system()).unwrap_err();
     assert!(error.contains("not a name"), "{error}");
 }
 
