@@ -15,7 +15,7 @@ use crate::{
     },
     server::PeerAddr,
     snapshot::{Route, Snapshot},
-    store::Origin,
+    store::{Name, Origin},
     target::{self, Refusal},
     throttle::Sender,
 };
@@ -159,6 +159,26 @@ impl Visit {
         snapshot: &'a Snapshot,
         path_and_query: &'a PathAndQuery,
     ) -> impl Iterator<Item = Key> + 'a {
+        let gets = self.gets(snapshot, path_and_query);
+        gets.map(|(route, head)| primary(route, &self.believed, &self.authority, &head))
+    }
+
+    /// The names by which what lies under these keys can be purged.
+    pub fn get_names<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        path_and_query: &'a PathAndQuery,
+    ) -> impl Iterator<Item = Name> + 'a {
+        let gets = self.gets(snapshot, path_and_query);
+        gets.map(|(_, head)| Name::url(self.origin(), head.uri.path(), head.uri.query()))
+    }
+
+    /// The heads of a GET of `path_and_query`, by each route that may have stored its answer.
+    fn gets<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        path_and_query: &'a PathAndQuery,
+    ) -> impl Iterator<Item = (&'a Arc<Route>, request::Parts)> + 'a {
         let routes = snapshot.table.all(target::host(&self.authority), path_and_query.path());
         routes.filter_map(move |index| {
             let route = snapshot.routes.get(index)?;
@@ -167,7 +187,7 @@ impl Visit {
             uri.path_and_query = Some(path_and_query.clone());
             head.uri = http::Uri::from_parts(uri).ok()?;
             apply_query(route, &mut head);
-            Some(primary(route, &self.believed, &self.authority, &head))
+            Some((route, head))
         })
     }
 

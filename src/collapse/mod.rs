@@ -189,6 +189,11 @@ impl InFlight {
         }
     }
 
+    /// Whether anything is being fetched for a target URI.
+    pub fn is_under_way(&self, primary: Key) -> bool {
+        self.flights.lock().contains_key(&primary)
+    }
+
     /// Like [`disown`](Self::disown), for those fetches alone whose response has begun to arrive
     /// and is out of date by its head.
     pub fn disown_arrivals(&self, primary: Key, is_outdated: impl Fn(&Head) -> bool) {

@@ -17,8 +17,9 @@ use crate::{
 };
 
 /// Watches over a request whose effect on the origin is not known yet. Where it stays unknown
-/// (the client left, the upstream broke off), what is stored for its target is dropped, to be
-/// sure.
+/// (the client left, the upstream broke off), what is stored for its target, and what shares a group
+/// with that, is validated before its next use. It is not dropped: who can send a request and leave
+/// cannot take anything out of the cache.
 pub(super) struct Doubt<'a> {
     proxy: &'a Arc<Proxy>,
     visit: &'a Visit,
@@ -65,7 +66,25 @@ impl<'a> Doubt<'a> {
             let now = self.proxy.clock.now();
             let scope = Scope::Tags(names);
             self.proxy.store.purge(&scope, Manner::Hard, now);
-            self.proxy.purge_afar(&scope);
+            self.proxy.purge_afar(scope, Manner::Hard);
+        }
+    }
+
+    /// Only what is there, or on its way: names are remembered, and whoever made them up in
+    /// numbers would push others out.
+    fn doubt(&self) {
+        let (proxy, target, now) = (self.proxy, &self.visit.target, self.proxy.clock.now());
+        let keys: Vec<Key> = self.visit.get_keys(self.snapshot, target).collect();
+        let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
+        if !keys.iter().any(is_known) {
+            return;
+        }
+        let urls = Scope::Urls(self.visit.get_names(self.snapshot, target).collect());
+        let groups: Vec<Name> = keys.iter().flat_map(|key| proxy.store.groups(*key)).collect();
+        let groups = (!groups.is_empty()).then_some(Scope::Tags(groups));
+        for scope in groups.into_iter().chain([urls]) {
+            proxy.store.purge(&scope, Manner::Soft, now);
+            proxy.purge_afar(scope, Manner::Soft);
         }
     }
 
@@ -90,8 +109,7 @@ impl Proxy {
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         if !self.settled && self.sent.load(SeqCst) {
-            let names = self.invalidate(&self.visit.target);
-            self.invalidate_groups(names);
+            self.doubt();
         }
     }
 }

@@ -157,9 +157,9 @@ impl Proxy {
     }
 
     /// Tells the others of what was purged here already, behind the reply.
-    pub(super) fn purge_afar(self: &Arc<Self>, scope: &Scope) {
+    pub(super) fn purge_afar(self: &Arc<Self>, scope: Scope, manner: Manner) {
         if self.remote.is_some() {
-            let members = store::members(scope, Manner::Hard);
+            let members = store::members(&scope, manner);
             let proxy = self.clone();
             tokio::spawn(async move {
                 if let Some(remote) = &proxy.remote {

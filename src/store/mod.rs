@@ -284,23 +284,43 @@ impl Store {
         self.memory.remove(&key);
     }
 
+    /// Whether anything is stored for a target URI; no sign that it is of use.
+    #[must_use]
+    pub fn holds(&self, primary: Key) -> bool {
+        self.memory.contains(&primary)
+    }
+
+    /// The groups that what is stored for a target URI is in, but for what has been purged: that
+    /// invalidates no more (RFC 9875 §2.2.1).
+    #[must_use]
+    pub fn groups(&self, primary: Key) -> Vec<Name> {
+        self.groups_of(&self.slots(primary))
+    }
+
     /// Drops everything that is stored for a target URI (§4.4), all variants at once. Gives the
-    /// groups that it was in, but for what had been purged before: that invalidates no more
-    /// (RFC 9875 §2.2.1).
+    /// groups that it was in.
     pub fn invalidate(&self, primary: Key) -> Vec<Name> {
         // First told, then dropped: what is looked up elsewhere at this moment does not come back.
         self.changed(primary);
-        let slots = match self.memory.get(&primary) {
+        let slots = self.slots(primary);
+        self.memory.remove(&primary);
+        if !slots.is_empty() {
+            self.gone.remember(primary, Miss::Invalidated);
+        }
+        self.groups_of(&slots)
+    }
+
+    fn slots(&self, primary: Key) -> Vec<Slot> {
+        match self.memory.get(&primary) {
             None => Vec::new(),
             Some(Slot::Vary(vary)) => {
                 vary.variants.iter().filter_map(|it| self.memory.get(&it.key)).collect()
             }
             Some(slot) => vec![slot],
-        };
-        self.memory.remove(&primary);
-        if !slots.is_empty() {
-            self.gone.remember(primary, Miss::Invalidated);
         }
+    }
+
+    fn groups_of(&self, slots: &[Slot]) -> Vec<Name> {
         let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
         let valid = named.filter(|named| !self.is_gone(named));
         valid.flat_map(|named| named.groups()).copied().collect()

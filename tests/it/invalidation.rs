@@ -162,3 +162,102 @@ async fn who_asks_after_the_change_does_not_follow_a_fetch_from_before() {
     let hit = get(&proxy, "/").await;
     assert_eq!((hit.text(), hit.is_hit()), ("new state", true), "the older one does not win");
 }
+
+/// An origin whose GETs can be validated, and whose answers to all else do not come before the
+/// gate is open.
+async fn silent(gate: &Gate, cache: &'static str) -> Origin {
+    let held = gate.clone();
+    Origin::serve(move |seen| match seen.method.as_str() {
+        "GET" if seen.header("if-none-match") == Some("\"v1\"") => {
+            Reply::status(304).header("Cache-Control", cache).header("ETag", "\"v1\"")
+        }
+        "GET" => Reply::ok("x")
+            .header("Cache-Control", cache)
+            .header("ETag", "\"v1\"")
+            .header("Cache-Groups", "\"users\""),
+        _ => Reply::status(200).held(&held),
+    })
+    .await
+}
+
+/// Sends an unsafe request, and leaves once the origin has it.
+async fn leave_in_doubt(proxy: &Proxy, origin: &Origin, path: &str) {
+    let seen = origin.requests();
+    let client = send(proxy, "POST", path).sent().await;
+    origin.until_requests(seen + 1).await;
+    client.reset();
+    origin.until_closed(1).await;
+}
+
+#[tokio::test]
+async fn what_an_unknown_outcome_may_have_changed_is_validated_and_not_dropped() {
+    let gate = Gate::new();
+    let origin = silent(&gate, "max-age=600").await;
+    let proxy = Proxy::before(&origin).await;
+    for path in ["/users/7", "/users/8", "/other"] {
+        get(&proxy, path).await;
+    }
+    leave_in_doubt(&proxy, &origin, "/users/7").await;
+    let sent = origin.requests();
+    let validated = get(&proxy, "/users/7").await;
+    assert_eq!(validated.cache_status().fwd(), "stale", "RFC 9111 §4.3: it may have changed");
+    assert_eq!(validated.cache_status().fwd_status, Some(304), "it was there to be validated");
+    assert_eq!(get(&proxy, "/users/8").await.cache_status().fwd(), "stale", "it shares a group");
+    assert_eq!(origin.requests(), sent + 2);
+    for path in ["/users/7", "/users/8"] {
+        assert!(get(&proxy, path).await.is_hit(), "{path} is known to be good again");
+    }
+}
+
+#[tokio::test]
+async fn every_variant_is_in_doubt() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match seen.method.as_str() {
+        "GET" => Reply::fresh(600, "x").header("Vary", "Accept-Language"),
+        _ => Reply::status(200).held(&held),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    for language in ["de", "en"] {
+        get(&proxy, "/").header("Accept-Language", language).await;
+    }
+    leave_in_doubt(&proxy, &origin, "/").await;
+    for language in ["de", "en"] {
+        assert!(!get(&proxy, "/").header("Accept-Language", language).await.is_hit(), "{language}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_being_fetched_is_in_doubt_too() {
+    let (gate, unsafe_gate) = (Gate::new(), Gate::new());
+    let (held, silent) = (gate.clone(), unsafe_gate.clone());
+    let origin = Origin::serve(move |seen| match (seen.method.as_str(), seen.number) {
+        ("GET", 1) => Reply::fresh(600, "old").gate(&held).body(" state"),
+        ("GET", _) => Reply::fresh(600, "new state"),
+        _ => Reply::status(204).held(&silent),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let mut before = get(&proxy, "/").arriving().await;
+    before.body(3).await;
+    leave_in_doubt(&proxy, &origin, "/").await;
+    gate.open();
+    assert_eq!(before.end().await.unwrap().text(), "old state", "its client asked before");
+    assert_eq!(get(&proxy, "/").await.text(), "new state", "nobody else gets it unasked");
+}
+
+#[tokio::test]
+async fn an_origin_that_fails_amid_an_unknown_outcome_leaves_what_may_stand_in() {
+    let origin = Origin::serve(move |seen| match (seen.method.as_str(), seen.number) {
+        ("GET", 1) => Reply::ok("x").header("Cache-Control", "max-age=600, stale-if-error=600"),
+        _ => Reply::reset(),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    assert_eq!(send(&proxy, "DELETE", "/").await.status, 502);
+    let stale = get(&proxy, "/").await;
+    assert_eq!((stale.status, stale.text()), (200, "x"), "RFC 5861 §4");
+    assert_eq!(stale.cache_status().detail.as_deref(), Some("stale-if-error"));
+}
