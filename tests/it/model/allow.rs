@@ -44,11 +44,15 @@ pub(super) enum Kind {
     Grouped,
     /// To a request with a credential or a cookie.
     Shared,
+    /// To a request with a part of the key of its own.
+    Keyed,
+    /// After a soft purge, or an unsafe request without an answer.
+    Ended,
 }
 
 impl Kind {
     /// Those that no run of some length is without.
-    pub(super) const USUAL: [Kind; 15] = [
+    pub(super) const USUAL: [Kind; 17] = [
         Kind::Torn,
         Kind::Ours,
         Kind::Relayed,
@@ -64,6 +68,8 @@ impl Kind {
         Kind::Targeted,
         Kind::Grouped,
         Kind::Shared,
+        Kind::Keyed,
+        Kind::Ended,
     ];
 }
 
@@ -141,11 +147,12 @@ impl<'a> Judge<'a> {
     /// The origin sees a client's credentials with that client's request, and no others.
     fn is_his(&self, exchange: &Exchange) -> Verdict<()> {
         let retrieves = matches!(self.asked().method.as_str(), "GET" | "HEAD");
-        let cookie = match self.mode.ignore_cookies && retrieves {
-            true => "",
-            false => self.field("cookie"),
+        let asked = &self.asked().fields;
+        let cookie = match retrieves && !self.mode.bypasses(asked) {
+            true => self.mode.forwards(asked),
+            false => self.field("cookie").to_owned(),
         };
-        let his = [self.field("authorization"), cookie];
+        let his = [self.field("authorization"), &cookie];
         must!(exchange.credentials == his, "the origin saw {:?}", exchange.credentials);
         Ok(())
     }
@@ -221,6 +228,7 @@ impl<'a> Judge<'a> {
         let before = &chain[..chain.len() - 1];
         let validated = last.by == self.id;
         self.is_a_chain(chain)?;
+        self.outlives(chain)?;
         for length in 1..=chain.len() {
             // What validated it for this client may say that it is for this client alone.
             if length < chain.len() || !validated {
@@ -235,7 +243,8 @@ impl<'a> Judge<'a> {
         } else {
             // The origin may name another variant (§4.3.1), but by its entity-tag alone.
             let head = Stored::of(before).head;
-            if last.status == Some(206) || lines(&head, "etag").is_empty() {
+            let untagged = lines(&head, "etag").is_empty() || self.mode.keyed;
+            if last.status == Some(206) || untagged {
                 self.selects(before, &head)?;
             }
         }
@@ -259,6 +268,10 @@ impl<'a> Judge<'a> {
 
     fn traits(&self, chain: &[&Exchange], stored: &Stored<'_>) -> Vec<Kind> {
         let part = self.answer.status == 206;
+        let last = chain[chain.len() - 1];
+        // What validated it for this client is newer than any purge.
+        let own = chain.len() > 1 && last.by == self.id;
+        let before = if own { &chain[..chain.len() - 1] } else { chain };
         let several = lines(&self.answer.fields, "content-range").is_empty();
         let identity = ["authorization", "cookie"].iter().any(|it| !self.field(it).is_empty());
         let rows = [
@@ -270,6 +283,8 @@ impl<'a> Judge<'a> {
             (stored.directives.targeted, Kind::Targeted),
             (!lines(&stored.head, "cache-groups").is_empty(), Kind::Grouped),
             (identity, Kind::Shared),
+            (self.mode.key(&self.asked().fields) != Default::default(), Kind::Keyed),
+            (self.ended(&Stored::of(before)).is_some(), Kind::Ended),
         ];
         rows.into_iter().filter(|it| it.0).map(|it| it.1).collect()
     }

@@ -121,8 +121,9 @@ impl<'a> Judge<'a> {
             let (said, sent) = (lines(&answer.fields, name), lines(head, name));
             must!(said == sent, "{name} is {said:?}, not {sent:?}");
         }
-        let ours = lines(&answer.fields, "larder-cache-control");
-        must!(ours.is_empty(), "RFC 9213 §3: Larder's own field was passed on");
+        for name in ["larder-cache-control", "surrogate-key", "cache-tag"] {
+            must!(lines(&answer.fields, name).is_empty(), "RFC 9213 §3: {name} was passed on");
+        }
         // `head` has not what is withheld from all but the client that asked.
         let own = self.history.exchanges.iter().filter(|it| it.by == self.id);
         for name in ["x-private", "set-cookie"] {

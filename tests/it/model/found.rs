@@ -17,6 +17,7 @@ const GET: Ask = Ask {
     identity: ("", ""),
     condition: "",
     range: "",
+    shown: ("", ""),
 };
 
 const OK: Manner = Manner {

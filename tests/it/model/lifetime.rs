@@ -16,7 +16,10 @@ impl Judge<'_> {
         let (lifetime, _) = self.lifetime(stored);
         let failed = self.failed();
         let age = self.age_at(stored, asked.sent.mono);
-        let (fresh_for, stale_for) = (lifetime * 1000 - age, age - lifetime * 1000);
+        let fresh_for = lifetime * 1000 - age;
+        let ended = self.ended(stored).map(|ended| ended - asked.sent.mono);
+        let fresh_for = fresh_for.min(ended.unwrap_or(i64::MAX));
+        let stale_for = -fresh_for;
         let no_cache = match directives.names("no-cache") {
             Some(names) => self.withholds(&names).is_err(),
             None => directives.has("no-cache"),
@@ -31,8 +34,8 @@ impl Judge<'_> {
         }
         if followed && !(self.mode.honor && wishes.has("max-stale")) {
             let shy = |it: &Asked| {
-                let cookie = !self.mode.ignore_cookies && !lines(&it.fields, "cookie").is_empty();
-                cookie || (!self.mode.isolate && !lines(&it.fields, "authorization").is_empty())
+                self.mode.has_cookie(&it.fields)
+                    || (!self.mode.isolate && !lines(&it.fields, "authorization").is_empty())
             };
             must!(
                 !shy(asked) && !shy(&self.history.asked[stored.last.by]),

@@ -2,7 +2,8 @@
 //!
 //! [`script`] says what may happen, [`world`] lets it happen to the proxy in process, [`origin`]
 //! is right and wrong as told, [`allow`] judges every answer by the list of all that was ever
-//! sent, with readers of its own ([`read`]). Time stands still but for what the script says.
+//! sent, with readers of its own ([`read`]), and of all that was purged ([`purged`]). Time stands
+//! still but for what the script says.
 //!
 //! Each sequence has a seed of its own: `LARDER_SEED` repeats the one that is printed with a
 //! failure, and `LARDER_SEQUENCES` as many from there on; `LARDER_SEED=any` begins anywhere.
@@ -15,6 +16,7 @@ mod found;
 mod lifetime;
 mod modes;
 mod origin;
+mod purged;
 mod read;
 mod script;
 mod sharing;
@@ -64,6 +66,8 @@ async fn run(world: &mut World, (mode, acts, manners): &Sequence) -> Result<Tall
                 world.settle(2).await;
             }
             Act::Wall(seconds) => world.manual.set_wall(NOON + seconds * 1000),
+            Act::Purge(purge) => world.purge(mode, *purge).await,
+            Act::Reload(reload) => world.reload(*reload),
             Act::Ask(asks) => {
                 for kind in ask_all(world, mode, asks, &mut memory).await? {
                     *tally.entry(kind).or_default() += 1;
@@ -143,6 +147,8 @@ fn fields(ask: &Ask, (etag, modified): &(String, String)) -> Fields {
     add("Accept-Language", ask.selecting.1);
     add("Authorization", ask.identity.0);
     add("Cookie", ask.identity.1);
+    add("X-Tenant", ask.shown.0);
+    add(ask.shown.1, if ask.shown.1.is_empty() { "" } else { "1" });
     for condition in ask.condition.split(", ") {
         match condition {
             "none-match-last" => add("If-None-Match", etag),

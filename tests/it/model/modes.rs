@@ -1,6 +1,8 @@
 //! The routes of the proxy: what each of them says, once for the configuration and once for the
 //! model.
 
+use super::read::{Fields, lines};
+
 /// What a route of the proxy says, and the model knows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mode {
@@ -20,6 +22,11 @@ pub(super) struct Mode {
     /// A response with Set-Cookie is refused unless the origin says that it is shared.
     pub(super) refuse: bool,
     pub(super) strip: bool,
+    /// X-Tenant and the cookie `lang` are part of the key.
+    pub(super) keyed: bool,
+    /// X-Preview and the cookie `sid=2` keep a request away from the cache; X-Probe, 404 and
+    /// X-Private an answer out of it.
+    pub(super) away: bool,
 }
 
 const PLAIN: Mode = Mode {
@@ -38,9 +45,11 @@ const PLAIN: Mode = Mode {
     ignore_cookies: false,
     refuse: true,
     strip: false,
+    keyed: false,
+    away: false,
 };
 
-pub(super) const MODES: [Mode; 9] = [
+pub(super) const MODES: [Mode; 12] = [
     PLAIN,
     Mode {
         name: "honor",
@@ -110,4 +119,77 @@ pub(super) const MODES: [Mode; 9] = [
         sie: Some(9),
         ..PLAIN
     },
+    Mode {
+        name: "keyed",
+        toml: "key = { headers = [\"X-Tenant\"], cookies = [\"lang\"] }, ttl = \"10s\", \
+               stale_while_revalidate = \"6s\"",
+        ttl: Some(10),
+        swr: Some(6),
+        keyed: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "narrow",
+        toml: "key = { headers = [\"X-Tenant\"], cookies = [\"lang\"] }, cookies = \"ignore\", \
+               override_ttl = \"15s\"",
+        override_ttl: Some(15),
+        ignore_cookies: true,
+        keyed: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "away",
+        toml: "bypass_when = [\"header:X-Preview\", \"cookie:sid=2\"], \
+               no_store_when = [\"header:X-Probe\", \"status:404\", \"response:X-Private\"], \
+               ttl = \"10s\", stale_if_error = \"9s\"",
+        ttl: Some(10),
+        sie: Some(9),
+        away: true,
+        ..PLAIN
+    },
 ];
+
+impl Mode {
+    /// Keeps a request away from the cache.
+    pub(super) fn bypasses(&self, fields: &Fields) -> bool {
+        let preview = !lines(fields, "x-preview").is_empty();
+        self.away && (preview || self.cookies(fields).contains(&"sid=2"))
+    }
+
+    /// Keeps the answer to a request out of the cache.
+    pub(super) fn forbids(&self, fields: &Fields, status: Option<u16>, head: &Fields) -> bool {
+        let probe = !lines(fields, "x-probe").is_empty();
+        let answer = status == Some(404) || !lines(head, "x-private").is_empty();
+        self.bypasses(fields) || self.away && (probe || answer)
+    }
+
+    /// The cookies of a request, each for itself.
+    fn cookies<'a>(&self, fields: &'a Fields) -> Vec<&'a str> {
+        lines(fields, "cookie").iter().flat_map(|line| line.split("; ")).collect()
+    }
+
+    /// Whether it has cookies that count: neither ignored nor part of the key.
+    pub(super) fn has_cookie(&self, fields: &Fields) -> bool {
+        let known = |cookie: &&str| self.keyed && cookie.starts_with("lang=");
+        !self.ignore_cookies && self.cookies(fields).iter().any(|cookie| !known(cookie))
+    }
+
+    /// What of a request is part of the key, on a route where something is.
+    pub(super) fn key<'a>(&self, fields: &'a Fields) -> (Vec<&'a str>, Vec<&'a str>) {
+        if !self.keyed {
+            return (Vec::new(), Vec::new());
+        }
+        let mut cookies = self.cookies(fields);
+        cookies.retain(|cookie| cookie.starts_with("lang="));
+        (lines(fields, "x-tenant"), cookies)
+    }
+
+    /// What the origin sees of Cookie in a request that retrieves something.
+    pub(super) fn forwards(&self, fields: &Fields) -> String {
+        match (self.ignore_cookies, self.keyed) {
+            (false, _) => lines(fields, "cookie").join("; "),
+            (true, true) => self.key(fields).1.join("; "),
+            (true, false) => String::new(),
+        }
+    }
+}

@@ -21,6 +21,25 @@ pub(super) enum Act {
     Step(u64),
     /// The wall clock is set, seconds from noon.
     Wall(i64),
+    /// An operator purges.
+    Purge(Purge),
+    /// The configuration is read again.
+    Reload(Reload),
+}
+
+/// What is purged: a kind, and what of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purge {
+    pub(super) what: (&'static str, &'static str),
+    pub(super) soft: bool,
+}
+
+/// What has changed in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reload {
+    Nothing,
+    /// Who may share what.
+    Sharing,
 }
 
 /// A request, as words that the world fills in.
@@ -38,6 +57,8 @@ pub(super) struct Ask {
     pub(super) identity: (&'static str, &'static str),
     pub(super) condition: &'static str,
     pub(super) range: &'static str,
+    /// X-Tenant, and another field that an operator looks for.
+    pub(super) shown: (&'static str, &'static str),
 }
 
 /// How the origin answers.
@@ -225,6 +246,8 @@ const GROUPS: &[&str] = &[
     "Cache-Group-Invalidation: g",
     "Cache-Groups: \"g\"\nCache-Group-Invalidation: \"h\"",
     "Cache-Groups: \"h\"\nCache-Group-Invalidation: \"g\"",
+    "Cache-Tag: t, g\nCache-Groups: \"h\"",
+    "Surrogate-Key: t\tg u",
 ];
 
 /// One of `common` three times out of four, of `rare` else.
@@ -274,7 +297,10 @@ fn ask(theme: Theme) -> impl Strategy<Value = Ask> + use<> {
         (mostly(&["json"], &["", "html"]), mostly(&["en"], &["", "de", "en , de", "en, de"]));
     let identity = (
         rarely(theme.identity, &["Bearer 1", "Bearer 2"]),
-        rarely(theme.identity, &["sid=1", "sid=2"]),
+        rarely(
+            theme.identity,
+            &["sid=1", "sid=2", "lang=de", "lang=en", "sid=1; lang=de", "lang=de; sid=2"],
+        ),
     );
     let condition = rarely(
         theme.condition,
@@ -311,9 +337,14 @@ fn ask(theme: Theme) -> impl Strategy<Value = Ask> + use<> {
             "if-date bytes=0-3",
         ],
     );
+    let shown = (
+        rarely(theme.identity, &["t1", "t1", "t2", "T1", "t1,t2"]),
+        rarely(theme.wishes, &["X-Preview", "X-Probe"]),
+    );
     let first = (method, content, host, path, cache_control);
-    (first, selecting, identity, condition, range).prop_map(
-        |((method, content, host, path, cache_control), selecting, identity, condition, range)| {
+    (first, selecting, identity, condition, (range, shown)).prop_map(
+        |(first, selecting, identity, condition, (range, shown))| {
+            let (method, content, host, path, cache_control) = first;
             Ask {
                 method,
                 content,
@@ -324,6 +355,7 @@ fn ask(theme: Theme) -> impl Strategy<Value = Ask> + use<> {
                 identity,
                 condition,
                 range,
+                shown,
             }
         },
     )
@@ -397,6 +429,25 @@ fn headed(ask: Ask) -> Ask {
     Ask { method: "HEAD", condition: "match-last", cache_control: "", ..ask }
 }
 
+fn purge() -> impl Strategy<Value = Purge> {
+    let what = select(
+        &[
+            ("url", "x"),
+            ("url", "x"),
+            ("url", "x?1"),
+            ("url", "y"),
+            ("prefix", ""),
+            ("prefix", "x"),
+            ("tag", "g"),
+            ("tag", "t"),
+            ("tag here", "g"),
+            ("tag here", "h"),
+            ("all", ""),
+        ][..],
+    );
+    (what, any::<bool>()).prop_map(|(what, soft)| Purge { what, soft })
+}
+
 fn act(theme: Theme) -> impl Strategy<Value = Act> + use<> {
     let steps = &[300, 900, 1000, 2000, 3000, 5000, 9000, 30_000, 4_000_000][..];
     prop_oneof![
@@ -405,6 +456,8 @@ fn act(theme: Theme) -> impl Strategy<Value = Act> + use<> {
         1 => vec(ask(theme), 2..4).prop_map(Act::Ask),
         5 => select(steps).prop_map(Act::Step),
         1 => select(&[-100_000, -7, 0, 7, 100_000][..]).prop_map(Act::Wall),
+        2 => purge().prop_map(Act::Purge),
+        1 => select(&[Reload::Nothing, Reload::Nothing, Reload::Sharing][..]).prop_map(Act::Reload),
     ]
 }
 

@@ -15,6 +15,8 @@ impl Judge<'_> {
         let by = &self.history.asked[last.by];
         let wishes = Directives::of(&by.fields);
         must!(!wishes.has("no-store"), "§5.2.1.5: the request said no-store");
+        let forbidden = self.mode.forbids(&by.fields, Some(*status), &last.head);
+        must!(!forbidden, "the route keeps it out of the cache");
         must!(!by.content || base.method == "POST", "§3: the answer to a GET with content");
         let kept = base.method == "GET" || base.method == self.asked().method;
         must!(kept || self.is_posted(stored), "§3: the answer to a {}", base.method);
@@ -57,7 +59,9 @@ impl Judge<'_> {
             must!(!self.mode.bypass, "the route bypasses Authorization");
             must!(said || directives.has("must-revalidate"), "§3.5: an answer to Authorization");
         }
-        let cookie = !self.mode.ignore_cookies && lines(&by.fields, "cookie").len() == 1;
+        let his = self.mode.key(&by.fields) == self.mode.key(&self.asked().fields);
+        must!(his, "by another key: {:?}", self.mode.key(&by.fields));
+        let cookie = self.mode.has_cookie(&by.fields);
         let withheld = directives.withheld().iter().any(|it| it == "set-cookie");
         let sets = !lines(&stored.head, "set-cookie").is_empty() && !self.mode.strip && !withheld;
         let targeted = directives.targeted && directives.has("max-age");
@@ -84,16 +88,12 @@ impl Judge<'_> {
     }
 
     /// It was known to have changed the target before this was asked, and after what is stored was
-    /// asked for, or validated. Who gave no answer has invalidated the target alone.
+    /// asked for, or validated.
     fn invalidates(&self, exchange: &Exchange, stored: &Stored<'_>) -> bool {
         let asked = self.asked();
         let later = exchange.asked.tick > stored.last.asked.tick;
-        let named = match self.seen(exchange) {
-            Some(true) => exchange.invalidates.contains(&asked.target),
-            Some(false) => exchange.invalidates.first() == Some(&asked.target),
-            None => false,
-        };
-        later && named
+        let known = self.seen(exchange) == Some(true);
+        later && known && exchange.invalidates.contains(&asked.target)
     }
 
     fn invalidates_group(&self, exchange: &Exchange, stored: &Stored<'_>) -> bool {
@@ -140,7 +140,8 @@ impl Judge<'_> {
     /// An isolated cache is one for each credential; what is invalid is so in all of them.
     fn same_partition(&self, by: &Asked) -> bool {
         let theirs = line(&by.fields, "authorization").unwrap_or("");
-        !self.mode.isolate || theirs == self.field("authorization")
+        let same_key = self.mode.key(&by.fields) == self.mode.key(&self.asked().fields);
+        same_key && (!self.mode.isolate || theirs == self.field("authorization"))
     }
 
     /// §4.1: the fields that Vary names are those of a request that it was an answer to.
@@ -169,7 +170,8 @@ impl Judge<'_> {
         }
         let authorization = !self.field("authorization").is_empty();
         must!(!(authorization && self.mode.bypass), "the route bypasses Authorization");
-        let cookie = !self.mode.ignore_cookies && !self.field("cookie").is_empty();
+        must!(!self.mode.bypasses(&asked.fields), "the route keeps this request from the cache");
+        let cookie = self.mode.has_cookie(&asked.fields);
         let (lifetime, ours) = self.lifetime(stored);
         let personal = cookie || (authorization && !self.mode.isolate);
         must!(!(ours && lifetime > 0 && personal), "freshness of ours for a credential or cookie");

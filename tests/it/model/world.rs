@@ -8,7 +8,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use larder::{
     clock::{Clock, Manual},
-    config,
+    config::{self, Config},
     counters::Counters,
     proxy::Proxy,
     server::{Peer, PeerAddr, Tenure},
@@ -20,9 +20,10 @@ use tokio::{
 };
 
 use super::{
-    modes::MODES,
+    modes::{MODES, Mode},
+    purged::Purged,
     read::{Fields, line, lines},
-    script::{Ask, Manner},
+    script::{Ask, Manner, Purge, Reload},
 };
 use crate::support::{Framing, NOON, Wire};
 
@@ -89,6 +90,9 @@ pub(super) struct History {
     pub(super) asked: Vec<Asked>,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) tick: usize,
+    pub(super) purges: Vec<Purged>,
+    /// When who may share what was changed.
+    pub(super) reloads: Vec<usize>,
     pub(super) manners: Vec<Manner>,
     /// Part of every path of this sequence: what an earlier one left behind is not listed.
     pub(super) part: String,
@@ -112,6 +116,10 @@ pub(super) struct World {
     pub(super) manual: Arc<Manual>,
     clock: Clock,
     proxy: Arc<Proxy>,
+    /// What it begins with, and the same but for who may share what.
+    configs: [Config; 2],
+    /// Which of them it has.
+    config: usize,
     idle: Vec<Client>,
     /// The sequence: part of every path, so that each begins with an empty cache.
     pub(super) sequence: usize,
@@ -123,19 +131,10 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("origin");
         let (clock, manual) = Clock::manual(NOON);
-        let routes = MODES.iter().map(|mode| {
-            let (name, toml) = (mode.name, mode.toml);
-            format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
-        });
-        let text = format!(
-            "listen = \"127.0.0.1:0\"\nupstream = \"unix:{}\"\n[cache.memory]\nmax_size = \"64MiB\"\n{}",
-            socket.display(),
-            routes.collect::<String>(),
-        );
-        let config = config::parse("model.toml", &text, &|_| None);
-        let config = config.unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
+        let path = socket.display().to_string();
+        let configs = [config(&path, ""), config(&path, NEVER)];
         let counters = Arc::new(Counters::default());
-        let proxy = Proxy::new(&config, clock.clone(), counters).unwrap();
+        let proxy = Proxy::new(&configs[0], clock.clone(), counters).unwrap();
         let history = Arc::new(Mutex::new(History::default()));
         let listener = UnixListener::bind(&socket).unwrap();
         tokio::spawn(serve(listener, history.clone(), clock.clone(), manual.clone()));
@@ -144,6 +143,8 @@ impl World {
             manual,
             clock,
             proxy,
+            configs,
+            config: 0,
             idle: Vec::new(),
             sequence: 0,
             _directory: directory,
@@ -157,6 +158,26 @@ impl World {
         let mut history = self.history.lock();
         let part = format!("/{:07}/", self.sequence);
         *history = History { part, manners: manners.to_vec(), ..History::default() };
+    }
+
+    /// Purges, as an operator would.
+    pub(super) async fn purge(&self, mode: &Mode, purge: Purge) {
+        let at = self.history.lock().moment(&self.clock);
+        let part = format!("/{}/{:07}", mode.name, self.sequence);
+        let purged = Purged::of(purge, &part, at);
+        self.proxy.purge(&purged.order()).await;
+        self.history.lock().purges.push(purged);
+    }
+
+    /// Reads the configuration again.
+    pub(super) fn reload(&mut self, reload: Reload) {
+        if reload == Reload::Sharing {
+            let mut history = self.history.lock();
+            let now = history.moment(&self.clock).tick;
+            history.reloads.push(now);
+            self.config = 1 - self.config;
+        }
+        self.proxy.reload(&self.configs[self.config]).unwrap();
     }
 
     /// Sends a request and reads its answer. `fields` are all but Host.
@@ -242,6 +263,24 @@ impl History {
         }
         entry.clone()
     }
+}
+
+/// Changes who may share what on every route that has no such key of its own.
+const NEVER: &str = "[cache]\nno_store_when = [\"header:X-Never\"]\n";
+
+/// A route for each mode.
+fn config(socket: &str, more: &str) -> Config {
+    let routes = MODES.iter().map(|mode| {
+        let (name, toml) = (mode.name, mode.toml);
+        format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
+    });
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nupstream = \"unix:{socket}\"\n{more}[cache.memory]\n\
+         max_size = \"64MiB\"\n{}",
+        routes.collect::<String>(),
+    );
+    let config = config::parse("model.toml", &text, &|_| None);
+    config.unwrap_or_else(|problems| panic!("{text}\n{problems:?}"))
 }
 
 /// A client's connection to the proxy, in memory.
