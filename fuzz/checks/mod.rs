@@ -7,9 +7,11 @@
 mod cache_control;
 mod conditions;
 mod cookies;
+mod encodings;
 mod entity_tags;
 mod framing;
 mod keys;
+mod orders;
 mod origin;
 mod parts;
 mod records;
@@ -26,9 +28,11 @@ use larder::{clock::Clock, config, policy::freshness, snapshot::Snapshot};
 pub(crate) use cache_control::{request_cache_control, response_cache_control};
 pub(crate) use conditions::{conditions, range};
 pub(crate) use cookies::cookies;
+pub(crate) use encodings::{accept_encoding, coded_tag, encoding};
 pub(crate) use entity_tags::entity_tags;
 pub(crate) use framing::framing;
 pub(crate) use keys::{key, vary};
+pub(crate) use orders::{purge_order, redis_event, webhook};
 pub(crate) use origin::{forwarded, host, location};
 pub(crate) use parts::{content_range, multipart};
 pub(crate) use records::redis_record;
@@ -42,7 +46,7 @@ pub(crate) use tags::tags;
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 23] = [
+pub(crate) const ALL: [(&str, Check); 29] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -66,6 +70,12 @@ pub(crate) const ALL: [(&str, Check); 23] = [
     ("cookies", cookies),
     ("tags", tags),
     ("redis_record", redis_record),
+    ("accept_encoding", accept_encoding),
+    ("encoding", encoding),
+    ("coded_tag", coded_tag),
+    ("purge_order", purge_order),
+    ("webhook", webhook),
+    ("redis_event", redis_event),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).

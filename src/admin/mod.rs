@@ -4,10 +4,10 @@
 //! can open. No browser may ask here: see `guard`.
 
 mod guard;
-mod order;
-mod problem;
+pub mod order;
+pub mod problem;
 mod read;
-mod webhook;
+pub mod webhook;
 
 use std::sync::{
     Arc,

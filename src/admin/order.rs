@@ -21,7 +21,7 @@ const KEYS: [&str; 6] = ["url", "prefix", "tags", "all", "host", "soft"];
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(body: &[u8]) -> Result<Order, Problem> {
+pub fn read(body: &[u8]) -> Result<Order, Problem> {
     let value = serde_json::from_slice::<Value>(body);
     let value = value.map_err(|error| Problem::bad(format!("this is not JSON: {error}")))?;
     let Value::Object(object) = value else {

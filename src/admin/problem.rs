@@ -7,9 +7,11 @@ use crate::body::Body;
 
 /// Why a request was not granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) status: StatusCode,
-    pub(super) detail: String,
+pub struct Problem {
+    /// Its status.
+    pub status: StatusCode,
+    /// What was wrong, as a sentence.
+    pub detail: String,
     /// What the status asks for besides.
     field: Option<(HeaderName, HeaderValue)>,
 }

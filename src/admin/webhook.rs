@@ -24,7 +24,7 @@ const MAX_SEEN: usize = 4096;
 
 /// What a request says of who sent it.
 #[derive(Debug)]
-pub(super) struct Signed {
+pub struct Signed {
     timestamp: i64,
     /// As it was written: that is what was signed.
     written: String,
@@ -40,7 +40,7 @@ impl Signed {
     ///
     /// # Errors
     /// 401 where one is missing or malformed.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Signed, Problem> {
+    pub fn of(headers: &HeaderMap) -> Result<Signed, Problem> {
         let text = |name: &HeaderName| {
             let mut lines = headers.get_all(name).iter();
             let line = lines.next().and_then(|line| line.to_str().ok());
@@ -65,7 +65,7 @@ impl Signed {
     ///
     /// # Errors
     /// 401 where it is another's.
-    pub(super) fn verify(&self, secret: &Secret, body: &[u8]) -> Result<(), Problem> {
+    pub fn verify(&self, secret: &Secret, body: &[u8]) -> Result<(), Problem> {
         let key = hmac::Key::new(HMAC_SHA256, secret.reveal().as_bytes());
         let message = [self.written.as_bytes(), b".", body].concat();
         let verified = hmac::verify(&key, &message, &self.signature);

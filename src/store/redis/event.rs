@@ -23,24 +23,33 @@ pub(super) struct Entry {
 }
 
 /// What an entry says.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
     /// A node has come; or nothing that this version knows.
     Nothing,
+    /// All nodes are to purge these.
     Purged(Seq, Vec<Member>),
+    /// Another version of a response lies under this key.
     Changed(Key, u64),
+    /// What lies under this key is out of date.
     Invalidated(Key),
+    /// A node has done a purge.
     Acknowledged(Seq),
+    /// A lease has ended.
     Released(Key),
 }
 
 impl Heard {
-    pub(super) fn parse(text: &str) -> Option<Heard> {
+    /// Reads `12-3`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Heard> {
         let (milliseconds, number) = text.split_once('-')?;
         Some(Heard(milliseconds.parse().ok()?, number.parse().ok()?))
     }
 
-    pub(super) fn text(self) -> String {
+    /// As Redis writes it.
+    #[must_use]
+    pub fn text(self) -> String {
         format!("{}-{}", self.0, self.1)
     }
 }
@@ -61,17 +70,25 @@ pub(super) fn of_stream(answer: Value) -> Vec<Entry> {
 fn entry(value: Value) -> Option<Entry> {
     let (id, fields) = <(String, Vec<Vec<u8>>)>::from_redis_value(value).ok()?;
     let at = Heard::parse(&id)?;
-    let get = |name: &[u8]| {
-        let pairs = fields.chunks_exact(2).find(|pair| pair[0] == name);
-        pairs.map(|pair| &*pair[1])
-    };
-    let text = |name| std::str::from_utf8(get(name)?).ok();
+    let text = |name| std::str::from_utf8(value_of(&fields, name)?).ok();
     Some(Entry {
         at,
         before: text(b"p").and_then(Heard::parse),
         node: text(b"n").unwrap_or_default().to_owned(),
-        said: said(&get).unwrap_or(Said::Nothing),
+        said: Said::of(&fields),
     })
+}
+
+fn value_of<'a>(fields: &'a [Vec<u8>], name: &[u8]) -> Option<&'a [u8]> {
+    fields.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| &*pair[1])
+}
+
+impl Said {
+    /// Reads the names and values of an entry, in turn.
+    #[must_use]
+    pub fn of(fields: &[Vec<u8>]) -> Said {
+        said(&|name| value_of(fields, name)).unwrap_or(Said::Nothing)
+    }
 }
 
 fn said<'a>(get: &impl Fn(&[u8]) -> Option<&'a [u8]>) -> Option<Said> {

@@ -29,7 +29,9 @@ pub struct Generations {
 }
 
 impl Member {
-    pub(super) fn bytes(self) -> Vec<u8> {
+    /// As it is written.
+    #[must_use]
+    pub fn bytes(self) -> Vec<u8> {
         let named = |kind: u8, name: u64| [&[kind][..], &name.to_be_bytes()].concat();
         match self {
             Member::Hard(name) => named(b'h', name),

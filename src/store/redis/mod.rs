@@ -9,7 +9,7 @@ mod acks;
 mod bytes;
 mod counters;
 mod dial;
-mod event;
+pub mod event;
 mod lease;
 mod link;
 mod lookups;
