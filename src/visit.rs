@@ -356,11 +356,11 @@ fn apply_cookies(route: &Route, head: &mut request::Parts) -> Option<HeaderValue
 
 /// Makes the cookies of the key one field that selects by them, and gives it.
 fn select_cookies(route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
-    let names = &route.cache.rules.key.cookies;
-    if names.is_empty() {
+    let key = &route.cache.rules.key;
+    if key.is_empty() {
         return None;
     }
-    let kept = cookies::only(&head.headers, names);
+    let kept = cookies::only(&head.headers, &key.cookies);
     match &kept {
         Some(kept) => drop(head.headers.insert(KEY_COOKIES, kept.clone())),
         None => drop(head.headers.remove(KEY_COOKIES)),

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::field;
 
 /// The field in which a request carries the cookies of its key as one selecting field. Ours alone:
-/// a client's own is replaced, and it is never forwarded.
+/// a client's own is replaced, and it is never forwarded. Wherever anything of a request is part of
+/// its key by the operator's word, this is among the selecting fields, be there cookies or none.
 pub const KEY_COOKIES: HeaderName = HeaderName::from_static("larder-key-cookies");
 
 /// The pairs of Cookie, in order.

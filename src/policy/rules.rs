@@ -96,12 +96,20 @@ pub enum RequestCacheControl {
     Honor,
 }
 
+impl KeyFields {
+    /// Whether nothing of a request's fields is part of the key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.cookies.is_empty()
+    }
+}
+
 impl Rules {
     /// The fields that choose among the answers for one target, besides those that Vary names.
     pub fn selecting(&self) -> impl Iterator<Item = HeaderName> {
         let isolated = self.authorization == Authorization::Isolate;
         let credential = isolated.then_some(header::AUTHORIZATION);
-        let cookies = (!self.key.cookies.is_empty()).then_some(KEY_COOKIES);
+        let cookies = (!self.key.is_empty()).then_some(KEY_COOKIES);
         self.key.headers.iter().cloned().chain(credential).chain(cookies)
     }
 

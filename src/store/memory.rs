@@ -218,6 +218,7 @@ impl Memory {
                 // What is renewed was selected by what selected it before.
                 let said = variant.said.clone().or(known.and_then(|it| it.said));
                 oldest = (variants.len() == MAX_VARIANTS).then(|| variants.remove(0).key);
+                oldest = oldest.filter(|_| !vary.is_keyed());
                 variants.push(Variant { said, ..variant.clone() });
             }
             let vary = Arc::new(Vary { variants, names: vary.names.clone(), ..*vary });

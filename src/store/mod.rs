@@ -35,7 +35,7 @@ pub use part::Part;
 
 use crate::{
     key::Key,
-    policy::{Fwd, Now},
+    policy::{Fwd, Now, cookies::KEY_COOKIES},
     reason::{Field, Miss, Missed},
 };
 use coherence::Heard;
@@ -45,7 +45,8 @@ use marks::Marks;
 use memory::{Memory, Slot};
 use variant::{Said, Variant};
 
-/// The variants that one list names at most; the oldest leaves first.
+/// The variants that one list names at most; the oldest leaves first. What leaves is dropped, but
+/// where the operator named what tells variants apart.
 pub const MAX_VARIANTS: usize = 32;
 
 /// The store; one for the life of the process.
@@ -435,6 +436,12 @@ impl Vary {
     /// their number.
     fn is_isolated(&self) -> bool {
         self.names.contains(&header::AUTHORIZATION)
+    }
+
+    /// Whether the operator named what tells its variants apart: there may be more of them than are
+    /// listed, and memory alone bounds their number.
+    fn is_keyed(&self) -> bool {
+        self.names.contains(&KEY_COOKIES)
     }
 
     /// The selecting fields.

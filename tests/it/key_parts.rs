@@ -49,6 +49,33 @@ async fn the_value_of_a_key_field_chooses_the_answer() {
 }
 
 #[tokio::test]
+async fn a_thousand_tenants_have_an_answer_each() {
+    let words = "key.headers = ['X-Tenant']";
+    let (origin, proxy) = before("max-age=60", words).await;
+    for _ in 0..2 {
+        for n in 0..1000 {
+            assert_eq!(tenant(&proxy, &n.to_string()).await.text(), format!("{n} -"));
+        }
+    }
+    assert_eq!(origin.requests(), 1000, "none pushed another out: memory is the bound");
+    send(&proxy, "POST", "/").await;
+    for n in [0, 999] {
+        assert!(!tenant(&proxy, &n.to_string()).await.is_hit(), "all of them are invalid: {n}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_cannot_choose_a_key_of_its_own() {
+    let words = "key.headers = ['X-Tenant']";
+    let (origin, proxy) = before("max-age=60", words).await;
+    for own in ["a", "b"] {
+        tenant(&proxy, "t").header("Larder-Key-Cookies", own).await;
+    }
+    assert_eq!(origin.requests(), 1, "the field is Larder's alone");
+    assert_eq!(origin.last().header("larder-key-cookies"), None);
+}
+
+#[tokio::test]
 async fn requests_at_the_same_time_are_told_apart_by_key_fields() {
     let gate = Gate::new();
     let held = gate.clone();
