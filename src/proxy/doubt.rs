@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode, uri::PathAndQuery};
 
 use super::Proxy;
 use crate::{
+    key::Key,
     policy::{asked::Method, groups, invalidation},
     snapshot::Snapshot,
     store::{Manner, Name, Scope},
@@ -68,16 +69,21 @@ impl<'a> Doubt<'a> {
         }
     }
 
-    /// Disown first, remove second: what is under way must not come back. Gives the names that
-    /// what was stored shares with others, which are to be invalidated with it (RFC 9875 §2.2.1).
     fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
         let keys = self.visit.get_keys(self.snapshot, target);
-        let names = keys.flat_map(|key| {
-            self.proxy.in_flight.disown(key);
-            self.proxy.invalidate_afar(key);
-            self.proxy.store.invalidate(key)
-        });
-        names.collect()
+        keys.flat_map(|key| self.proxy.invalidate(key)).collect()
+    }
+}
+
+impl Proxy {
+    /// Drops what is stored for a target, here and on the other nodes. Gives the names that it
+    /// shares with others, which are to be invalidated with it where that is for a change at the
+    /// origin (RFC 9875 §2.2.1).
+    pub(super) fn invalidate(&self, primary: Key) -> Vec<Name> {
+        // Disown first, remove second: what is under way must not come back.
+        self.in_flight.disown(primary);
+        self.invalidate_afar(primary);
+        self.store.invalidate(primary)
     }
 }
 

@@ -126,11 +126,10 @@ impl Proxy {
         sent_as(answer, form, Body::Recoded(Box::new(recoded)))
     }
 
-    /// Drops what is stored for a target, and what is under way: it is not what it says it is.
+    /// Drops what is stored for a target: it is not what it says it is.
     fn drop_spoilt(&self, primary: Key) {
         tracing::warn!("an upstream's body does not unpack, or to more than is allowed");
-        self.in_flight.disown(primary);
-        let _ = self.store.invalidate(primary);
+        let _ = self.invalidate(primary);
     }
 }
 

@@ -165,6 +165,25 @@ async fn an_unsafe_method_on_one_node_drops_it_on_all() {
 }
 
 #[tokio::test]
+async fn what_does_not_unpack_is_dropped_on_all() {
+    let redis = RedisServer::start().await;
+    let reply = fresh("no gzip").header("Content-Encoding", "gzip");
+    let origin = Origin::always(reply.header("Content-Type", "application/json")).await;
+    let (one, other) = two(&origin, &redis).await;
+    get(&one, "/a").header("Accept-Encoding", "gzip").await;
+    until_stored(&one, 1).await;
+    assert!(get(&other, "/a").header("Accept-Encoding", "gzip").await.is_hit());
+    assert_eq!(get(&one, "/a").await.status, 502, "it is not what it says it is");
+    within("the other to hear of it", async {
+        let cached = || get(&other, "/a").header("Accept-Encoding", "gzip");
+        while cached().header("Cache-Control", "only-if-cached").await.status == 200 {
+            pause().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_newer_answer_takes_the_place_of_the_other_nodes() {
     let redis = RedisServer::start().await;
     let origin = Origin::serve(|seen| Reply::fresh(600, seen.number.to_string()).undated()).await;
