@@ -12,7 +12,7 @@ use crate::{
     key::Key,
     policy::{asked::Method, groups, invalidation},
     snapshot::Snapshot,
-    store::{Manner, Name, Scope},
+    store::{Name, Scope},
     visit::Visit,
 };
 
@@ -62,10 +62,7 @@ impl<'a> Doubt<'a> {
 
     fn invalidate_groups(&self, names: Vec<Name>) {
         if !names.is_empty() {
-            let now = self.proxy.clock.now();
-            let scope = Scope::Tags(names);
-            self.proxy.store.purge(&scope, Manner::Hard, now);
-            self.proxy.purge_afar(&scope);
+            self.proxy.purge_behind(&Scope::Tags(names));
         }
     }
 
