@@ -5,6 +5,7 @@
 //! [`collapse`](crate::collapse). Nothing is decided here and no field is
 //! read: the policy decides, and this acts on it once.
 
+mod cluster;
 mod combine;
 mod conditions;
 mod doubt;
@@ -56,6 +57,7 @@ use crate::{
     upstream::{Errand, RequestBody, ResponseBody},
     visit::{Arrived, Visit},
 };
+use cluster::Turn;
 use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
@@ -330,9 +332,11 @@ impl Proxy {
             let _ = duty.owner.send(answer);
             return;
         }
-        if let Some(found) = self.look_afar(&mut fetch).await {
-            return duty.finish(found);
-        }
+        let lease = match self.take_turn(&mut fetch, &duty.leader).await {
+            Turn::Ask(lease) => lease,
+            Turn::Found(found) => return duty.finish(found),
+            Turn::Deserted => return,
+        };
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
         let Judged { response, admitted, exchange } = match asked {
             Ok(judged) => judged,
@@ -343,6 +347,8 @@ impl Proxy {
         };
         match admitted {
             Admitted::Stored(meta, room) => {
+                // The others wait for what they can get, and no longer.
+                let _lease = lease.filter(|_| self.can_share(&response));
                 self.take_in(&fetch, duty, response, (meta, room)).await;
             }
             Admitted::Validated => self.freshen(&fetch, duty, &response, exchange),

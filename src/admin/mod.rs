@@ -144,6 +144,9 @@ impl Admin {
         signed.verify(secret, &body)?;
         let order = order::read(&body)?;
         self.seen.admit(&signed, self.clock.now().wall)?;
+        if !self.proxy.is_first(signed.signature()).await {
+            return Err(webhook::used());
+        }
         Ok(done(self.proxy.purge(&order).await))
     }
 }
@@ -156,16 +159,14 @@ pub fn done(purged: Purged) -> Response<Body> {
     if !missing.is_empty() {
         told["missing"] = serde_json::json!(missing);
     }
-    let status = match (written, missing.is_empty()) {
-        (true, true) => StatusCode::OK,
-        (true, false) => StatusCode::ACCEPTED,
+    match (written, missing.is_empty()) {
+        (true, true) => json(StatusCode::OK, told.to_string()),
+        (true, false) => json(StatusCode::ACCEPTED, told.to_string()),
         (false, _) => {
             let detail = "purged on this node only; the others are told once Redis can be written";
-            told["detail"] = serde_json::json!(detail);
-            StatusCode::SERVICE_UNAVAILABLE
+            problem::document(StatusCode::SERVICE_UNAVAILABLE, detail, told)
         }
-    };
-    json(status, told.to_string())
+    }
 }
 
 fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {

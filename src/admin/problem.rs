@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
+use serde_json::{Value, json};
+
 use crate::body::Body;
 
 /// Why a request was not granted.
@@ -36,23 +38,25 @@ impl Problem {
     }
 
     pub(super) fn response(self) -> Response<Body> {
-        let Problem { status, detail, field } = self;
-        let title = status.canonical_reason().unwrap_or_default();
-        let told = serde_json::json!({
-            "type": "about:blank",
-            "title": title,
-            "status": status.as_u16(),
-            "detail": detail,
-        });
-        let mut response = Response::new(Body::Full(Bytes::from(told.to_string())));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, json);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(field);
+        let mut response = document(self.status, &self.detail, json!({}));
+        response.headers_mut().extend(self.field);
         response
     }
+}
+
+/// A problem document; `told` is an object with members of its own (RFC 9457 §3.2).
+pub(super) fn document(status: StatusCode, detail: &str, mut told: Value) -> Response<Body> {
+    told["type"] = json!("about:blank");
+    told["title"] = json!(status.canonical_reason().unwrap_or_default());
+    told["status"] = json!(status.as_u16());
+    told["detail"] = json!(detail);
+    let mut response = Response::new(Body::Full(Bytes::from(told.to_string())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/problem+json");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Lets one of some methods through (RFC 9110 §15.5.6).

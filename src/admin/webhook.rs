@@ -61,6 +61,11 @@ impl Signed {
         }
     }
 
+    /// What it is remembered by.
+    pub(super) const fn signature(&self) -> &[u8; 32] {
+        &self.signature
+    }
+
     /// Checks the signature of `<timestamp>.<body>`.
     ///
     /// # Errors
@@ -86,7 +91,7 @@ impl Seen {
         let mut seen = self.0.lock();
         seen.retain(|_, timestamp| now - *timestamp <= TOLERANCE);
         if seen.contains_key(&signed.signature) {
-            return Err(refused("this request was here before: sign another"));
+            return Err(used());
         }
         if seen.len() >= MAX_SEEN {
             let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many in five minutes");
@@ -95,6 +100,11 @@ impl Seen {
         seen.insert(signed.signature, signed.timestamp);
         Ok(())
     }
+}
+
+/// 401, where a signature was used before, on whichever node.
+pub(super) fn used() -> Problem {
+    refused("this request was here before: sign another")
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -160,6 +160,18 @@ pub struct Route {
     pub line: usize,
 }
 
+/// Whose requests for the same thing at the same time become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collapse {
+    /// Nobody's.
+    Off,
+    /// Those of one node.
+    #[default]
+    Node,
+    /// Those of all nodes with the same Redis.
+    Cluster,
+}
+
 /// Caching on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
@@ -167,8 +179,10 @@ pub struct Cache {
     pub on: bool,
     /// A body longer than this is relayed; default 8 MiB.
     pub max_object_size: u64,
-    /// Requests for the same thing at the same time become one (`collapse = "node"`).
-    pub collapse: bool,
+    /// Whose requests for the same thing at the same time become one.
+    pub collapse: Collapse,
+    /// How long a node waits for what another fetches; default 5 s.
+    pub collapse_wait: Duration,
     /// What HTTP leaves to the operator.
     pub rules: Rules,
     /// What of the query is part of the key.
@@ -264,7 +278,8 @@ impl Default for Cache {
         Cache {
             on: true,
             max_object_size: 8 << 20,
-            collapse: true,
+            collapse: Collapse::Node,
+            collapse_wait: Duration::from_secs(5),
             rules: Rules::default(),
             query: Query::default(),
             tags: Vec::new(),

@@ -12,7 +12,7 @@ use crate::{
     key::Key,
     policy::{asked::Method, groups, invalidation},
     snapshot::Snapshot,
-    store::{Manner, Name, Scope},
+    store::{Name, Scope},
     visit::Visit,
 };
 
@@ -63,17 +63,14 @@ impl<'a> Doubt<'a> {
 
     fn invalidate_groups(&self, names: Vec<Name>) {
         if !names.is_empty() {
-            let now = self.proxy.clock.now();
-            let scope = Scope::Tags(names);
-            self.proxy.store.purge(&scope, Manner::Hard, now);
-            self.proxy.purge_afar(scope, Manner::Hard);
+            self.proxy.purge_behind(&Scope::Tags(names), Manner::Hard);
         }
     }
 
     /// Only what is there, or on its way: names are remembered, and whoever made them up in
     /// numbers would push others out.
     fn doubt(&self) {
-        let (proxy, target, now) = (self.proxy, &self.visit.target, self.proxy.clock.now());
+        let (proxy, target) = (self.proxy, &self.visit.target);
         let keys: Vec<Key> = self.visit.get_keys(self.snapshot, target).collect();
         let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
         if !keys.iter().any(is_known) {
@@ -83,8 +80,7 @@ impl<'a> Doubt<'a> {
         let groups: Vec<Name> = keys.iter().flat_map(|key| proxy.store.groups(*key)).collect();
         let groups = (!groups.is_empty()).then_some(Scope::Tags(groups));
         for scope in groups.into_iter().chain([urls]) {
-            proxy.store.purge(&scope, Manner::Soft, now);
-            proxy.purge_afar(scope, Manner::Soft);
+            proxy.purge_behind(&scope, Manner::Soft);
         }
     }
 

@@ -62,6 +62,10 @@ pub(super) struct Fetch {
     pub(super) began: Moment,
     /// The same, as the shared tier counts.
     pub(super) heard: Began,
+    /// The version that was seen in the shared tier, or 0.
+    pub(super) seen: u64,
+    /// The fencing token of the lease that it is made under, if any.
+    pub(super) token: Option<u64>,
     /// When the client asked, in the order of purges.
     pub(super) joined: Moment,
 }
@@ -101,6 +105,8 @@ impl Fetch {
             asked: Turn::default(),
             began: Moment::default(),
             heard: Began::default(),
+            seen: 0,
+            token: None,
             joined: Moment::default(),
         }
     }

@@ -151,11 +151,11 @@ impl Proxy {
             }
             What::Tags { tags, host } => Scope::Tags(tag_names(tags, host.as_ref())),
         };
-        let moment = self.store.purge(&scope, order.manner, self.clock.now());
+        let (moment, purging) = self.purge_here(&scope, order.manner);
         tracing::info!(seq = moment.local, what = ?order.what, manner = ?order.manner, "purged");
         let nodes = vec![self.node.clone()];
         let here = Purged { seq: moment.local, nodes, missing: Vec::new(), written: true };
-        self.purged_by_all((&scope, order.manner), here).await
+        self.purged_by_all((&scope, order.manner), (here, purging)).await
     }
 
     /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not

@@ -16,8 +16,8 @@ use crate::{
     reason::{Reason, Tier},
     reply::Answer,
     store::{
-        self, Entry, Manner, Place, Scope,
-        redis::{Began, Counters, Event, Looked, Remote, Shared, Store, What},
+        self, Entry, Manner, Moment, Place, Scope,
+        redis::{Began, Counters, Event, Looked, Purging, Remote, Shared, Store, What},
     },
     visit::Visit,
 };
@@ -36,6 +36,15 @@ pub(super) enum News {
     Whole,
     /// Its head: a 304, or a 200 to HEAD, has freshened it.
     Head,
+}
+
+/// What a look into the shared tier found.
+struct Afar {
+    /// Where the response lies, or would lie.
+    place: Place,
+    entry: Option<Entry>,
+    /// The version that lies there, of use or not; 0 where there is none.
+    seen: u64,
 }
 
 /// Begins to use the shared tier, where there is one.
@@ -70,7 +79,17 @@ impl Proxy {
     /// stale is validated.
     pub(super) async fn look_afar(&self, fetch: &mut Fetch) -> Option<Outcome> {
         let visit = fetch.visit.clone();
-        let (place, entry) = self.found_afar(&visit, &fetch.place).await?;
+        let Afar { place, entry, seen } = self.found_afar(&visit, &fetch.place).await?;
+        if place.key != fetch.place.key || seen != 0 {
+            fetch.seen = seen;
+        }
+        let Some(entry) = entry else {
+            // The target's variants are known now, and that this one is not there.
+            if fetch.stored.is_none() && fetch.part.is_none() {
+                fetch.place = place;
+            }
+            return None;
+        };
         let rules = &visit.route.cache.rules;
         let (stored, fwd) = match policy::decide(&visit.asked, rules, Ok(entry), self.clock.now()) {
             Decision::Serve(entry) => return Some(Outcome::Found { place, entry }),
@@ -91,7 +110,7 @@ impl Proxy {
         if !matches!(method, Method::Get | Method::Head) || content || bypass {
             return None;
         }
-        let (_, entry) = self.found_afar(visit, place).await?;
+        let entry = self.found_afar(visit, place).await?.entry?;
         let rules = &visit.route.cache.rules;
         match policy::decide(&visit.asked, rules, Ok(entry), self.clock.now()) {
             Decision::Serve(entry) => Some(self.hit(visit, &entry, Some(Reason::Found(Tier::L2)))),
@@ -100,24 +119,25 @@ impl Proxy {
     }
 
     /// What another node has stored for a request; it lies here, too, from now on.
-    async fn found_afar(&self, visit: &Visit, place: &Place) -> Option<(Place, Entry)> {
+    async fn found_afar(&self, visit: &Visit, place: &Place) -> Option<Afar> {
         let remote = self.remote.as_ref().filter(|_| is_shared(visit))?;
         let look = self.store.look();
-        let (place, (head, body)) = match remote.lookup(place.key).await {
-            Looked::Response { head, body } => (place.clone(), (head, body)),
+        let (place, looked) = match remote.lookup(place.key).await {
             Looked::Vary(vary) if place.vary.is_none() => {
                 let headers = &visit.head.headers;
                 let place = self.store.adopt(place.primary, vary, headers, look)?;
-                match remote.lookup(place.key).await {
-                    Looked::Response { head, body } => (place, (head, body)),
-                    Looked::Vary(_) | Looked::Nothing => return None,
-                }
+                let looked = remote.lookup(place.key).await;
+                (place, looked)
             }
-            Looked::Vary(_) | Looked::Nothing => return None,
+            looked => (place.clone(), looked),
         };
+        let Looked::Response { head, body } = looked else {
+            return Some(Afar { place, entry: None, seen: 0 });
+        };
+        let seen = head.version;
         let forms = Forms::of(&head.fields.to_map(), &visit.route.packing);
-        let entry = self.store.put_found(&place, (*head, body, forms), look, self.clock.now())?;
-        Some((place, entry))
+        let entry = self.store.put_found(&place, (*head, body, forms), look, self.clock.now());
+        Some(Afar { place, entry, seen })
     }
 
     /// When a fetch begins, as the shared tier counts; to be taken before it is sent.
@@ -135,10 +155,14 @@ impl Proxy {
             }
             return;
         }
-        let (began, token) = (fetch.heard, None);
-        if let Some(vary) = &place.vary {
+        // What was purged while it was fetched is nobody's any more.
+        if !self.store.is_current(&entry.head.named) {
+            return;
+        }
+        let (began, token) = (fetch.heard, fetch.token);
+        if let Some(vary) = self.store.listed(place) {
             let kept = entry.head.meta.usable_for(self.clock.now()).max(LIST_LASTS);
-            let what = What::Vary(store::Vary::clone(vary), kept.unsigned_abs());
+            let what = What::Vary(store::Vary::clone(&vary), kept.unsigned_abs());
             remote.store(Store { key: place.primary, what, began, token });
         }
         let head = Box::new(Shared::of(entry));
@@ -156,17 +180,34 @@ impl Proxy {
         }
     }
 
-    /// Tells the others of what was purged here already, behind the reply.
-    pub(super) fn purge_afar(self: &Arc<Self>, scope: Scope, manner: Manner) {
+    /// Purges on this node. What it gives is to be held until the others have been told: before
+    /// that, what lies in the shared tier cannot be compared with this.
+    pub(super) fn purge_here(&self, scope: &Scope, manner: Manner) -> (Moment, Option<Purging>) {
+        let purging = self.remote.as_ref().map(Remote::purging);
+        (self.store.purge(scope, manner, self.clock.now()), purging)
+    }
+
+    /// Purges on this node, and tells the others behind the reply.
+    pub(super) fn purge_behind(self: &Arc<Self>, scope: &Scope, manner: Manner) {
+        let (_, purging) = self.purge_here(scope, manner);
         if self.remote.is_some() {
-            let members = store::members(&scope, manner);
+            let members = store::members(scope, manner);
             let proxy = self.clone();
             tokio::spawn(async move {
                 if let Some(remote) = &proxy.remote {
                     // What is not written is told later.
                     let _ = remote.purge(&members).await;
                 }
+                drop(purging);
             });
+        }
+    }
+
+    /// Whether this is done for the first time, as far as the nodes know.
+    pub async fn is_first(&self, what: &[u8; 32]) -> bool {
+        match &self.remote {
+            Some(remote) => remote.is_first(what).await.unwrap_or(true),
+            None => true,
         }
     }
 
@@ -174,7 +215,7 @@ impl Proxy {
     pub(super) async fn purged_by_all(
         self: &Arc<Self>,
         (scope, manner): (&Scope, Manner),
-        here: Purged,
+        (here, purging): (Purged, Option<Purging>),
     ) -> Purged {
         if self.remote.is_none() {
             return here;
@@ -183,7 +224,9 @@ impl Proxy {
         // Whoever asked may leave; that must not leave the others out.
         let told = tokio::spawn(async move {
             let remote = proxy.remote.as_ref()?;
-            let seq = remote.purge(&members).await.ok()?;
+            let told = remote.purge(&members).await;
+            drop(purging);
+            let seq = told.ok()?;
             Some((seq, remote.acknowledged(seq, ACKNOWLEDGED_WITHIN).await))
         });
         let Ok(Some((seq, acks))) = told.await else { return Purged { written: false, ..here } };
@@ -199,7 +242,7 @@ impl Proxy {
 
 /// Whether the answer may lie in the shared tier. One user's alone may not: its key is a hash of
 /// the credential, and a weak credential could be guessed by it.
-fn is_shared(visit: &Visit) -> bool {
+pub(super) fn is_shared(visit: &Visit) -> bool {
     let isolated = visit.route.cache.rules.authorization == Authorization::Isolate;
     !(isolated && visit.asked.authorization)
 }

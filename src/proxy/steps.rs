@@ -17,6 +17,7 @@ use crate::{
         Arrival, Company, Fault, Leader,
         fill::{Fill, Pushed, Spilled, Terms},
     },
+    config::Collapse,
     fields,
     policy::{self, Decision, Meta, Unstorable, rules::Authorization},
     reason::{Reason, Stale},
@@ -86,7 +87,7 @@ impl Proxy {
     pub(super) fn company(&self, fetch: &Fetch) -> Company {
         let visit = &fetch.visit;
         let crowd = if visit.asked.cookie { Crowd::WithCookie } else { Crowd::All };
-        let alone = !visit.route.cache.collapse
+        let alone = visit.route.cache.collapse == Collapse::Off
             || is_personal(fetch)
             || visit.wants_trailers()
             || !self.store.collapses(fetch.place.key, crowd, self.clock.now());

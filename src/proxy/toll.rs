@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{Fetch, Once, Proxy};
 use crate::{
     cache_status::Forwarded,
-    collapse::{Company, Follower},
+    collapse::{Company, Follower, Progress},
     config::throttle::Count,
     reply::{self, Answer},
     snapshot::Route,
@@ -78,6 +78,16 @@ impl Proxy {
         let visit = fetch.visit.clone();
         if fetch.paid || visit.route.throttle.is_free(Count::Misses) {
             return Ok(self.start(fetch.clone()));
+        }
+        if let Some(follower) = self.under_way(fetch) {
+            return Ok((follower, None));
+        }
+        // What another node has stored is a hit, and as free as one.
+        if let Some(found) = self.look_afar(fetch).await {
+            return match self.take_part(fetch, Progress::Done(found), true) {
+                Ok(answer) => Err(answer),
+                Err(_) => Ok(self.start(fetch.clone())),
+            };
         }
         if let Some(follower) = self.under_way(fetch) {
             return Ok((follower, None));

@@ -6,7 +6,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
@@ -30,6 +33,8 @@ const MAX_RECENT: usize = 1024;
 /// What this node has heard.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
+    /// Whether there are other nodes to hear of.
+    listens: AtomicBool,
     /// The newest purge, in the order in which all nodes hear them.
     seq: AtomicU64,
     recent: Mutex<Recent>,
@@ -69,8 +74,13 @@ impl Store {
             Event::Lost => {
                 let mark = self.generations.mark();
                 self.generations.doubt(mark, now.mono);
+                // Of another set of generations every purge is new.
+                self.heard.seq.store(0, Relaxed);
             }
-            Event::Generations(found) => self.catch_up(found, now),
+            Event::Generations(found) => {
+                self.heard.listens.store(true, Relaxed);
+                self.catch_up(found, now);
+            }
             Event::Purged { seq, members } => {
                 for (scope, manner) in scopes(members) {
                     self.generations.purge(&scope, manner, now.mono, Some(seq.0));
@@ -118,7 +128,11 @@ impl Store {
         self.heard.seq.fetch_max(found.newest.0, Relaxed);
     }
 
+    /// Remembers a change, where anything is looked up elsewhere at all.
     pub(super) fn changed(&self, key: Key) {
+        if !self.heard.listens.load(Relaxed) {
+            return;
+        }
         let mut recent = self.heard.recent.lock();
         recent.count += 1;
         recent.keys.push_back(key);
@@ -141,6 +155,16 @@ impl Store {
         let vary = self.memory.adopt(primary, Vary { asked: look.asked, ..vary })?;
         let (key, said) = (vary.key(primary, asked), Said::of(&vary.names, asked));
         Some(Place { primary, key, vary: Some(vary), said: Some(said) })
+    }
+
+    /// The list of a response's variants as it is now, for other nodes.
+    #[must_use]
+    pub fn listed(&self, place: &Place) -> Option<Arc<Vary>> {
+        let own = place.vary.as_ref()?;
+        match self.memory.get(&place.primary) {
+            Some(Slot::Vary(vary)) if vary.epoch == own.epoch => Some(vary),
+            _ => Some(own.clone()),
+        }
     }
 
     /// Stores what another node has stored, unless it has been purged or replaced since; gives

@@ -74,6 +74,7 @@ pub enum Standing {
 /// When what was last purged.
 #[derive(Debug)]
 pub(super) struct Generations {
+    /// The newest purge or doubt: what began since then pays one load.
     newest: AtomicU64,
     table: RwLock<Table>,
     max_names: usize,
@@ -194,12 +195,12 @@ impl Generations {
         }
     }
 
-    /// A moment of its own: what begins from now on begins after it.
+    /// A moment of its own: what begins from now on begins after it. It means nothing yet for
+    /// what began before.
     pub(super) fn mark(&self) -> u64 {
         let mut table = self.table.write();
         table.newest.local += 1;
         table.marks += 1;
-        self.newest.store(table.newest.local, Relaxed);
         table.newest.local
     }
 
@@ -209,6 +210,7 @@ impl Generations {
         if table.doubted.is_none_or(|(known, _)| known < mark) {
             table.doubted = Some((mark, since));
         }
+        self.newest.fetch_max(mark, Relaxed);
     }
 
     /// How many purges there were.

@@ -170,8 +170,9 @@ impl Memory {
 
     /// Takes over another node's list, without the entity-tags of what is not here; `None` where
     /// something newer is here.
-    pub(super) fn adopt(&self, primary: Key, vary: Vary) -> Option<Arc<Vary>> {
-        let vary = Arc::new(Vary { variants: Vec::new(), ..vary });
+    pub(super) fn adopt(&self, primary: Key, mut vary: Vary) -> Option<Arc<Vary>> {
+        vary.variants.iter_mut().for_each(|variant| variant.tag = None);
+        let vary = Arc::new(vary);
         let mut adopted = None;
         self.cache.entry(primary).and_compute_with(|kept| {
             match kept.map(|kept| kept.into_value().slot) {

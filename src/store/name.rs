@@ -91,7 +91,7 @@ impl Name {
     }
 
     /// Borne by what has more tags than are told apart; a purge of any tag names it, too.
-    pub(super) fn any_tag() -> Name {
+    pub(in crate::store) fn any_tag() -> Name {
         Name::of(b"tags", None, b"")
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 use crate::support::{Client, Gate, Origin, Place, Reply, get, within};
 
 /// The built program, with a directory for its files.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
     directory: tempfile::TempDir,
@@ -40,7 +40,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 impl Program {
-    async fn start(config: &str) -> (Program, Place) {
+    pub(crate) async fn start(config: &str) -> (Program, Place) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("proxy.toml");
         fs::write(&path, config).unwrap();
@@ -63,7 +63,7 @@ impl Program {
     }
 
     /// Waits for a line with `words` in it.
-    async fn says(&mut self, words: &str) -> String {
+    pub(crate) async fn says(&mut self, words: &str) -> String {
         let mut said = Vec::new();
         loop {
             let next = within(format!("{words:?} after {said:#?}"), self.lines.next_line());
@@ -75,7 +75,7 @@ impl Program {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     config::{
-        Cache, Memory, Redis,
+        Cache, Collapse, Memory, Redis,
         reader::Section,
-        units::{PERCENT, SECONDS, size},
+        units::{PERCENT, SECONDS, TIMEOUT, size},
         value::Item,
     },
     policy::rules::{Authorization, Cookies, RequestCacheControl, Rules, SetCookie},
@@ -18,11 +18,21 @@ use crate::{
 /// Tags that a route gives to everything; the origin's own come on top.
 const MAX_TAGS: usize = 16;
 
+/// What there is for all routes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tiers {
+    pub(super) memory: Memory,
+    /// Whether `[cache.redis]` is written.
+    shared: bool,
+}
+
 /// `[cache]` as a whole: the defaults of every route, and the tiers.
-pub(super) fn whole(mut section: Section<'_>) -> (Cache, Memory, Option<Redis>) {
+pub(super) fn whole(mut section: Section<'_>) -> (Cache, Tiers, Option<Redis>) {
     let memory = memory(section.table("memory"));
+    let written = section.has("redis");
     let redis = redis::read(section.table("redis"));
-    (read(section, &Cache::default(), memory), memory, redis)
+    let tiers = Tiers { memory, shared: written };
+    (read(section, &Cache::default(), tiers), tiers, redis)
 }
 
 fn memory(mut section: Section<'_>) -> Memory {
@@ -37,20 +47,29 @@ fn memory(mut section: Section<'_>) -> Memory {
 }
 
 /// The `cache` of a route: what it does not say is `inherited`.
-pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
+pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, tiers: Tiers) -> Cache {
     section.refuse(&["memory", "redis"]);
-    read(section, inherited, memory)
+    read(section, inherited, tiers)
 }
 
-fn read(mut section: Section<'_>, inherited: &Cache, memory: Memory) -> Cache {
+fn read(mut section: Section<'_>, inherited: &Cache, tiers: Tiers) -> Cache {
     let on = section.word("mode", &[("on", true), ("off", false)], inherited.on);
-    let max_object_size = max_object_size(&mut section, inherited.max_object_size, memory);
-    let collapse = section.word("collapse", &[("node", true), ("off", false)], inherited.collapse);
+    let max_object_size = max_object_size(&mut section, inherited.max_object_size, tiers.memory);
+    let words = [("node", Collapse::Node), ("off", Collapse::Off), ("cluster", Collapse::Cluster)];
+    let collapse = section.word("collapse", &words, inherited.collapse);
+    if section.has("collapse") && collapse == Collapse::Cluster && !tiers.shared {
+        section.report(
+            "collapse",
+            "needs a [cache.redis] that nodes share: add one, or write \"node\"",
+        );
+    }
+    let collapse_wait = section.number("collapse_wait", &TIMEOUT, inherited.collapse_wait);
     let rules = rules(&mut section, &inherited.rules);
     let tags = tags(&mut section, &inherited.tags);
     let (query, fields) = key(section.table("key"), &inherited.query, &rules.key);
     section.finish();
-    Cache { on, max_object_size, collapse, rules: Rules { key: fields, ..rules }, query, tags }
+    let rules = Rules { key: fields, ..rules };
+    Cache { on, max_object_size, collapse, collapse_wait, rules, query, tags }
 }
 
 /// One body must not push out everything else, and has to fit while it arrives.

@@ -81,7 +81,7 @@ fn top(mut top: Section<'_>) -> Config {
     let timeouts = timeouts(top.table("timeouts"));
     let log = log(top.table("log"));
     let admin = admin::read(top.table("admin"), &listen);
-    let (cache, memory, redis) = cache::whole(top.table("cache"));
+    let (cache, tiers, redis) = cache::whole(top.table("cache"));
     let (compression, max_streams) = compression::whole(top.table("compression"));
     let limits_of_all = throttle::of_all(&mut top);
     let mut upstreams = Upstreams::default();
@@ -92,7 +92,7 @@ fn top(mut top: Section<'_>) -> Config {
     let written = top.has("upstream").then(|| upstream.flatten().unwrap_or_default());
     let (compression, throttle) = (&compression, &limits_of_all[..]);
     let upstream = written.as_deref();
-    let defaults = Defaults { upstream, cache: &cache, compression, memory, throttle };
+    let defaults = Defaults { upstream, cache: &cache, compression, tiers, throttle };
     let sections = top.list("routes");
     if !top.has("upstream") && sections.as_ref().is_some_and(Vec::is_empty) {
         let example = "upstream = \"http://127.0.0.1:3000\"";
@@ -109,7 +109,7 @@ fn top(mut top: Section<'_>) -> Config {
         limits,
         timeouts,
         log,
-        memory,
+        memory: tiers.memory,
         max_streams,
         redis,
         admin,

@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{cache, compression, throttle, upstreams::Upstreams};
+use super::{
+    cache::{self, Tiers},
+    compression, throttle,
+    upstreams::Upstreams,
+};
 use crate::config::{
-    Cache, Compression, Memory, Route, pattern,
+    Cache, Compression, Route, pattern,
     reader::{Context, Section},
     routes::{HostPattern, Pattern},
     throttle::{Limit, Part, Validate},
@@ -23,7 +27,7 @@ pub(super) struct Defaults<'a> {
     pub(super) upstream: Option<&'a str>,
     pub(super) cache: &'a Cache,
     pub(super) compression: &'a Compression,
-    pub(super) memory: Memory,
+    pub(super) tiers: Tiers,
     pub(super) throttle: &'a [Limit],
 }
 
@@ -77,7 +81,7 @@ fn read(
     let name = name.map(|text| text.read(self::name));
     let pattern = requests(&mut section);
     let upstream = upstream(&mut section, defaults, upstreams);
-    let cache = cache::of_route(section.table("cache"), defaults.cache, defaults.memory);
+    let cache = cache::of_route(section.table("cache"), defaults.cache, defaults.tiers);
     let compression = compression::of_route(section.table("compression"), defaults.compression);
     let known = name.flatten().or_else(|| pattern.as_ref().map(default_name)).unwrap_or_default();
     let throttle = throttle::of_route(&mut section, &known, defaults.throttle);

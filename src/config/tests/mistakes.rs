@@ -80,7 +80,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[cache.disk]\nurl = 'redis://x'",
         &[
-            "p:3: cache.disk: unknown key: [cache] knows memory, redis, mode, max_object_size, collapse, \
+            "p:3: cache.disk: unknown key: [cache] knows memory, redis, mode, max_object_size, collapse, collapse_wait, \
                ttl, override_ttl, max_ttl, stale_while_revalidate, stale_if_error, status_ttl, \
                heuristic, keep, authorization, cookies, set_cookie, request_cache_control, \
                bypass_when, no_store_when, tags, key",

@@ -195,7 +195,9 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     };
     let query = Query { exclude: vec!["utm_*".to_owned()], sort: true, ..Query::default() };
     let tags = vec!["all".to_owned(), "v1".to_owned()];
-    let whole = Cache { on: true, max_object_size: 1 << 20, collapse: false, rules, query, tags };
+    let (collapse, collapse_wait) = (Collapse::Off, Cache::default().collapse_wait);
+    let max_object_size = 1 << 20;
+    let whole = Cache { on: true, max_object_size, collapse, collapse_wait, rules, query, tags };
     assert_eq!(default.cache, whole);
     let mut expected = whole.clone();
     expected.rules.ttl = Some(5);
@@ -248,9 +250,16 @@ const UNCACHEABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[cache]\ncollapse = 'cluster'\ncookies = 'no'\nauthorization = 'RFC'",
+        "[cache]\ncollapse = 'cluster'",
         &[
-            "p:4: cache.collapse: \"cluster\" is not a value that it has: write \"node\" or \"off\"",
+            "p:4: cache.collapse: needs a [cache.redis] that nodes share: add one, or write \"node\"",
+        ],
+    ),
+    (
+        "[cache]\ncollapse = 'nodes'\ncookies = 'no'\nauthorization = 'RFC'",
+        &[
+            "p:4: cache.collapse: \"nodes\" is not a value that it has: write \"node\" or \"off\" or \
+                 \"cluster\"",
             "p:5: cache.cookies: \"no\" is not a value that it has: write \"rfc\" or \"ignore\"",
             "p:6: cache.authorization: \"RFC\" is not a value that it has: write \"rfc\" or \
                  \"isolate\" or \"bypass\"",

@@ -126,6 +126,7 @@ fn what_began_before_a_silence_is_doubted_and_what_came_later_is_not() {
     let generations = Generations::new();
     let before = born(&generations, &["x"]);
     let mark = generations.mark();
+    assert!(generations.is_empty(), "a mark alone costs a hit nothing");
     let after = born(&generations, &["x"]);
     assert!(is_current(&generations, &before), "a short silence does not matter");
     generations.doubt(mark, AT);

@@ -7,7 +7,10 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU32, Ordering::Relaxed},
+        atomic::{
+            AtomicI64, AtomicU32, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
@@ -48,6 +51,8 @@ pub(super) struct Link {
     current: ArcSwapOption<Connections>,
     pub(super) clock: Clock,
     pub(super) counters: Arc<Counters>,
+    /// How often this node began anew, rather than to go on in the log where it was.
+    beginnings: AtomicU64,
 }
 
 /// A call that has no answer.
@@ -75,7 +80,18 @@ impl Connections {
 
 impl Link {
     pub(super) fn new(clock: Clock, counters: Arc<Counters>) -> Link {
-        Link { current: ArcSwapOption::empty(), clock, counters }
+        let beginnings = AtomicU64::new(0);
+        Link { current: ArcSwapOption::empty(), clock, counters, beginnings }
+    }
+
+    /// How often this node began anew. What was asked for before the last time is not stored:
+    /// what became invalid in between is not known.
+    pub(super) fn beginnings(&self) -> u64 {
+        self.beginnings.load(Acquire)
+    }
+
+    pub(super) fn begin_anew(&self) {
+        self.beginnings.fetch_add(1, Release);
     }
 
     /// The connections; `None` while the link is down.
@@ -113,14 +129,16 @@ impl Link {
         calls: &[Call],
         within: Duration,
     ) -> Result<Vec<RedisResult<Value>>, Fault> {
+        let is_waited_for = calls.iter().any(Call::is_waited_for);
+        let wire = if is_waited_for { &on.reads } else { &on.writes };
         let commands = calls.iter().map(|call| on.scripts.command(call));
-        let answers = self.ask(on.writes.connection.clone(), &pipeline(commands), within).await;
+        let answers = self.ask(wire.connection.clone(), &pipeline(commands), within).await;
         let mut answers = self.judge(on, answers)?;
         let forgotten = |at: &usize| is_forgotten(&answers[*at]);
         let again: Vec<usize> = (0..answers.len().min(calls.len())).filter(forgotten).collect();
         if !again.is_empty() {
             let commands = again.iter().map(|at| whole_command(&calls[*at]));
-            let whole = self.ask(on.writes.connection.clone(), &pipeline(commands), within).await;
+            let whole = self.ask(wire.connection.clone(), &pipeline(commands), within).await;
             let whole = self.judge(on, whole)?;
             again.into_iter().zip(whole).for_each(|(at, answer)| answers[at] = answer);
         }

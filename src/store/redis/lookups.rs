@@ -168,4 +168,6 @@ pub struct Began {
     pub seq: Seq,
     /// The newest entry of the log that it had read.
     pub heard: super::Heard,
+    /// How often it had begun to read it anew.
+    pub(super) beginnings: u64,
 }

@@ -24,7 +24,10 @@ mod writes;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -36,12 +39,13 @@ use tokio::{sync::Notify, task::JoinHandle};
 pub use acks::Acks;
 pub use counters::Counters;
 pub use event::Heard;
-pub use lease::{Held, Lease, Taken};
+pub use lease::{Held, Lease, Over, Taken};
 pub use lookups::{Began, Looked};
 pub use member::{Generations, Member};
 pub use record::{Codec, Label, Record, Seq, Shared, Unusable};
 pub use writes::{Store, What};
 
+use super::Name;
 use crate::{clock::Clock, config, key::Key, policy::Mono};
 use dial::Dialer;
 use link::{Connections, Link};
@@ -56,6 +60,9 @@ const MAX_NAMES: usize = 65_536;
 
 /// Members that one call purges.
 const PURGED_TOGETHER: usize = 256;
+
+/// How long it is remembered that something was done.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What a node hears. In order; when the handler returns, it counts as done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,8 +134,12 @@ struct Inner {
     acks: acks::Said,
     handler: Box<dyn Fn(Event) + Send + Sync>,
     applied: AtomicU64,
+    /// The newest purge that Redis is known to have had; never less than what is applied.
+    confirmed: AtomicU64,
     /// `None` before the first link, and after a gap.
     heard: Mutex<Option<Heard>>,
+    /// The newest entry of the log that Redis is known to have had.
+    furthest: Mutex<Heard>,
     /// The epoch of the last link.
     known: Mutex<Option<u64>>,
     down_since: Mutex<Option<Mono>>,
@@ -174,7 +185,9 @@ impl Remote {
             acks: acks::Said::default(),
             handler: Box::new(handler),
             applied: AtomicU64::new(0),
+            confirmed: AtomicU64::new(0),
             heard: Mutex::new(None),
+            furthest: Mutex::default(),
             known: Mutex::new(None),
             down_since: Mutex::new(Some(since)),
         });
@@ -186,7 +199,7 @@ impl Remote {
     /// What lies under a key. Never longer than the deadline; at once, while the link is down.
     pub async fn lookup(&self, key: Key) -> Looked {
         let inner = &self.inner;
-        let blocked = || inner.purging.load(Relaxed) > 0 || inner.pending.blocks(key);
+        let blocked = || inner.purging.load(SeqCst) > 0 || inner.pending.blocks(key);
         let usable = || inner.link.is_up() && !blocked();
         if !usable() {
             inner.link.counters.skipped.one();
@@ -200,7 +213,10 @@ impl Remote {
     /// When a fetch begins, as all nodes count it; to be taken before the origin is asked.
     #[must_use]
     pub fn began(&self) -> Began {
-        Began { seq: self.inner.applied(), heard: self.inner.heard().unwrap_or_default() }
+        // First: what is read after a new beginning is newer at most.
+        let beginnings = self.inner.link.beginnings();
+        let heard = self.inner.heard().unwrap_or_default();
+        Began { seq: self.inner.applied(), heard, beginnings }
     }
 
     /// Stores, behind the caller's back. What cannot be stored is dropped and counted.
@@ -224,13 +240,19 @@ impl Remote {
         self.inner.nudge.notify_one();
     }
 
+    /// Held while something is purged here that has no place among all purges yet: until then,
+    /// what lies in Redis cannot be compared with it, and is not looked up. To be taken before.
+    #[must_use]
+    pub fn purging(&self) -> Purging {
+        Purging::begin(&self.inner)
+    }
+
     /// Purges for all nodes; gives its place among all purges.
     ///
     /// # Errors
     /// Where Redis does not say that it has it: then it is told before Redis is read again.
     pub async fn purge(&self, members: &[Member]) -> Result<Seq, NotWritten> {
-        // Until its place is known, what is read cannot be compared with it.
-        let _purging = Purging::begin(&self.inner.purging);
+        let _purging = self.purging();
         let mut newest = Seq::default();
         for (at, some) in members.chunks(PURGED_TOGETHER).enumerate() {
             let told = match self.inner.link.up() {
@@ -255,9 +277,21 @@ impl Remote {
         inner.acks.sort(&nodes, seq)
     }
 
-    /// Who of all nodes is to ask the origin; the lease ends by itself after `lasts`.
-    pub async fn lease(&self, key: Key, lasts: Duration) -> Lease {
-        lease::take(&self.inner, key, lasts).await
+    /// Who of all nodes is to ask the origin, where nothing else lies there than the version that
+    /// was `seen` (0: nothing); where its holder dies, the lease ends by itself after `lasts`.
+    pub async fn lease(&self, key: Key, seen: u64, lasts: Duration) -> Lease {
+        lease::take(&self.inner, (key, seen), lasts).await
+    }
+
+    /// Whether this is done for the first time in ten minutes, on whichever node; `None` where
+    /// nobody can say.
+    pub async fn is_first(&self, what: &[u8; 32]) -> Option<bool> {
+        let inner = &self.inner;
+        let on = inner.link.up()?;
+        let call = Call::new(Script::Once, &[&inner.names.once(what)]);
+        let call = call.arg(REMEMBERED.as_millis().to_string());
+        let said = inner.link.run(&on, &[call], inner.timeout).await.ok()?.pop()?.ok()?;
+        Some(String::from_redis_value(said).ok()? == "first")
     }
 
     /// This node's name, as other nodes see it.
@@ -285,19 +319,20 @@ impl Remote {
     }
 }
 
-/// Counts as being told, until it is dropped.
-struct Purging<'a>(&'a AtomicUsize);
+/// A purge that is being told, until it is dropped.
+#[derive(Debug)]
+pub struct Purging(Arc<Inner>);
 
-impl<'a> Purging<'a> {
-    fn begin(count: &'a AtomicUsize) -> Purging<'a> {
-        count.fetch_add(1, Relaxed);
-        Purging(count)
+impl Purging {
+    fn begin(inner: &Arc<Inner>) -> Purging {
+        inner.purging.fetch_add(1, SeqCst);
+        Purging(inner.clone())
     }
 }
 
-impl Drop for Purging<'_> {
+impl Drop for Purging {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.purging.fetch_sub(1, SeqCst);
     }
 }
 
@@ -321,6 +356,13 @@ impl Inner {
 
     fn apply_to(&self, seq: Seq) {
         self.applied.fetch_max(seq.0, Relaxed);
+        self.confirmed.fetch_max(seq.0, Relaxed);
+    }
+
+    /// Redis has this entry of the log.
+    fn has_come(&self, at: Heard) {
+        let mut furthest = self.furthest.lock();
+        *furthest = at.max(*furthest);
     }
 
     fn heard(&self) -> Option<Heard> {
@@ -341,8 +383,10 @@ impl Inner {
 
     fn invalidate_call(&self, key: Key) -> Call {
         let (head, body) = (self.names.head(key), self.names.body(key));
-        let call = Call::new(Script::Invalidate, &[&head, &body, &self.names.log]);
-        call.arg(&self.node).arg(record::MAGIC).arg(key.as_bytes())
+        let keys = [&*head, &body, &self.names.log, &self.names.generations];
+        let call = Call::new(Script::Invalidate, &keys).arg(&self.node).arg(record::MAGIC);
+        let call = call.arg(key.as_bytes()).arg(session::fresh_epoch()).arg(MAX_NAMES.to_string());
+        call.arg(Member::Hard(Name::any_tag().number()).bytes())
     }
 
     async fn tell_purge(&self, on: &Connections, members: &[Member]) -> Option<Seq> {
@@ -350,6 +394,7 @@ impl Inner {
         let answers = self.link.run(on, &[self.purge_call(members)], within).await;
         let seq = String::from_redis_value(answers.ok()?.pop()?.ok()?).ok()?;
         let seq = Seq(seq.parse().ok()?);
+        self.confirmed.fetch_max(seq.0, Relaxed);
         (self.handler)(Event::Told { seq, members: members.to_vec() });
         Some(seq)
     }

@@ -35,6 +35,11 @@ impl Names {
         self.of('l', key)
     }
 
+    /// What a signature that was used is remembered by.
+    pub(super) fn once(&self, what: &[u8; 32]) -> String {
+        format!("{}w:{}", self.prefix, blake3::Hash::from_bytes(*what).to_hex())
+    }
+
     fn of(&self, kind: char, key: Key) -> String {
         let hex = blake3::Hash::from_bytes(*key.as_bytes()).to_hex();
         format!("{}{kind}:{{{hex}}}", self.prefix)

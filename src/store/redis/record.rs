@@ -25,6 +25,9 @@ pub(super) const MAGIC: &[u8; 5] = b"LRDR\x01";
 /// Bytes of a record at most: what is longer was not written by us.
 pub const MAX_RECORD: usize = 256 << 10;
 
+/// How far the clocks of two nodes may be apart, in milliseconds.
+const MAX_SKEW: i64 = 5_000;
+
 const DIGEST: usize = 32;
 const HEAD: u8 = b'h';
 const VARY: u8 = b'v';
@@ -210,7 +213,7 @@ impl Codec {
         let mut reader = Reader(content.strip_prefix(MAGIC)?);
         let kind = reader.u8()?;
         let version = reader.u64()?;
-        let received = here(reader.i64()?, now);
+        let received = here(reader.i64()?, now)?;
         let found = Label { epoch: reader.u64()?, key: reader.key()? };
         if found != label {
             return None;
@@ -242,10 +245,11 @@ fn there(received: Mono, now: Now) -> i64 {
     now.wall.0.saturating_sub(now.mono.since(received))
 }
 
-/// Our own time of a moment of another node; one in the future counts as now.
-fn here(wall: i64, now: Now) -> Mono {
-    let since = now.wall.0.saturating_sub(wall).max(0);
-    Mono(now.mono.0.saturating_sub(since))
+/// Our own time of a moment of another node. One in the future counts as now; one too far in the
+/// future is `None`: each node that read it would count its freshness from then on.
+fn here(wall: i64, now: Now) -> Option<Mono> {
+    let since = now.wall.0.saturating_sub(wall);
+    (since >= -MAX_SKEW).then(|| Mono(now.mono.0.saturating_sub(since.max(0))))
 }
 
 fn begin(label: Label, kind: u8, (version, received): (u64, Mono), now: Now) -> Writer {

@@ -17,11 +17,13 @@ pub(super) enum Script {
     Nodes,
     Lease,
     Release,
+    Renew,
+    Once,
 }
 
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 11] = [
     include_str!("scripts/join.lua"),
     include_str!("scripts/purge.lua"),
     include_str!("scripts/invalidate.lua"),
@@ -31,6 +33,8 @@ const ALL: [&str; 9] = [
     include_str!("scripts/nodes.lua"),
     include_str!("scripts/lease.lua"),
     include_str!("scripts/release.lua"),
+    include_str!("scripts/renew.lua"),
+    include_str!("scripts/once.lua"),
 ];
 
 /// The digests under which one Redis knows the scripts; none where it may not load them.
@@ -45,6 +49,13 @@ pub(super) struct Call {
     arguments: Vec<Vec<u8>>,
 }
 
+impl Script {
+    /// Whether a request waits for its answer: then nothing large that is stored may delay it.
+    fn is_waited_for(self) -> bool {
+        matches!(self, Script::Lease | Script::Renew | Script::Once)
+    }
+}
+
 impl Call {
     pub(super) fn new(script: Script, keys: &[&str]) -> Call {
         let arguments = keys.iter().map(|key| key.as_bytes().to_vec()).collect();
@@ -54,6 +65,11 @@ impl Call {
     pub(super) fn arg(mut self, argument: impl AsRef<[u8]>) -> Call {
         self.arguments.push(argument.as_ref().to_vec());
         self
+    }
+
+    /// Whether a request waits for its answer.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.script.is_waited_for()
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {

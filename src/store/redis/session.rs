@@ -3,7 +3,10 @@
 //! Before it counts as up, what this node had still to tell is told, all generations are read, and
 //! the log is read to its end. From then on the log is followed on a connection of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use redis::{FromRedisValue, Pipeline, RedisResult, Value};
 
@@ -15,6 +18,7 @@ use super::{
     member::{self, Generations},
     scripts::{Call, Script, Scripts, is_forgotten, whole_command},
 };
+use crate::key::Key;
 
 /// For everything there is to read, when the link is made.
 const SYNC_WITHIN: Duration = Duration::from_secs(5);
@@ -92,7 +96,7 @@ fn close(inner: &Inner) {
     inner.link.close();
     inner.link.counters.downs.one();
     *inner.down_since.lock() = Some(inner.link.clock.now().mono);
-    inner.waiters.wake_all();
+    inner.waiters.stir_all();
     (inner.handler)(Event::Down);
 }
 
@@ -101,24 +105,42 @@ async fn connect(inner: &Arc<Inner>) -> Result<(Arc<Connections>, Wire), Over> {
     let (reads, mut writes, mut log) = tokio::try_join!(dial(), dial(), dial())?;
     let loading = Scripts::load(&mut writes.connection);
     let scripts = bounded(inner, loading).await?;
-    let join = Call::new(Script::Join, &[&inner.names.generations, &inner.names.log]);
-    let join = join.arg(&inner.node).arg(fresh_epoch());
     // A replica refuses it, and can still be read.
-    let joined = call(inner, &mut writes, &scripts, &join).await?;
+    let joined = call(inner, &mut writes, &scripts, &join(inner)).await?;
     tell(inner, &mut writes, &scripts).await?;
     let generations = generations(inner, &mut writes).await.map_err(|why| {
         let refused = joined.err().map(|error| format!(" ({error})")).unwrap_or_default();
         format!("{why}{refused}")
     })?;
-    catch_up(inner, &mut log, generations.0, generations.1).await.map(|epoch| {
-        let on = Arc::new(Connections::new(reads, writes, scripts, epoch));
-        inner.link.open(on.clone());
-        inner.link.counters.ups.one();
-        *inner.down_since.lock() = None;
-        tracing::info!("Redis at {} is used", inner.place);
-        (inner.handler)(Event::Up);
-        (on, log)
-    })
+    let epoch = catch_up(inner, &mut log, generations.0, generations.1).await?;
+    is_quick(inner, &reads).await?;
+    let on = Arc::new(Connections::new(reads, writes, scripts, epoch));
+    inner.link.open(on.clone());
+    inner.link.counters.ups.one();
+    *inner.down_since.lock() = None;
+    tracing::info!("Redis at {} is used", inner.place);
+    (inner.handler)(Event::Up);
+    Ok((on, log))
+}
+
+/// What takes longer than a request would wait is of no use to one.
+async fn is_quick(inner: &Inner, reads: &Wire) -> Result<(), String> {
+    let mut connection = reads.connection.clone();
+    let mut question = redis::cmd("EXISTS");
+    question.arg(&inner.names.generations);
+    match inner.link.clock.timeout(inner.timeout, question.exec_async(&mut connection)).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("it does not answer in time".to_owned()),
+    }
+}
+
+/// Tells that this node has come, and what Redis should know, too.
+fn join(inner: &Inner) -> Call {
+    let join = Call::new(Script::Join, &[&inner.names.generations, &inner.names.log]);
+    let known = inner.known.lock().map(|epoch| format!("{epoch:016x}")).unwrap_or_default();
+    let join = join.arg(&inner.node).arg(fresh_epoch()).arg(known);
+    let confirmed = inner.confirmed.load(Relaxed).to_string();
+    join.arg(confirmed).arg(inner.furthest.lock().text())
 }
 
 /// Where the log ends, and all generations: read in this order, so that nothing lies between.
@@ -145,11 +167,13 @@ async fn catch_up(
     let known = inner.known.lock().replace(epoch);
     let resumes = known == Some(epoch) && inner.heard().is_some();
     if !resumes {
+        inner.link.begin_anew();
         if known.is_some() {
             inner.link.counters.gaps.one();
             (inner.handler)(Event::Lost);
         }
         *inner.heard.lock() = Some(end);
+        *inner.furthest.lock() = end;
     }
     let newest = generations.newest;
     (inner.handler)(Event::Generations(generations));
@@ -178,10 +202,17 @@ async fn tell(inner: &Inner, on: &mut Wire, scripts: &Scripts) -> Result<(), Str
         inner.pending.purged(members);
     }
     for (key, count) in batch.keys {
-        call(inner, on, scripts, &inner.invalidate_call(key)).await?.map_err(refused)?;
-        inner.pending.invalidated(key, count);
+        let answer = call(inner, on, scripts, &inner.invalidate_call(key)).await?;
+        invalidated(inner, (key, count), answer.map_err(refused)?);
     }
     Ok(())
+}
+
+/// Redis has an invalidation.
+fn invalidated(inner: &Inner, (key, count): (Key, u64), answer: Value) {
+    inner.pending.invalidated(key, count);
+    let at = String::from_redis_value(answer).ok().and_then(|id| Heard::parse(&id));
+    at.into_iter().for_each(|at| inner.has_come(at));
 }
 
 /// Until the link is over.
@@ -247,18 +278,19 @@ fn hear(inner: &Inner, entries: Vec<Entry>) -> Result<Option<Seq>, Over> {
                 if !own {
                     (inner.handler)(Event::Changed { key, version });
                 }
-                inner.waiters.wake(key);
             }
             Said::Invalidated(key) => {
                 if !own {
                     (inner.handler)(Event::Invalidated(key));
                 }
-                inner.waiters.wake(key);
+                // What its holder brings is out of date.
+                inner.waiters.stir(key);
             }
             Said::Acknowledged(seq) => inner.acks.acknowledge(entry.node, seq),
             Said::Released(key) => inner.waiters.wake(key),
         }
         *inner.heard.lock() = Some(entry.at);
+        inner.has_come(entry.at);
     }
     Ok(newest)
 }
@@ -305,9 +337,9 @@ async fn tell_more(inner: &Inner, on: &Connections) {
     for keys in batch.keys.chunks(TOLD_TOGETHER) {
         let calls: Vec<Call> = keys.iter().map(|(key, _)| inner.invalidate_call(*key)).collect();
         let answers = inner.link.run(on, &calls, SYNC_WITHIN.min(inner.timeout * 10)).await;
-        for ((key, count), answer) in keys.iter().zip(answers.unwrap_or_default()) {
-            if answer.is_ok() {
-                inner.pending.invalidated(*key, *count);
+        for (told, answer) in keys.iter().zip(answers.unwrap_or_default()) {
+            if let Ok(answer) = answer {
+                invalidated(inner, *told, answer);
             }
         }
     }

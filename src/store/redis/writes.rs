@@ -155,15 +155,20 @@ impl Writer {
 
     async fn write(&self, batch: Vec<Write>) {
         let link = &self.desk.link;
-        let usable = |on: &Arc<Connections>| link.stores(on);
-        let Some(on) = link.up().filter(usable) else {
-            link.counters.dropped.add(batch.len() as u64);
+        let count = batch.len();
+        let Some(on) = link.up() else {
+            link.counters.dropped.add(count as u64);
             return;
         };
-        let count = batch.len();
+        // A lease is given back in any case: others wait for it.
+        let stores = link.stores(&on);
+        let batch = batch.into_iter().filter(|it| stores || matches!(it, Write::Release(..)));
         let (batch, calls): (Vec<Write>, Vec<Call>) =
-            batch.into_iter().filter_map(|it| self.call(&on, &it).map(|call| (it, call))).unzip();
+            batch.filter_map(|it| self.call(&on, &it).map(|call| (it, call))).unzip();
         link.counters.dropped.add((count - calls.len()) as u64);
+        if calls.is_empty() {
+            return;
+        }
         let answers = link.run(&on, &calls, self.within()).await;
         let Ok(answers) = answers else {
             link.counters.dropped.add(calls.len() as u64);
@@ -215,8 +220,12 @@ impl Writer {
         }
     }
 
-    /// `None` where there is nothing to keep, or it is too long.
+    /// `None` where there is nothing to keep, it is too long, or what became invalid since it was
+    /// asked for may never have been heard of.
     fn store(&self, on: &Connections, store: &Store) -> Option<Call> {
+        if store.began.beginnings != self.desk.link.beginnings() {
+            return None;
+        }
         let now = self.desk.link.clock.now();
         let label = Label { key: store.key, epoch: on.epoch };
         let codec = &self.desk.codec;

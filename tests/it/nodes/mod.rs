@@ -1,6 +1,7 @@
 //! Several proxies with one Redis: what one stores all have, what one drops all drop, and no fault
 //! of Redis is a client's.
 
+mod cluster;
 mod faults;
 mod purges;
 
@@ -181,6 +182,52 @@ async fn what_does_not_unpack_is_dropped_on_all() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_unsafe_method_takes_along_the_groups_of_what_only_redis_holds() {
+    for vary in ["", "Accept-Language"] {
+        let redis = RedisServer::start().await;
+        let grouped = fresh("x").header("Cache-Groups", "\"g\"");
+        let reply = if vary.is_empty() { grouped } else { grouped.header("Vary", vary) };
+        let origin = Origin::always(reply).await;
+        let (one, other) = two(&origin, &redis).await;
+        for path in ["/a", "/b"] {
+            get(&one, path).await;
+        }
+        until_stored(&one, if vary.is_empty() { 2 } else { 4 }).await;
+        send(&other, "DELETE", "/a").await;
+        within("all to hear of it", async {
+            while is_cached(&one, "/b").await || is_cached(&other, "/b").await {
+                pause().await;
+            }
+        })
+        .await;
+        let gone = !get(&one, "/b").await.is_hit();
+        assert!(gone, "RFC 9875 §2.2.1: /a was in its group, which only Redis and one node knew");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_from_redis_is_no_miss_to_a_limit() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::always(fresh("x")).await;
+    let one = node(&origin, &redis.url()).await;
+    let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"{TOKEN}\"\n");
+    let limit = "[throttle]\nrate = \"1/h\"\nburst = 1\ncount = \"misses\"\n";
+    let shared = format!("[cache.redis]\nurl = \"{}\"\ntimeout = \"2s\"\n", redis.url());
+    let other = Proxy::in_real_time(&origin, &format!("{admin}{limit}{shared}")).await;
+    until_up(&one).await;
+    until_up(&other).await;
+    for path in ["/a", "/b", "/c"] {
+        get(&one, path).await;
+    }
+    until_stored(&one, 3).await;
+    for path in ["/a", "/b", "/c"] {
+        assert_eq!(get(&other, path).await.cache_status().detail(), "l2", "{path}");
+    }
+    assert_eq!(get(&other, "/d").await.status, 200, "nothing was charged so far");
+    assert_eq!(get(&other, "/e").await.status, 429, "and this one is a miss");
 }
 
 #[tokio::test]

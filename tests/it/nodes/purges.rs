@@ -16,7 +16,7 @@ pub(super) async fn purge(node: &Proxy, order: &str) {
 }
 
 /// Waits until both nodes have shown signs of life: only who lives is waited for.
-async fn until_both_live(redis: &RedisServer) {
+pub(super) async fn until_both_live(redis: &RedisServer) {
     within("two heartbeats", async {
         while redis.ask::<usize>(&["HLEN", "larder:v1:nodes"]).await < 2 {
             pause().await;
@@ -102,6 +102,8 @@ async fn a_purge_without_redis_is_of_this_node_and_told_to_the_others_later() {
     let answer = try_purge(&one, r#"{"url": "http://api.test/a"}"#).await;
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(answer.text().contains("purged on this node only"), "{}", answer.text());
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "RFC 9457");
+    assert!(answer.text().contains("\"nodes\""), "{}", answer.text());
     assert!(!is_cached(&one, "/a").await, "this node has purged it");
     redis.restart().await;
     within("the other to hear of it", async {
@@ -110,4 +112,64 @@ async fn a_purge_without_redis_is_of_this_node_and_told_to_the_others_later() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_purged_does_not_come_back_with_an_older_redis() {
+    let (mut redis, origin) = (RedisServer::start().await, Origin::always(fresh("x")).await);
+    let (one, other) = two(&origin, &redis).await;
+    for path in ["/purged", "/deleted"] {
+        get(&one, path).await;
+    }
+    until_stored(&one, 2).await;
+    redis.ask::<()>(&["SAVE"]).await;
+    until_both_live(&redis).await;
+    purge(&one, r#"{"url": "http://api.test/purged"}"#).await;
+    send(&other, "DELETE", "/deleted").await;
+    within("the deletion to be told", async {
+        while is_cached(&one, "/deleted").await {
+            pause().await;
+        }
+    })
+    .await;
+    redis.kill();
+    for node in [&one, &other] {
+        until(node, "larder_redis_up", |up| up == 0).await;
+    }
+    redis.restart().await;
+    for node in [&one, &other] {
+        until_up(node).await;
+    }
+    let third = node(&origin, &redis.url()).await;
+    until_up(&third).await;
+    for path in ["/purged", "/deleted"] {
+        assert!(!is_cached(&third, path).await, "{path}: Redis has forgotten, the nodes have not");
+        assert!(!get(&third, path).await.is_hit(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_works_once_on_all_nodes_together() {
+    let (redis, origin) = (RedisServer::start().await, Origin::always(fresh("x")).await);
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let secret = "[admin]\nlisten = \"127.0.0.1:0\"\nwebhook_secret = \"0123456789abcdef\"\n";
+        let shared = format!("[cache.redis]\nurl = \"{}\"\ntimeout = \"2s\"\n", redis.url());
+        let node = Proxy::in_real_time(&origin, &format!("{secret}{shared}")).await;
+        until_up(&node).await;
+        nodes.push(node);
+    }
+    let now: (u64, u64) = redis.ask(&["TIME"]).await;
+    let (timestamp, order) = (now.0.to_string(), r#"{"all": true}"#);
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"0123456789abcdef");
+    let tag = aws_lc_rs::hmac::sign(&key, format!("{timestamp}.{order}").as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sent = |node: &Proxy| {
+        let ask: Ask = send(&node.admin(), "POST", "/v1/webhook/purge").host("localhost");
+        let ask = ask.body(order).header("X-Larder-Timestamp", &timestamp);
+        ask.header("X-Larder-Signature", &format!("sha256={hex}"))
+    };
+    assert_eq!(sent(&nodes[0]).await.status, 200);
+    let again = sent(&nodes[1]).await;
+    assert_eq!(again.status, 401, "another node, the same signature: {}", again.text());
 }

@@ -177,3 +177,45 @@ impl Node {
         u64::from_str_radix(found[0].trim_start_matches('E'), 16).unwrap()
     }
 }
+
+#[tokio::test]
+async fn no_purge_of_a_new_set_comes_before_one_that_a_node_knows() {
+    let redis = RedisServer::start().await;
+    let one = Node::at(&redis).await;
+    // As a Redis whose clock is far ahead would have counted.
+    redis.ask::<()>(&["ZADD", "larder:v1:gen", "8000000000000000", "#"]).await;
+    let ahead = one.remote.purge(&[Member::Hard(1)]).await.unwrap();
+    one.hear(|event| purged(event).filter(|seq| *seq == ahead)).await;
+    redis.ask::<()>(&["FLUSHALL"]).await;
+    one.until(&Event::Lost).await;
+    one.until(&Event::Up).await;
+    let next = one.remote.purge(&[Member::Hard(2)]).await.unwrap();
+    assert!(next > ahead, "what began after {ahead:?} is meant by {next:?}, too");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_the_log_was_lost_is_not_stored() {
+    let redis = RedisServer::start().await;
+    let one = Node::at(&redis).await;
+    let before = one.response(key("/a"), "before");
+    redis.ask::<()>(&["FLUSHALL"]).await;
+    one.until(&Event::Lost).await;
+    one.until(&Event::Up).await;
+    let dropped = one.remote.counters().dropped.get();
+    one.write(before).await;
+    assert_eq!(one.remote.counters().dropped.get(), dropped + 1, "what was purged is forgotten");
+    assert_eq!(one.body(key("/a")).await, None);
+    one.store(key("/a"), "after").await;
+    assert_eq!(one.body(key("/a")).await.unwrap(), "after");
+}
+
+#[tokio::test]
+async fn nothing_is_looked_up_while_a_purge_has_no_place_yet() {
+    let redis = RedisServer::start().await;
+    let one = Node::at(&redis).await;
+    one.store(key("/a"), "x").await;
+    let purging = one.remote.purging();
+    assert_eq!(one.body(key("/a")).await, None, "it may be what is purged");
+    drop(purging);
+    assert!(one.body(key("/a")).await.is_some());
+}

@@ -93,9 +93,11 @@ fn times_are_carried_over_to_another_process() {
     let there = Now { wall: Wall(NOW.wall.0 + 9_000), mono: Mono(5) };
     let meta = head(codec().open(label(), &record, there)).unwrap().meta;
     assert_eq!(meta.age(there), 1_500 + 1_000 + 9_000, "RFC 9111 §4.2.3: ages add up");
-    let behind = Now { wall: Wall(NOW.wall.0 - 60_000), mono: Mono(5) };
-    let meta = head(codec().open(label(), &record, behind)).unwrap().meta;
-    assert_eq!(meta.age(behind), 1_500, "dated in the future: received now");
+    let behind = |by| Now { wall: Wall(NOW.wall.0 - 1_000 - by), mono: Mono(5) };
+    let meta = head(codec().open(label(), &record, behind(5_000))).unwrap().meta;
+    assert_eq!(meta.age(behind(5_000)), 1_500, "dated in the future: received now");
+    let far = codec().open(label(), &record, behind(5_001));
+    assert!(far.is_err(), "too far: whoever read it would count its freshness from then on");
 }
 
 #[test]

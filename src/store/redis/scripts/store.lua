@@ -10,14 +10,6 @@ local old = redis.pcall('GETRANGE', head, 0, 137)
 if type(old) ~= 'string' then old = '' end
 local kind = old:sub(1, 5) == magic and old:sub(6, 6)
 
-local function after(a, b)
-  local a1, a2 = a:match('^(%d+)-(%d+)$')
-  local b1, b2 = b:match('^(%d+)-(%d+)$')
-  if not a1 or not b1 then return false end
-  a1, a2, b1, b2 = tonumber(a1), tonumber(a2), tonumber(b1), tonumber(b2)
-  return a1 > b1 or (a1 == b1 and a2 > b2)
-end
-
 if kind == 't' and after(old:sub(7), heard) then return 'invalidated' end
 -- Only under the same epoch: another's counts as gone.
 if (kind == 'h' or kind == 'v') and #old >= 30 and old:sub(23, 30) == record:sub(23, 30) then
