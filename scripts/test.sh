@@ -24,6 +24,17 @@ python3 python3
 zstd zstd
 redis-server redis-server
 LIST
+    # Modules of Python, by the interpreter that the tests will find them with.
+    python_with jsonschema >/dev/null || echo python3-jsonschema
+}
+
+# A Python that has a module: the first in the path, or Debian's.
+python_with() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        "$python" -c "import $1" 2>/dev/null && echo "$python" && return
+    done
+    return 1
 }
 
 # Runs apt-get as root, in whatever way this machine allows.

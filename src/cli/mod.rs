@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod machine;
+mod print;
 mod purge;
 mod run;
 mod signals;
@@ -66,6 +67,9 @@ enum Command {
     Check(check::Check),
     Demo(demo::Demo),
     Purge(purge::Purge),
+    Schema(print::Schema),
+    Completions(print::Completions),
+    Man(print::Man),
 }
 
 /// All that the program can do.
@@ -83,6 +87,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Purge(purge) => purge.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 

@@ -4,23 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Cache, Config, Limits, Log, Memory, Timeouts, keys, parse};
-
-const EXAMPLE: &str = include_str!("../../proxy.toml");
-
-/// Marks a line whose value is not the default.
-const MARK: &str = "Example.";
-
-/// The file with every commented-out header and key in force, line by line.
-fn uncommented() -> String {
-    let line = |line: &'static str| {
-        let rest = line.strip_prefix("# ").unwrap_or(line);
-        let word = rest.trim_start_matches(|c: char| c.is_ascii_lowercase() || c == '_');
-        let is_key = word.len() < rest.len() && word.trim_start().starts_with('=');
-        if rest.starts_with('[') || is_key { rest } else { line }
-    };
-    EXAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
-}
+use super::{
+    Cache, Config, Limits, Log, Memory, Timeouts,
+    example::{EXAMPLE, MARK, Sentences, uncommented},
+    json_schema, keys, parse,
+};
 
 fn compile(text: &str) -> Config {
     let problems = |problems: Vec<_>| problems.iter().map(|p| format!("{p}\n")).collect::<String>();
@@ -143,4 +131,62 @@ fn every_documented_value_is_valid_and_every_documented_default_is_one() {
         |up: &super::Upstream| (up.connect, up.first_byte, up.between_bytes, up.max_concurrent);
     assert_eq!(same(users), same(plain));
     assert_eq!(users.host, plain.host);
+}
+
+/// Compares a file of docs/ with what the code says; `LARDER_BLESS=1` writes it.
+fn compare(file: &str, expected: &str) {
+    let path = format!("{}/docs/{file}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("LARDER_BLESS").is_some() {
+        std::fs::write(&path, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "docs/{file} is not what the code says: LARDER_BLESS=1 writes it");
+}
+
+#[test]
+fn the_schema_is_that_of_the_code() {
+    compare("proxy.schema.json", &format!("{:#}\n", json_schema()));
+}
+
+/// The reference in docs/: all keys of each table, with what they take.
+fn reference() -> String {
+    const HEAD: &str = "\
+# Configuration reference
+
+Every key of `proxy.toml`, made from the code and compared with it by a test. The
+[`proxy.toml`](../proxy.toml) of the repository has the same in an order to read, and
+[`proxy.schema.json`](proxy.schema.json) for editors: `larder schema` prints it.
+
+Durations are `500ms`, `30s`, `10m`, `1h30m`, `2d`; sizes `8KiB`, `64MiB`, `1GB`, or bytes; rates
+`100/s`, `60/min`, `1000/h`. `${NAME}` in a string takes an environment variable, `$${` stands for
+`${`. What is wrong with a file, `larder check` tells, line by line. A route takes the keys of
+`[cache]`, `[compression]` and `[throttle]` as its own `cache`, `compression` and `throttle`, but
+for those of the whole process (`cache.memory`, `cache.redis`, `compression.max_streams`).
+";
+    let sentences = Sentences::read();
+    let of_a_route = ["routes.cache.", "routes.compression.", "routes.throttle."];
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut tables: BTreeMap<String, String> = BTreeMap::new();
+    for key in keys() {
+        if of_a_route.iter().any(|it| key.path.starts_with(it)) {
+            continue;
+        }
+        let (table, name) = key.path.rsplit_once('.').unwrap_or(("", &key.path));
+        let default = key.default.map(|it| format!("`{}`", cell(&it))).unwrap_or_default();
+        let sentence = cell(sentences.of(&key.path).unwrap_or_default());
+        let row = format!("| `{name}` | {} | {default} | {sentence} |\n", cell(&key.takes));
+        tables.entry(table.to_owned()).or_default().push_str(&row);
+    }
+    let mut text = HEAD.to_owned();
+    for (table, rows) in tables {
+        let title = if table.is_empty() { "At the top".to_owned() } else { format!("`[{table}]`") };
+        let head = "| key | takes | default | |\n|---|---|---|---|\n";
+        text.push_str(&format!("\n## {title}\n\n{head}{rows}"));
+    }
+    text
+}
+
+#[test]
+fn the_reference_is_that_of_the_code() {
+    compare("configuration.md", &reference());
 }

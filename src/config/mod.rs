@@ -7,7 +7,9 @@
 
 mod address;
 pub mod advice;
+mod example;
 mod file;
+mod json_schema;
 mod pattern;
 pub mod problem;
 mod reader;
@@ -35,8 +37,9 @@ use std::{
 use ipnet::IpNet;
 
 pub use advice::{Machine, advice};
+pub use json_schema::json_schema;
 pub use problem::Problem;
-pub use reader::Key;
+pub use reader::{Key, Values};
 pub use redis::Redis;
 pub use schema::keys;
 pub use secret::Secret;

@@ -25,6 +25,45 @@ pub struct Key {
     pub takes: String,
     /// As it would be written, without quotes; `None` where there is no default.
     pub default: Option<String>,
+    /// How its value is written.
+    pub values: Values,
+}
+
+/// How a value is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// In a way of its own.
+    Own,
+    /// A string.
+    Text,
+    /// A string, or an array of them.
+    Texts,
+    /// One of these words.
+    Words(Vec<String>),
+    /// A number, or a string with its unit.
+    Number,
+    /// `true` or `false`.
+    Flag,
+}
+
+/// A table of which there may be many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    /// Dotted, as keys are.
+    pub(super) path: String,
+    /// How there may be many.
+    pub(super) many: Many,
+}
+
+/// How there may be many of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Many {
+    /// `[path.<name>]`
+    Named,
+    /// `[[path]]`
+    Listed,
+    /// `[path]` or `[[path]]`
+    OneOrListed,
 }
 
 /// What all sections of a file share.
@@ -40,6 +79,7 @@ pub(super) struct Context<'a> {
     /// Whether keys are wanted rather than values.
     listing: Cell<bool>,
     keys: RefCell<Vec<Key>>,
+    groups: RefCell<Vec<Group>>,
 }
 
 impl<'a> Context<'a> {
@@ -57,6 +97,7 @@ impl<'a> Context<'a> {
             unknown: RefCell::default(),
             listing: Cell::new(false),
             keys: RefCell::default(),
+            groups: RefCell::default(),
         }
     }
 
@@ -91,9 +132,13 @@ impl<'a> Context<'a> {
         self.problems.borrow_mut().push(Problem { file, line, key, message: message.into() });
     }
 
-    /// The keys that were declared.
-    pub(super) fn into_keys(self) -> Vec<Key> {
-        self.keys.into_inner()
+    /// The keys that were declared, and the tables of which there may be many.
+    pub(super) fn into_declared(self) -> (Vec<Key>, Vec<Group>) {
+        (self.keys.into_inner(), self.groups.into_inner())
+    }
+
+    fn declare(&self, path: &str, many: Many) {
+        self.groups.borrow_mut().push(Group { path: path.to_owned(), many });
     }
 
     /// Every problem in the order of lines; `keys` helps to explain unknown ones.
@@ -176,6 +221,7 @@ impl<'a> Section<'a> {
         let context = self.context;
         let family = format!("{}.<name>", join(&self.family, key));
         if context.listing.get() {
+            context.declare(&join(&self.family, key), Many::Named);
             return vec![("", Section::at(context, family, 0, None))];
         }
         let tables = self.known(key).map(|item| item.entries()).unwrap_or_default();
@@ -190,6 +236,7 @@ impl<'a> Section<'a> {
     /// Takes a key that is an array of tables; `None` where it holds something else.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<Section<'a>>> {
         if self.context.listing.get() {
+            self.context.declare(&join(&self.family, key), Many::Listed);
             return Some(vec![Section::at(self.context, join(&self.family, key), 0, None)]);
         }
         let Some(item) = self.known(key) else { return Some(Vec::new()) };
@@ -209,6 +256,7 @@ impl<'a> Section<'a> {
     /// Takes a key that is a table or an array of tables; `None` where it is not there.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'a>>> {
         if self.context.listing.get() {
+            self.context.declare(&join(&self.family, key), Many::OneOrListed);
             return Some(vec![Section::at(self.context, join(&self.family, key), 0, None)]);
         }
         let item = self.known(key)?;
@@ -233,9 +281,19 @@ impl<'a> Section<'a> {
     ) -> Option<Item<'a>> {
         if self.context.listing.get() {
             let (path, takes) = (join(&self.family, key), takes.to_owned());
-            self.context.keys.borrow_mut().push(Key { path, takes, default });
+            let key = Key { path, takes, default, values: Values::Own };
+            self.context.keys.borrow_mut().push(key);
         }
         self.known(key)
+    }
+
+    /// Says how the value of the key that was taken last is written.
+    pub(super) fn takes(&self, values: impl FnOnce() -> Values) {
+        if self.context.listing.get()
+            && let Some(last) = self.context.keys.borrow_mut().last_mut()
+        {
+            last.values = values();
+        }
     }
 
     fn known(&mut self, key: &'static str) -> Option<Item<'a>> {

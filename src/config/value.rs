@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::{
-    reader::{Context, Section, join},
+    reader::{Context, Section, Values, join},
     text::{expand, quote},
     units::Kind,
 };
@@ -128,6 +128,7 @@ impl<'a> Section<'a> {
         default: T,
     ) -> T {
         let item = self.take(key, kind.what, Some(kind.show(default)));
+        self.takes(|| Values::Number);
         item.and_then(|item| item.number(kind)).unwrap_or(default)
     }
 
@@ -140,7 +141,9 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         let takes = format!("{} or \"off\"", kind.what);
         let shown = default.map_or_else(|| "off".to_owned(), |value| kind.show(value));
-        let Some(item) = self.take(key, &takes, Some(shown)) else { return default };
+        let item = self.take(key, &takes, Some(shown));
+        self.takes(|| Values::Number);
+        let Some(item) = item else { return default };
         let Some(text) = item.scalar(&takes) else { return default };
         if text.value() == "off" {
             return None;
@@ -159,6 +162,7 @@ impl<'a> Section<'a> {
         let list = list.join(" or ");
         let shown = words.iter().find(|(_, value)| *value == default);
         let item = self.take(key, &list, shown.map(|(word, _)| (*word).to_owned()));
+        self.takes(|| Values::Words(words.iter().map(|(word, _)| (*word).to_owned()).collect()));
         let Some(text) = item.and_then(|item| item.text(&list)) else { return default };
         let found = words.iter().find(|(word, _)| *word == text.value());
         if found.is_none() {
@@ -170,6 +174,7 @@ impl<'a> Section<'a> {
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let item = self.take(key, "true or false", Some(default.to_string()));
+        self.takes(|| Values::Flag);
         let Some(item) = item else { return default };
         item.value.as_bool().unwrap_or_else(|| {
             item.mistyped("true or false (without quotes)");
@@ -184,7 +189,9 @@ impl<'a> Section<'a> {
         takes: &str,
         default: Option<&str>,
     ) -> Option<Text<'a>> {
-        self.take(key, takes, default.map(str::to_owned))?.text(takes)
+        let item = self.take(key, takes, default.map(str::to_owned));
+        self.takes(|| Values::Text);
+        item?.text(takes)
     }
 
     /// A string or an array of them; `None` where there is no such thing.
@@ -194,7 +201,9 @@ impl<'a> Section<'a> {
         takes: &str,
         default: Option<&str>,
     ) -> Option<Vec<Text<'a>>> {
-        let item = self.take(key, takes, default.map(str::to_owned))?;
+        let item = self.take(key, takes, default.map(str::to_owned));
+        self.takes(|| Values::Texts);
+        let item = item?;
         let DeValue::Array(array) = item.value else {
             return item.text(takes).map(|text| vec![text]);
         };

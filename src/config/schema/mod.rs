@@ -19,7 +19,7 @@ use toml::de::DeTable;
 use super::{
     Config, Limits, Listen, Log, Overrides, Problem, Timeouts,
     address::range,
-    reader::{Context, Key, Section},
+    reader::{Context, Group, Key, Section},
     units::{TIMEOUT, buffer, count},
 };
 use routes::Defaults;
@@ -51,9 +51,14 @@ pub(super) fn parse(
 /// Every key that `proxy.toml` may have.
 #[must_use]
 pub fn keys() -> Vec<Key> {
+    declared().0
+}
+
+/// Every key, and every table of which there may be many.
+pub(super) fn declared() -> (Vec<Key>, Vec<Group>) {
     let context = Context::listing(&|_| None);
     top(Section::top(&context, None));
-    context.into_keys()
+    context.into_declared()
 }
 
 /// The parser's words, and what to do.

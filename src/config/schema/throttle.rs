@@ -7,7 +7,7 @@ use http::HeaderName;
 use crate::config::{
     address::range,
     pattern,
-    reader::Section,
+    reader::{Section, Values},
     throttle::{Count, Headers, Limit, MAX_LIMITS, Mode, Part, Prefixes, Rate, Scope, Validate},
     units::{TIMEOUT, count, rate, size},
     value::Text,
@@ -92,7 +92,9 @@ const MAX_KEYS: usize = 1_000_000;
 fn burst(section: &mut Section<'_>, rate: Option<Rate>, base: Option<&Limit>) -> u32 {
     let takes = "a whole number such as 200";
     let default = base.map_or_else(|| rate.map_or(1, Rate::a_second), |base| base.burst);
-    let Some(item) = section.take("burst", takes, None) else { return default };
+    let item = section.take("burst", takes, None);
+    section.takes(|| Values::Number);
+    let Some(item) = item else { return default };
     let burst = item.number(&count(1, 1_000_000));
     burst.and_then(|burst| u32::try_from(burst).ok()).unwrap_or(default)
 }
@@ -164,6 +166,7 @@ pub(super) fn validate(mut section: Section<'_>) -> Validate {
         }
     }
     let max_body = section.take("max_body", "a size such as \"1MiB\"", None);
+    section.takes(|| Values::Number);
     let validate = Validate {
         methods: all(methods, pattern::method),
         max_body: max_body.and_then(|item| item.number(&size(0, 1 << 40))),
