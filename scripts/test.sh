@@ -15,6 +15,7 @@ missing() {
     done <<'LIST'
 brotli brotli
 cc build-essential
+chromium chromium
 curl curl
 nginx nginx-light
 node nodejs
@@ -24,6 +25,11 @@ python3 python3
 zstd zstd
 redis-server redis-server
 LIST
+    # Some other Python may come first in PATH; Debian's packages are for Debian's.
+    for program in python3 /usr/bin/python3; do
+        if "$program" -c 'import requests' 2>/dev/null; then return; fi
+    done
+    echo python3-requests
 }
 
 # Runs apt-get as root, in whatever way this machine allows.
