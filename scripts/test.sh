@@ -9,12 +9,13 @@ heading() { printf '\n== %s\n' "$*"; }
 
 # The Debian packages of the programs that are missing.
 missing() {
-    local program package
+    local program package module
     while read -r program package; do
         PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || echo "$package"
     done <<'LIST'
 brotli brotli
 cc build-essential
+chromium chromium
 curl curl
 nginx nginx-light
 node nodejs
@@ -24,15 +25,17 @@ python3 python3
 zstd zstd
 redis-server redis-server
 LIST
-    # Modules of Python, by the interpreter that the tests will find them with.
-    python_with jsonschema >/dev/null || echo python3-jsonschema
+    # Modules of Python. Some other one may come first in PATH; Debian's packages are for Debian's.
+    for module in jsonschema requests; do
+        python_with "$module" || echo "python3-$module"
+    done
 }
 
-# A Python that has a module: the first in the path, or Debian's.
+# Whether a Python that the tests look for has a module: the first in PATH, or Debian's.
 python_with() {
     local python
     for python in python3 /usr/bin/python3; do
-        "$python" -c "import $1" 2>/dev/null && echo "$python" && return
+        "$python" -c "import $1" 2>/dev/null && return
     done
     return 1
 }

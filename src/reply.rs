@@ -20,7 +20,7 @@ use crate::{
         Now,
         asked::Method,
         coding::Accepts,
-        encoding::{Forms, Given},
+        encoding::{Form, Forms, Given},
         ranges,
         validation::{self, Precondition},
     },
@@ -40,10 +40,16 @@ pub use trouble::{
     refused_upgrade, spoilt, throttled,
 };
 
-/// What a 304 repeats of the head that it stands for, besides the validators' own
-/// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.
-const NOT_IN_304: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
+/// What a 304 does not repeat of the head that it stands for, besides the validators' own
+/// (RFC 9110 §15.4.5): Content-* describe a body that it does not have.
+const NOT_IN_304: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+];
 
 /// A response to a client, and what the cache did for it.
 #[derive(Debug)]
@@ -98,8 +104,9 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
     if is_unchanged(visit, head) {
         return not_modified(visit, (head, Some(entry.body.len() as u64)), now, status);
     }
-    if takes_ranges(visit, head) && head.status == StatusCode::OK {
-        let selected = ranges::select(asked, head.validators(), entry.body.len() as u64);
+    let length = entry.body.len() as u64;
+    if takes_ranges(visit, head) && head.status == StatusCode::OK && !is_of_a_packed(visit, entry) {
+        let selected = ranges::select(asked, head.validators(), length);
         let part = range::selection(Held::whole(entry), selected, now, status);
         return part.unwrap_or_else(|| whole(visit, entry, now, status));
     }
@@ -126,6 +133,14 @@ fn takes_ranges(visit: &Visit, head: &Head) -> bool {
     visit.asked.range && visit.asked.method == Method::Get && takes()
 }
 
+/// Whether If-Range goes by a date, while the whole would be packed: then the date is that of two
+/// sequences of bytes at least, and so as weak as a validator can be (RFC 9110 §8.8.1, §13.1.5).
+fn is_of_a_packed(visit: &Visit, entry: &Entry) -> bool {
+    let (asked, length) = (&visit.head.headers, Some(entry.body.len() as u64));
+    let form = || entry.head.forms.given.form(&visit.route.packing, Accepts::of(asked), length);
+    ranges::goes_by_date(asked) && matches!(form(), Form::Packed(_))
+}
+
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
     let mut response = sent(&entry.head, now, status);
     match visit.is_head() {
@@ -137,7 +152,7 @@ fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer 
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
     let length = Some(entry.body.len() as u64);
-    let source = Source { forms: entry.head.forms, length, id: Some(entry.id), spelled: false };
+    let source = Source { forms: entry.head.forms, length, id: Some(entry.id), named: None };
     Answer::of(response, status, source)
 }
 
@@ -156,7 +171,7 @@ pub fn arriving(
         return not_modified(visit, (head, length), now, status);
     }
     let mut response = sent(head, now, status);
-    let source = Source { forms: head.forms, length, id: None, spelled: false };
+    let source = Source { forms: head.forms, length, id: None, named: None };
     if head.status == StatusCode::NO_CONTENT {
         // With a body, be it an empty one, it would get a length (RFC 9110 §8.6).
         let source = Source { length: Some(0), ..source };
@@ -215,7 +230,7 @@ pub fn relayed_fetch(
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    let source = Source { forms, length, id: None, spelled: false };
+    let source = Source { forms, length, id: None, named: None };
     let source = match response.status() {
         StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
         _ => source,
@@ -237,10 +252,10 @@ fn not_modified(
     status: CacheStatus,
 ) -> Answer {
     let mut response = sent(head, now, status);
-    let spelled = spell(visit, response.headers_mut(), head.forms.given);
+    let named = spell(visit, response.headers_mut(), head.forms.given);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-    Answer::of(response, status, Source { forms: head.forms, length, id: None, spelled })
+    Answer::of(response, status, Source { forms: head.forms, length, id: None, named })
 }
 
 /// A stored head as it is sent, without a body.

@@ -1,9 +1,11 @@
-//! Entity-tags of recoded bodies: a fixed suffix within the quotes of the origin's strong tag.
+//! Entity-tags of recoded bodies: a suffix within the quotes of the origin's strong tag.
 //!
 //! So each form has a strong tag of its own (RFC 9110 §8.8.3.3), and the way back needs no store:
-//! what a client names is told apart from what the origin calls it by the tag alone. A tag of the
-//! origin's that happens to end so gets one more suffix, that of the bytes as they came. Weak tags
-//! name no bytes (§8.8.1), and stay as they are in every form.
+//! what a client names is told apart from what the origin calls it by the tag alone. What is packed
+//! as it comes is flushed as it comes, and so has other bytes each time: its tag has a run besides,
+//! that never comes again (§8.8.1: a strong tag names one sequence of bytes). A tag of the origin's
+//! that happens to end so gets one more suffix, that of the bytes as they came. Weak tags name no
+//! bytes, and are the same in every form; one that ends like ours is ours, weakened on its way.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -16,13 +18,17 @@ use super::{
 /// Tells the bytes as they came, of a tag that ends like one of ours.
 const AS_IT_CAME: &[u8] = b"--id";
 
-/// Every suffix but that.
-const SUFFIXES: [(&[u8], Kind); 4] = [
+/// Every suffix.
+const SUFFIXES: [(&[u8], Kind); 5] = [
     (b"--zstd", Kind::Packed(Coding::Zstd)),
     (b"--br", Kind::Packed(Coding::Brotli)),
     (b"--gzip", Kind::Packed(Coding::Gzip)),
     (b"--plain", Kind::Unpacked),
+    (AS_IT_CAME, Kind::AsItCame),
 ];
+
+/// The digits of a run, after a dot.
+const RUN: usize = 16;
 
 /// What a tag says of the form of the bytes that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +41,7 @@ pub enum Kind {
     Unpacked,
 }
 
-/// A client's strong entity-tag, taken apart.
+/// A client's entity-tag, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coded<'a> {
     /// The origin's tag, with its opening quote and without its closing one.
@@ -45,17 +51,12 @@ pub struct Coded<'a> {
 }
 
 impl Coded<'_> {
-    /// Takes a tag apart; `None` where it is weak or malformed, and so says nothing of forms.
+    /// Takes a tag apart; `None` where it is malformed, and so says nothing of forms.
     #[must_use]
     pub fn of(tag: &[u8]) -> Option<Coded<'_>> {
         let open = open(tag)?;
-        if let Some(origin) = open.strip_suffix(AS_IT_CAME) {
-            return Some(Coded { origin, kind: Kind::AsItCame });
-        }
-        let mut recoded = SUFFIXES.iter().filter_map(|(suffix, kind)| {
-            open.strip_suffix(*suffix).map(|origin| Coded { origin, kind: *kind })
-        });
-        Some(recoded.next().unwrap_or(Coded { origin: open, kind: Kind::AsItCame }))
+        let as_it_came = Coded { origin: open, kind: Kind::AsItCame };
+        Some(apart(open).map_or(as_it_came, |(origin, kind)| Coded { origin, kind }))
     }
 
     /// The tag as the origin writes it.
@@ -67,18 +68,19 @@ impl Coded<'_> {
     /// Whether it is the origin's `tag` in any form, by the weak comparison (§8.8.3.2).
     #[must_use]
     pub fn names(self, tag: &[u8]) -> bool {
-        open(tag.strip_prefix(b"W/").unwrap_or(tag)) == Some(self.origin)
+        open(tag).is_some_and(|open| opaque(open) == opaque(self.origin))
     }
 
-    /// Whether who asks takes the form that it names, of what is such a response: to another one
-    /// no 304 may say that these bytes are what it asks for.
+    /// How much who asks likes the form that it names, of what is such a response; 0: to another
+    /// one no 304 may say that these bytes are what it asks for.
     #[must_use]
-    pub fn is_taken(self, given: Given, request: &HeaderMap) -> bool {
+    pub fn weight(self, given: Given, accepts: Accepts) -> u16 {
         match (self.kind, given) {
             (Kind::Packed(coding), _) | (Kind::AsItCame, Given::Packed(coding)) => {
-                Accepts::of(request).takes(coding)
+                accepts.weight(coding)
             }
-            (Kind::AsItCame | Kind::Unpacked, _) => true,
+            (Kind::AsItCame | Kind::Unpacked, Given::Fixed) => accepts.plain().max(1),
+            (Kind::AsItCame | Kind::Unpacked, Given::Plain | Given::Packed(_)) => accepts.plain(),
         }
     }
 }
@@ -87,13 +89,14 @@ impl Coded<'_> {
 #[must_use]
 pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
     let open = open(tag)?;
+    let is_strong = open.starts_with(b"\"");
     let suffix = match form {
-        Form::Packed(Coding::Zstd) => SUFFIXES[0].0,
-        Form::Packed(Coding::Brotli) => SUFFIXES[1].0,
-        Form::Packed(Coding::Gzip) => SUFFIXES[2].0,
-        Form::Unpacked(_) => SUFFIXES[3].0,
-        Form::AsItCame if ends_like_ours(open) => AS_IT_CAME,
-        Form::AsItCame => return None,
+        Form::Packed(Coding::Zstd) if is_strong => SUFFIXES[0].0,
+        Form::Packed(Coding::Brotli) if is_strong => SUFFIXES[1].0,
+        Form::Packed(Coding::Gzip) if is_strong => SUFFIXES[2].0,
+        Form::Unpacked(_) if is_strong => SUFFIXES[3].0,
+        _ if apart(open).is_some() => AS_IT_CAME,
+        Form::Packed(_) | Form::Unpacked(_) | Form::AsItCame => return None,
     };
     HeaderValue::from_maybe_shared(Bytes::from([open, suffix, b"\""].concat())).ok()
 }
@@ -102,7 +105,7 @@ pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
 #[must_use]
 pub fn is_escaped(response: &HeaderMap) -> bool {
     let tag = response.get(header::ETAG).and_then(|tag| open(tag.as_bytes()));
-    tag.is_some_and(ends_like_ours)
+    tag.and_then(apart).is_some()
 }
 
 /// Writes a response's tag as clients see it beside bytes of this form.
@@ -113,18 +116,40 @@ pub fn write(response: &mut HeaderMap, form: Form) {
     }
 }
 
-fn ends_like_ours(open: &[u8]) -> bool {
-    // Every suffix has this in it; few tags of origins do.
-    let dashes = open.len().saturating_sub(7);
-    open[dashes..].windows(2).any(|pair| pair == b"--")
-        && (open.ends_with(AS_IT_CAME) || SUFFIXES.iter().any(|(suffix, _)| open.ends_with(suffix)))
+/// Makes the strong tag of a packed body that of one run of its encoder.
+pub fn write_run(response: &mut HeaderMap, run: u64) {
+    let tag = response.get(header::ETAG).and_then(|tag| open(tag.as_bytes()));
+    let Some(tag) = tag.filter(|open| open.starts_with(b"\"")) else { return };
+    let tag = [tag, format!(".{run:016x}\"").as_bytes()].concat();
+    if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(tag)) {
+        response.insert(header::ETAG, tag);
+    }
 }
 
-/// A strong, well-formed tag without its closing quote.
+/// What ends like one of ours: the rest, and the form.
+fn apart(open: &[u8]) -> Option<(&[u8], Kind)> {
+    let dashes = open.windows(2).rposition(|pair| pair == b"--")?;
+    let (origin, suffix) = open.split_at(dashes);
+    let kind = |suffix| SUFFIXES.iter().find(|it| it.0 == suffix).map(|it| it.1);
+    let of_run = || kind(without_run(suffix)?).filter(|it| matches!(it, Kind::Packed(_)));
+    kind(suffix).or_else(of_run).map(|kind| (origin, kind))
+}
+
+fn without_run(suffix: &[u8]) -> Option<&[u8]> {
+    let (suffix, run) = suffix.split_at_checked(suffix.len().checked_sub(RUN)?)?;
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    suffix.strip_suffix(b".").filter(|_| run.iter().all(is_digit))
+}
+
+/// A well-formed tag without its closing quote.
 fn open(tag: &[u8]) -> Option<&[u8]> {
     let open = tag.strip_suffix(b"\"")?;
-    let content = open.strip_prefix(b"\"")?;
+    let content = opaque(open).strip_prefix(b"\"")?;
     (!content.contains(&b'"')).then_some(open)
+}
+
+fn opaque(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 
 #[cfg(test)]
@@ -135,9 +160,9 @@ mod tests {
         prop_assert_eq, proptest,
     };
 
-    use super::{Coded, Kind, for_clients};
+    use super::{Coded, Kind, for_clients, write_run};
     use crate::policy::{
-        coding::Coding,
+        coding::{Accepts, Coding},
         encoding::{Form, Given},
         fixtures::headers,
     };
@@ -162,8 +187,12 @@ mod tests {
             ("\"--plain\"", Form::AsItCame, "\"--plain--id\""),
             ("\"a--id\"", Form::AsItCame, "\"a--id--id\""),
             ("\"a--gzip\"", GZIP, "\"a--gzip--gzip\""),
+            ("\"a--gzip.0123456789abcdef\"", Form::AsItCame, "\"a--gzip.0123456789abcdef--id\""),
+            ("\"a--gzip.123456789abcdef\"", Form::AsItCame, "\"a--gzip.123456789abcdef\""),
+            ("\"a--plain.0123456789abcdef\"", Form::AsItCame, "\"a--plain.0123456789abcdef\""),
             ("W/\"a\"", GZIP, "W/\"a\""),
-            ("W/\"a--gzip\"", Form::AsItCame, "W/\"a--gzip\""),
+            ("W/\"a--gzip\"", Form::AsItCame, "W/\"a--gzip--id\""),
+            ("W/\"a--gzip\"", GZIP, "W/\"a--gzip--id\""),
             ("a--gzip", Form::AsItCame, "a--gzip"),
             ("\"a", GZIP, "\"a"),
             ("\"", GZIP, "\""),
@@ -175,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_of_forms_is_left_alone() {
-        for tag in ["W/\"a--gzip\"", "*", "a--gzip", "\"a--gzip", "\"", "", "\"a\"b--gzip\""] {
+        for tag in ["w/\"a--gzip\"", "*", "a--gzip", "\"a--gzip", "\"", "", "\"a\"b--gzip\""] {
             assert_eq!(Coded::of(tag.as_bytes()), None, "RFC 9110 §8.8.1: {tag}");
         }
     }
@@ -185,25 +214,50 @@ mod tests {
         let coded = Coded::of(b"\"a--br\"").unwrap();
         assert!(coded.names(b"\"a\"") && coded.names(b"W/\"a\"") && !coded.names(b"\"b\""));
         assert!(!coded.names(b"\"a--br\""), "an origin's tag that ends so is another");
+        let weakened = Coded::of(b"W/\"a--br\"").unwrap();
+        assert_eq!(weakened.kind, Kind::Packed(Coding::Brotli), "RFC 9110 §13.1.2: weakly equal");
+        assert!(weakened.names(b"\"a\"") && weakened.to_origin() == b"W/\"a\"");
+    }
+
+    #[test]
+    fn each_run_has_a_tag_of_its_own() {
+        let mut head = headers(&[("etag", "\"a--gzip\"")]);
+        write_run(&mut head, 0xabc);
+        assert_eq!(head, headers(&[("etag", "\"a--gzip.0000000000000abc\"")]), "§8.8.1");
+        let coded = Coded::of(b"\"a--gzip.0000000000000abc\"").unwrap();
+        assert_eq!(
+            (coded.kind, coded.to_origin()),
+            (Kind::Packed(Coding::Gzip), b"\"a\"".to_vec())
+        );
+        for weak in [headers(&[("etag", "W/\"a\"")]), headers(&[])] {
+            let mut head = weak.clone();
+            write_run(&mut head, 1);
+            assert_eq!(head, weak, "what names no bytes has no run");
+        }
     }
 
     #[test]
     fn a_tag_counts_where_its_form_is_taken() {
         let gzip = Given::Packed(Coding::Gzip);
         let rows = [
-            ("\"a\"", Given::Plain, "br", true),
-            ("\"a--gzip\"", Given::Plain, "gzip, br", true),
-            ("\"a--gzip\"", Given::Plain, "br", false),
-            ("\"a--gzip\"", Given::Fixed, "", false),
-            ("\"a\"", gzip, "gzip", true),
-            ("\"a\"", gzip, "br", false),
-            ("\"a--plain\"", gzip, "", true),
+            ("\"a\"", Given::Plain, "br", 1),
+            ("\"a\"", Given::Plain, "br, identity;q=0.5", 500),
+            ("\"a\"", Given::Plain, "br, identity;q=0", 0),
+            ("\"a\"", Given::Plain, "identity;q=0", 1),
+            ("\"a\"", Given::Fixed, "br, identity;q=0", 1),
+            ("\"a--gzip\"", Given::Plain, "gzip, br", 1000),
+            ("\"a--gzip\"", Given::Plain, "br", 0),
+            ("\"a--gzip\"", Given::Fixed, "", 0),
+            ("\"a\"", gzip, "gzip;q=0.2", 200),
+            ("\"a\"", gzip, "br", 0),
+            ("\"a--plain\"", gzip, "", 1),
+            ("\"a--plain\"", gzip, "gzip, identity;q=0", 0),
         ];
-        for (tag, given, accept, taken) in rows {
-            let asked = headers(&[("accept-encoding", accept)]);
+        for (tag, given, accept, weight) in rows {
+            let accepts = Accepts::of(&headers(&[("accept-encoding", accept)]));
             let coded = Coded::of(tag.as_bytes()).unwrap();
             let why = "RFC 9110 §13.1.2: the selected representation's tag is compared";
-            assert_eq!(coded.is_taken(given, &asked), taken, "{tag} of {given:?}: {why}");
+            assert_eq!(coded.weight(given, accepts), weight, "{tag} of {given:?}: {why}");
         }
     }
 
@@ -212,18 +266,20 @@ mod tests {
         fn the_way_back_finds_the_origins_tag(
             content in vec(any::<u8>().prop_filter("etagc", |it| *it > b'#' && *it != 0x7f), 0..8),
             ending in proptest::sample::select(
-                vec!["", "--gzip", "--br", "--zstd", "--id", "--plain", "-"],
+                vec!["", "--gzip", "--br", "--zstd", "--id", "--plain", "-", "--br.0123456789abcdef"],
             ),
+            weak in any::<bool>(),
             form in proptest::sample::select(vec![
                 Form::AsItCame, GZIP, Form::Packed(Coding::Brotli), Form::Packed(Coding::Zstd),
                 Form::Unpacked(Coding::Gzip),
             ]),
         ) {
-            let tag = [b"\"", &content[..], ending.as_bytes(), b"\""].concat();
+            let prefix: &[u8] = if weak { b"W/\"" } else { b"\"" };
+            let tag = [prefix, &content[..], ending.as_bytes(), b"\""].concat();
             let sent = for_clients(&tag, form).map_or(tag.clone(), |it| it.as_bytes().to_vec());
             let coded = Coded::of(&sent).unwrap();
             prop_assert_eq!(coded.to_origin(), tag);
-            prop_assert_eq!(coded.kind == Kind::AsItCame, form == Form::AsItCame);
+            prop_assert_eq!(coded.kind == Kind::AsItCame, weak || form == Form::AsItCame);
         }
     }
 }

@@ -88,7 +88,22 @@ impl Accepts {
     /// Whether it takes a coding.
     #[must_use]
     pub fn takes(self, coding: Coding) -> bool {
-        self.codings[coding as usize] > 0
+        self.weight(coding) > 0
+    }
+
+    /// How much it likes a coding, in thousandths; 0 is a refusal.
+    #[must_use]
+    pub fn weight(self, coding: Coding) -> u16 {
+        self.codings[coding as usize]
+    }
+
+    /// How much it likes the plain bytes. Who refuses everything gets them all the same.
+    #[must_use]
+    pub fn plain(self) -> u16 {
+        match self.codings {
+            [0, 0, 0] => self.identity.max(LEAST),
+            _ => self.identity,
+        }
     }
 
     /// The coding that it likes best among those offered, the first among equals; `None` where
@@ -97,7 +112,7 @@ impl Accepts {
     pub fn choose(self, offered: &[Coding]) -> Option<Coding> {
         let mut best: Option<(Coding, u16)> = None;
         for coding in offered {
-            let weight = self.codings[*coding as usize];
+            let weight = self.weight(*coding);
             let least = best.map_or(self.identity.max(LEAST), |(_, best)| best + 1);
             if weight >= least {
                 best = Some((*coding, weight));

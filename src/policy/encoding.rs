@@ -245,6 +245,11 @@ pub fn is_bound(response: &HeaderMap) -> bool {
     response.contains_key(header::CONTENT_ENCODING) && cache_control::forbids_transform(response)
 }
 
+/// Takes out what is true of the bytes as they came alone.
+pub fn forget_form(response: &mut HeaderMap) {
+    OF_THE_FORM.iter().for_each(|name| drop(response.remove(name)));
+}
+
 /// Makes a response's head that of another form of its body.
 pub fn describe(response: &mut HeaderMap, form: Form) {
     coded_tag::write(response, form);
@@ -253,7 +258,7 @@ pub fn describe(response: &mut HeaderMap, form: Form) {
         Form::Packed(coding) => Some(HeaderValue::from_static(coding.token())),
         Form::Unpacked(_) => None,
     };
-    OF_THE_FORM.iter().for_each(|name| drop(response.remove(name)));
+    forget_form(response);
     match coding {
         Some(coding) => response.insert(header::CONTENT_ENCODING, coding),
         None => response.remove(header::CONTENT_ENCODING),

@@ -4,7 +4,7 @@
 //! A part answers ranges that lie within it, and nothing else, until it is whole. Bytes of two
 //! messages are put together only where both carry the same strong validator.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     Asked, Meta, Unstorable,
@@ -15,6 +15,11 @@ use super::{
     storing::{self, Context},
     validation::Validators,
 };
+
+/// What tells of the content of one message: what is true of a whole is not of its parts, nor of a
+/// 304, which has none (RFC 9530 §2, and what came before it).
+pub const OF_THE_CONTENT: [HeaderName; 2] =
+    [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5")];
 
 /// What a 206 with one part says of it (RFC 9110 §14.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

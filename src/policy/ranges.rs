@@ -132,8 +132,14 @@ fn number(text: &[u8]) -> Option<u64> {
     field::digits(text.iter().copied())
 }
 
-/// RFC 9110 §13.1.5: by the strong comparison with the tag of the bytes as they came, or by a Last-Modified that is as good as a strong
-/// validator (§8.8.2.2), byte for byte.
+/// Whether a request's If-Range is a date.
+#[must_use]
+pub fn goes_by_date(asked: &HeaderMap) -> bool {
+    field::single(asked, header::IF_RANGE).and_then(date).is_some()
+}
+
+/// RFC 9110 §13.1.5: by the strong comparison with the tag of the bytes as they came, or by a
+/// Last-Modified that is as good as a strong validator (§8.8.2.2), byte for byte.
 fn if_range_holds(asked: &HeaderMap, stored: Validators<'_>) -> bool {
     let Some(validator) = field::single(asked, header::IF_RANGE) else { return false };
     if date(validator).is_none() {

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
     coded_tag::{Coded, Kind},
+    coding::Accepts,
     encoding::Given,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
@@ -87,21 +88,29 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> 
 }
 
 fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> bool {
+    let accepts = Accepts::of(asked);
     let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
-        Some(coded) => coded.names(etag) && coded.is_taken(given, asked),
+        Some(coded) => coded.names(etag) && coded.weight(given, accepts) > 0,
         None => weakly_equal(tag, etag),
     };
     tags(asked, header::IF_NONE_MATCH)
         .any(|tag| tag == b"*" || etag.is_some_and(|etag| names(tag, etag)))
 }
 
-/// The client's own spelling of a response's entity-tag, if its If-None-Match has one: that is the
-/// tag of what it holds.
+/// The client's own spelling of a response's strong entity-tag, if its If-None-Match has one, and
+/// which form that names: it is the tag of what the client holds. Of several it is the one whose
+/// form the client likes best.
 #[must_use]
-pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<HeaderValue> {
-    let is_it = |coded: Coded<'_>| coded.names(etag) && coded.is_taken(given, asked);
-    let tag = tags(asked, header::IF_NONE_MATCH).find(|tag| Coded::of(tag).is_some_and(is_it))?;
-    HeaderValue::from_bytes(tag).ok().filter(|_| is_strong(etag))
+pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<(HeaderValue, Kind)> {
+    let accepts = Accepts::of(asked);
+    let weighed = |tag| {
+        let coded = Coded::of(tag).filter(|coded| coded.names(etag))?;
+        Some((coded.weight(given, accepts), tag, coded.kind))
+    };
+    let best = |one: (u16, _, _), other: (u16, _, _)| if other.0 > one.0 { other } else { one };
+    let all = tags(asked, header::IF_NONE_MATCH).filter_map(weighed);
+    let (_, tag, kind) = all.reduce(best).filter(|best| best.0 > 0 && is_strong(etag))?;
+    Some((HeaderValue::from_bytes(tag).ok()?, kind))
 }
 
 /// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not

@@ -161,13 +161,17 @@ impl Fetch {
     }
 
     /// What the origin is asked for. What is stored by the client's own Accept-Encoding is
-    /// validated by that; a range is one of the plain bytes.
+    /// validated by that; a range is one of the plain bytes; and who gets the answer alone gets the
+    /// 304 of what it can read.
     fn encoding(&self) -> UpstreamEncoding {
         let vary = self.place.vary.as_ref().filter(|_| self.stored.is_some());
         let selects = vary.is_some_and(|it| it.names().contains(&header::ACCEPT_ENCODING));
         match self.visit.route.encoding {
             _ if self.as_client || selects => UpstreamEncoding::Client,
             UpstreamEncoding::Gzip if self.part.is_some() => UpstreamEncoding::Identity,
+            UpstreamEncoding::Gzip if self.is_for_one() && !takes_gzip(&self.visit) => {
+                UpstreamEncoding::Identity
+            }
             encoding => encoding,
         }
     }
@@ -297,14 +301,17 @@ pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
 /// What the upstream is asked for in a request that is passed. A range is one of the plain bytes,
 /// and who gets the answer alone may not want it packed; a HEAD tells of what a GET brings.
 pub(super) fn encoding_of_pass(visit: &Visit, fwd: Fwd) -> UpstreamEncoding {
-    let takes = || Accepts::of(&visit.head.headers).takes(Coding::Gzip);
     match visit.route.encoding {
         _ if !fwd.takes_part() => UpstreamEncoding::Client,
-        UpstreamEncoding::Gzip if visit.asked.range || !(visit.is_head() || takes()) => {
+        UpstreamEncoding::Gzip if visit.asked.range || !(visit.is_head() || takes_gzip(visit)) => {
             UpstreamEncoding::Identity
         }
         encoding => encoding,
     }
+}
+
+fn takes_gzip(visit: &Visit) -> bool {
+    Accepts::of(&visit.head.headers).takes(Coding::Gzip)
 }
 
 /// Whether a fetch may build on a stored part.

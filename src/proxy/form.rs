@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::Proxy;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     key::Key,
     policy::{
         asked::Method,
-        coded_tag,
+        coded_tag::{self, Kind},
         coding::Accepts,
         encoding::{self, Form},
     },
@@ -32,6 +32,8 @@ pub(super) struct Wish {
     /// It asks for bytes as they are stored: by Range, or by `no-transform` (RFC 9111 §5.2.1.6).
     unpacked: bool,
     is_head: bool,
+    /// In which words it wants to be told what went wrong.
+    accept: Option<HeaderValue>,
 }
 
 impl Wish {
@@ -41,7 +43,14 @@ impl Wish {
             accepts: Accepts::of(&visit.head.headers),
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
             is_head: visit.asked.method == Method::Head,
+            accept: visit.head.headers.get(header::ACCEPT).cloned(),
         }
+    }
+
+    /// The 502 in place of what does not unpack.
+    fn spoilt(self, answer: &Answer) -> Answer {
+        let asked = self.accept.map(|accept| (header::ACCEPT, accept));
+        reply::spoilt(answer.status, &HeaderMap::from_iter(asked))
     }
 
     /// A part is of the bytes that are stored.
@@ -70,17 +79,17 @@ impl Proxy {
             encoding::add_to_vary(response.headers_mut());
         }
         let form = wish.form(route, &source, response.status());
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return not_modified(answer, form, &source);
+        }
         let recipe = match form {
             Form::AsItCame => return as_it_came(answer, &source),
             Form::Packed(coding) => Recipe::Pack(coding),
             Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
         };
-        if response.status() == StatusCode::NOT_MODIFIED {
-            return not_modified(answer, form, &source);
-        }
         let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
         if wish.is_head {
-            return headed(answer, (form, memo), &source);
+            return self.headed(answer, (form, memo), &source);
         }
         let memo = match (memo, source.id, at_hand(response.body())) {
             (None, Some(id), Some(body)) => {
@@ -92,9 +101,9 @@ impl Proxy {
             (Some(Memo::Made(bytes)), _) => sent_as(answer, form, Body::Full(bytes)),
             (Some(Memo::Spoilt), Form::Unpacked(_)) => {
                 self.drop_spoilt(wish.primary);
-                reply::spoilt(answer.status)
+                wish.spoilt(&answer)
             }
-            (Some(Memo::NotWorth | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, &source),
+            (Some(Memo::TooLong | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, &source),
             (_, form) => self.streamed(wish.primary, answer, form, &source),
         }
     }
@@ -107,23 +116,47 @@ impl Proxy {
         form: Form,
         source: &Source,
     ) -> Answer {
-        let body = answer.response.body_mut();
-        let recoded = match form {
-            Form::AsItCame => return as_it_came(answer, source),
+        match form {
+            Form::AsItCame => as_it_came(answer, source),
             Form::Packed(coding) => {
                 let Ok(permit) = self.streams.clone().try_acquire_owned() else {
                     return as_it_came(answer, source);
                 };
-                Recoded::packed(std::mem::take(body), (coding, Levels::default()), permit)
+                let body = std::mem::take(answer.response.body_mut());
+                let packed = Recoded::packed(body, (coding, Levels::default()), permit);
+                let mut answer = sent_as(answer, form, Body::Recoded(Box::new(packed)));
+                coded_tag::write_run(answer.response.headers_mut(), fastrand::u64(..));
+                answer
             }
             // Who cannot read what came has to wait for nobody's permit.
             Form::Unpacked(coding) => {
                 let proxy = self.clone();
                 let spoilt = move || proxy.drop_spoilt(primary);
-                Recoded::unpacked(std::mem::take(body), coding, spoilt)
+                let body = std::mem::take(answer.response.body_mut());
+                let unpacked = Recoded::unpacked(body, coding, spoilt);
+                sent_as(answer, form, Body::Recoded(Box::new(unpacked)))
             }
-        };
-        sent_as(answer, form, Body::Recoded(Box::new(recoded)))
+        }
+    }
+
+    /// The answer to HEAD starts nothing: its length is told where it is known. Its tag is that of
+    /// the whole, whatever run of an encoder a GET would get.
+    fn headed(
+        &self,
+        mut answer: Answer,
+        (form, memo): (Form, Option<Memo>),
+        source: &Source,
+    ) -> Answer {
+        let streamed = matches!(form, Form::Packed(_)) && source.id.is_none();
+        if streamed && self.streams.available_permits() == 0 {
+            return as_it_came(answer, source);
+        }
+        let headers = answer.response.headers_mut();
+        encoding::describe(headers, form);
+        if let Some(Memo::Made(bytes)) = memo {
+            headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+        }
+        answer
     }
 
     /// Drops what is stored for a target: it is not what it says it is.
@@ -141,30 +174,23 @@ fn at_hand(body: &Body) -> Option<Bytes> {
 }
 
 fn as_it_came(mut answer: Answer, source: &Source) -> Answer {
-    if source.forms.escaped && !source.spelled {
+    if source.forms.escaped {
         coded_tag::write(answer.response.headers_mut(), Form::AsItCame);
     }
     answer
 }
 
+/// A 304 is of the bytes that the client names, or else of those that a 200 would bring.
 fn not_modified(mut answer: Answer, form: Form, source: &Source) -> Answer {
     let headers = answer.response.headers_mut();
-    let spelled = headers.get(header::ETAG).filter(|_| source.spelled).cloned();
-    encoding::describe(headers, form);
-    headers.remove(header::CONTENT_ENCODING);
-    spelled.into_iter().for_each(|tag| drop(headers.insert(header::ETAG, tag)));
-    answer
-}
-
-/// The answer to HEAD starts nothing: its length is told where it is known.
-fn headed(mut answer: Answer, (form, memo): (Form, Option<Memo>), source: &Source) -> Answer {
-    if matches!((&memo, form), (Some(Memo::NotWorth), Form::Packed(_))) {
-        return as_it_came(answer, source);
-    }
-    let headers = answer.response.headers_mut();
-    encoding::describe(headers, form);
-    if let Some(Memo::Made(bytes)) = memo {
-        headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+    match (source.named, form) {
+        (Some(Kind::AsItCame), _) => {}
+        (Some(Kind::Packed(_) | Kind::Unpacked), _) => encoding::forget_form(headers),
+        (None, Form::AsItCame) => return as_it_came(answer, source),
+        (None, Form::Packed(_) | Form::Unpacked(_)) => {
+            encoding::describe(headers, form);
+            headers.remove(header::CONTENT_ENCODING);
+        }
     }
     answer
 }

@@ -24,7 +24,7 @@ use crate::{
         self, Asked, Decision, Exchange, Fwd, Meta, Unstorable,
         asked::Method as Cacheable,
         invalidation,
-        partial::{self, ContentRange},
+        partial::{self, ContentRange, OF_THE_CONTENT},
         rules::Authorization,
         storing,
         validation::{self, HeadSays},
@@ -306,6 +306,7 @@ fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&P
         None => fields,
     };
     fields.remove(header::CONTENT_RANGE);
+    OF_THE_CONTENT.iter().for_each(|name| drop(fields.remove(name)));
     fetch.head(head.meta, StatusCode::OK, &fields)
 }
 

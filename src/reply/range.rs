@@ -14,6 +14,7 @@ use crate::{
     cache_status::CacheStatus,
     policy::{
         Now,
+        partial::OF_THE_CONTENT,
         ranges::{self, Selected, Span},
     },
     store::{Entry, Head, Part},
@@ -50,7 +51,7 @@ impl<'a> Held<'a> {
     /// The parts are of the stored bytes, in no other form.
     fn answer(&self, response: http::Response<Body>, status: CacheStatus) -> Answer {
         let (forms, length) = (self.head.forms, Some(self.total));
-        Answer::of(response, status, Source { forms, length, id: None, spelled: false })
+        Answer::of(response, status, Source { forms, length, id: None, named: None })
     }
 
     fn content_range(&self, span: Span) -> String {
@@ -96,9 +97,16 @@ pub(super) fn selection(
     }
 }
 
-fn one(held: Held<'_>, span: Span, now: Now, status: CacheStatus) -> Answer {
+/// The head of a 206: what tells of the content of the 200 is not true of it (RFC 9530 §2).
+fn partial(held: Held<'_>, now: Now, status: CacheStatus) -> http::Response<Body> {
     let mut response = sent(held.head, now, status);
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    OF_THE_CONTENT.iter().for_each(|name| drop(response.headers_mut().remove(name)));
+    response
+}
+
+fn one(held: Held<'_>, span: Span, now: Now, status: CacheStatus) -> Answer {
+    let mut response = partial(held, now, status);
     put(response.headers_mut(), header::CONTENT_RANGE, &held.content_range(span));
     *response.body_mut() = Body::Full(held.slice(span));
     held.answer(response, status)
@@ -107,8 +115,7 @@ fn one(held: Held<'_>, span: Span, now: Now, status: CacheStatus) -> Answer {
 /// RFC 9110 §15.3.7.2: Content-Range and the media type stand in each part, not in the head.
 fn several(held: Held<'_>, spans: &[Span], now: Now, status: CacheStatus) -> Answer {
     let boundary = boundary();
-    let mut response = sent(held.head, now, status);
-    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let mut response = partial(held, now, status);
     let of_part = response.headers_mut().remove(header::CONTENT_TYPE);
     let content_type = format!("multipart/byteranges; boundary={boundary}");
     put(response.headers_mut(), header::CONTENT_TYPE, &content_type);

@@ -7,7 +7,7 @@ use crate::{
     body::Body,
     cache_status::CacheStatus,
     policy::{
-        coded_tag::{self, Coded, Kind},
+        coded_tag::{self, Kind},
         encoding::{Forms, Given},
         validation,
     },
@@ -24,8 +24,8 @@ pub struct Source {
     pub length: Option<u64>,
     /// What the body is, where all of it is at hand.
     pub id: Option<BodyId>,
-    /// Whether ETag is in the client's own spelling already.
-    pub spelled: bool,
+    /// The form that the client's If-None-Match names, where ETag is in its spelling already.
+    pub named: Option<Kind>,
 }
 
 /// What an upstream's response is made of. What the cache has no part in is sent as it came.
@@ -44,11 +44,11 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
         (_, true) => length(headers),
         (_, false) => http_body::Body::size_hint(body).exact(),
     };
-    let source = Source { forms, length, id: None, spelled: false };
+    let source = Source { forms, length, id: None, named: None };
     match (response.status(), takes_part) {
         (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
         (StatusCode::NOT_MODIFIED, false) => {
-            Source { spelled: spell(visit, response.headers_mut(), Given::Fixed), ..source }
+            Source { named: spell(visit, response.headers_mut(), Given::Fixed), ..source }
         }
         _ => source,
     }
@@ -57,22 +57,19 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
 /// An origin's 304 often does not say what it is of; the tag that the client has does.
 pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source) -> Source {
     let mut forms = source.forms;
-    let spelled = spell(visit, headers, forms.given);
-    let tag = headers.get(header::ETAG).and_then(|tag| Coded::of(tag.as_bytes()));
-    if spelled && tag.is_some_and(|tag| matches!(tag.kind, Kind::Packed(_))) {
+    let named = spell(visit, headers, forms.given);
+    if let Some(Kind::Packed(_)) = named {
         forms.given = Given::Plain;
     }
-    Source { forms, spelled, ..source }
+    Source { forms, named, ..source }
 }
 
 /// Writes the tag of a 304 as the client does, which holds the bytes that it names.
-pub(super) fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> bool {
-    let asked = &visit.head.headers;
-    let tag = headers.get(header::ETAG);
-    let named = tag.and_then(|tag| validation::named(asked, tag.as_bytes(), given));
-    let spelled = named.is_some();
-    named.into_iter().for_each(|named| drop(headers.insert(header::ETAG, named)));
-    spelled
+pub(super) fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> Option<Kind> {
+    let tag = headers.get(header::ETAG)?;
+    let (tag, kind) = validation::named(&visit.head.headers, tag.as_bytes(), given)?;
+    headers.insert(header::ETAG, tag);
+    Some(kind)
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

@@ -134,7 +134,7 @@ pub fn lost(told: Forwarded, asked: &HeaderMap) -> Answer {
 
 /// A stored body is not packed as it says, or would become too long.
 #[must_use]
-pub fn spoilt(status: CacheStatus) -> Answer {
+pub fn spoilt(status: CacheStatus, asked: &HeaderMap) -> Answer {
     let reason = Reason::Failed(Failed::BadEncoding);
     let status = match status {
         CacheStatus::Forwarded(told) => {
@@ -144,7 +144,7 @@ pub fn spoilt(status: CacheStatus) -> Answer {
         CacheStatus::Refused(_) => status,
     };
     let trouble = Trouble::new(StatusCode::BAD_GATEWAY, "bad encoding");
-    Answer::new(trouble.told(&HeaderMap::new()), status)
+    Answer::new(trouble.told(asked), status)
 }
 
 /// The upstream agreed to another protocol on a connection that cannot change.

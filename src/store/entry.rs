@@ -154,7 +154,7 @@ impl AsRef<Meta> for Entry {
 }
 
 impl BodyId {
-    /// Where the memo of what a recipe makes of it lies; `recipe` is not 0.
+    /// Where the memo of what a recipe makes of it lies; 0 is left for the body itself.
     #[must_use]
     pub fn memo(&self, recipe: u8) -> Key {
         Key::memo(self.0, recipe)

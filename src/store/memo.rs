@@ -2,6 +2,10 @@
 //!
 //! A memo is found by the body's name and the recipe, so it is right for as long as it lies there:
 //! nothing purges it, and disuse alone ends it. It counts in the memory tier's budget.
+//!
+//! The name is the body's digest, and none of a URL, so the last versions of a body can be kept in the
+//! same way, to be found by digest once a newer one has taken their place: recipe 0 is left for the
+//! body as it is.
 
 use bytes::Bytes;
 
@@ -10,10 +14,9 @@ use bytes::Bytes;
 pub enum Memo {
     /// These bytes.
     Made(Bytes),
-    /// Nothing that is worth keeping: the body itself is shorter, or what it unpacks to is too
-    /// long.
-    NotWorth,
-    /// Nothing: the body is not what it says it is, or becomes too long.
+    /// Nothing: what the body unpacks to is too long to be kept.
+    TooLong,
+    /// Nothing: the body is not what it says it is, or becomes longer than an honest one could.
     Spoilt,
 }
 
@@ -22,7 +25,7 @@ impl Memo {
     pub(super) fn size(&self) -> usize {
         match self {
             Memo::Made(bytes) => bytes.len(),
-            Memo::NotWorth | Memo::Spoilt => 0,
+            Memo::TooLong | Memo::Spoilt => 0,
         }
     }
 }

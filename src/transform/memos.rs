@@ -26,9 +26,12 @@ use crate::{
     store::{BodyId, Memo, Store},
 };
 
-/// Bodies that are worked on, or wait for it, at the same time; beyond that they are sent as they
-/// are, if they may be.
+/// Bodies that are worked on, or wait for it, at the same time; beyond that they are worked on as
+/// they are sent.
 const MAX_PENDING: usize = 1024;
+
+/// And their bytes: what waits here, the store cannot let go.
+const MAX_PENDING_BYTES: usize = 64 << 20;
 
 /// What is made of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +45,16 @@ pub enum Recipe {
 /// Makes memos.
 #[derive(Debug)]
 pub struct Memos {
-    pending: Arc<Mutex<HashMap<Key, watch::Receiver<Option<Memo>>>>>,
+    pending: Arc<Mutex<Pending>>,
     threads: Arc<Semaphore>,
     made: Arc<AtomicU64>,
+}
+
+/// What is worked on, or waits for it.
+#[derive(Debug, Default)]
+struct Pending {
+    memos: HashMap<Key, watch::Receiver<Option<Memo>>>,
+    bytes: usize,
 }
 
 /// A memo, or the wait for it.
@@ -67,8 +77,8 @@ impl Recipe {
     fn make(self, body: &Bytes, levels: Levels) -> Memo {
         match self {
             Recipe::Pack(coding) => match codec::pack(body, coding, levels) {
-                Ok(bytes) if bytes.len() < body.len() => Memo::Made(bytes),
-                Ok(_) => Memo::NotWorth,
+                // Shorter or not: else a HEAD could not tell what a GET brings.
+                Ok(bytes) => Memo::Made(bytes),
                 Err(_) => Memo::Spoilt,
             },
             Recipe::Unpack(coding, limit) => {
@@ -77,7 +87,7 @@ impl Recipe {
                     Ok(bytes) => Memo::Made(bytes),
                     // Honest as far as it went, and too long to be kept.
                     Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => {
-                        Memo::NotWorth
+                        Memo::TooLong
                     }
                     Err(_) => Memo::Spoilt,
                 }
@@ -115,8 +125,7 @@ impl Memos {
             Joined::Made(memo) => return Some(memo),
             Joined::Pending(pending) => pending,
         };
-        let memo = pending.wait_for(Option::is_some).await;
-        memo.map_or(Some(Memo::NotWorth), |memo| memo.clone())
+        pending.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     /// Waits for what is being made, or has it made.
@@ -126,14 +135,17 @@ impl Memos {
         if let Some(memo) = store.memo(key) {
             return Some(Joined::Made(memo));
         }
-        if let Some(known) = pending.get(&key) {
+        if let Some(known) = pending.memos.get(&key) {
             return Some(Joined::Pending(known.clone()));
         }
-        if pending.len() >= MAX_PENDING {
+        let bytes = body.len();
+        let fits = pending.bytes == 0 || pending.bytes + bytes <= MAX_PENDING_BYTES;
+        if pending.memos.len() >= MAX_PENDING || !fits {
             return None;
         }
         let (done, receiver) = watch::channel(None);
-        pending.insert(key, receiver.clone());
+        pending.memos.insert(key, receiver.clone());
+        pending.bytes += bytes;
         drop(pending);
         let (body, store) = (body.clone(), store.clone());
         let (threads, pending, made) =
@@ -146,7 +158,10 @@ impl Memos {
             drop(permit);
             made.fetch_add(1, Relaxed);
             store.put_memo(key, memo.clone());
-            pending.lock().remove(&key);
+            let mut pending = pending.lock();
+            pending.memos.remove(&key);
+            pending.bytes -= bytes;
+            drop(pending);
             done.send_replace(Some(memo));
         });
         Some(Joined::Pending(receiver))
@@ -155,6 +170,8 @@ impl Memos {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::store::BodyHasher;
 
@@ -183,7 +200,7 @@ mod tests {
     async fn each_recipe_has_a_memo_of_its_own() {
         let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
         let (body, id) = named(&"abcdefgh".repeat(1000));
-        let mut made = Vec::new();
+        let mut made = vec![id.memo(0)];
         for coding in Coding::ALL {
             let Some(Memo::Made(packed)) =
                 memos.make(&store, (&body, &id), Recipe::Pack(coding)).await
@@ -196,18 +213,46 @@ mod tests {
         }
         made.sort();
         made.dedup();
-        assert_eq!(made.len(), 6, "no two recipes share a key");
+        assert_eq!(made.len(), 7, "no two recipes share a key, nor one with the body itself");
     }
 
     #[tokio::test]
-    async fn what_does_not_shrink_and_what_is_no_packing_is_remembered() {
+    async fn who_leaves_takes_nothing_along() {
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (body, id) = named(&"abcdefgh".repeat(1000));
+        let recipe = Recipe::Pack(Coding::Gzip);
+        let left = memos.make(&store, (&body, &id), recipe).now_or_never();
+        assert_eq!(left, None, "it leaves while its memo is made");
+        let memo = memos.make(&store, (&body, &id), recipe).await;
+        assert!(matches!(memo, Some(Memo::Made(_))), "{memo:?}");
+        assert_eq!(memos.made(), 1, "the work that it began is who follows' as well");
+    }
+
+    #[tokio::test]
+    async fn what_waits_has_a_bound_in_bytes() {
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let recipe = Recipe::Pack(Coding::Gzip);
+        let large = Bytes::from(vec![b'7'; MAX_PENDING_BYTES]);
+        let (one, other) = (named("one").1, named("other").1);
+        assert!(memos.make(&store, (&large, &one), recipe).now_or_never().is_none(), "it waits");
+        let refused = memos.make(&store, (&large, &other), recipe).now_or_never();
+        assert_eq!(refused, Some(None), "there is no room for another one of that length");
+        assert!(memos.make(&store, (&large, &one), recipe).await.is_some(), "the first is made");
+        let next = memos.make(&store, (&named("other").0, &other), recipe).await;
+        assert!(matches!(next, Some(Memo::Made(_))), "and there is room again: {next:?}");
+        assert_eq!(memos.pending.lock().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_packing_is_remembered() {
         let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
         let (body, id) = named("short");
-        let pack = memos.make(&store, (&body, &id), Recipe::Pack(Coding::Brotli)).await;
-        assert_eq!(pack, Some(Memo::NotWorth));
         let unpack = Recipe::Unpack(Coding::Gzip, 1 << 20);
         assert_eq!(memos.make(&store, (&body, &id), unpack).await, Some(Memo::Spoilt));
         memos.make(&store, (&body, &id), unpack).await;
-        assert_eq!(memos.made(), 2, "nobody tries twice");
+        assert_eq!(memos.made(), 1, "nobody tries twice");
+        let pack = memos.make(&store, (&body, &id), Recipe::Pack(Coding::Brotli)).await;
+        let Some(Memo::Made(packed)) = pack else { panic!("{pack:?}") };
+        assert!(packed.len() >= body.len(), "packed all the same: RFC 9110 §9.3.2");
     }
 }

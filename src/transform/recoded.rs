@@ -28,6 +28,9 @@ use crate::{body::Body, policy::coding::Coding};
 /// Bytes that are handed on at a time.
 const CHUNK: usize = 16 << 10;
 
+/// Bytes that are read before others of this thread have their turn.
+const TURN: usize = 256 << 10;
+
 /// Unpacked bytes below which the ratio to the packed ones does not matter.
 const HARMLESS: u64 = 1 << 20;
 
@@ -44,6 +47,9 @@ pub fn most(packed: u64) -> u64 {
 pub struct Recoded {
     source: codec::Source,
     chunk: Box<[u8]>,
+    /// Bytes that the codec has taken, and had when others had their turn.
+    taken: Arc<AtomicU64>,
+    rested: u64,
     /// Where the ratio of what is made to what is read has a bound.
     bound: Option<Bound>,
     _permit: Option<OwnedSemaphorePermit>,
@@ -51,7 +57,6 @@ pub struct Recoded {
 
 /// What an unpacked body may become.
 struct Bound {
-    taken: Arc<AtomicU64>,
     made: u64,
     /// What is done once it is past that, or is no packed body at all.
     spoilt: Option<Box<dyn FnOnce() + Send>>,
@@ -62,6 +67,8 @@ struct Read {
     body: Body,
     chunk: Bytes,
     taken: Arc<AtomicU64>,
+    /// What is left of its turn.
+    turn: usize,
 }
 
 impl Recoded {
@@ -72,17 +79,24 @@ impl Recoded {
         (coding, levels): (Coding, Levels),
         permit: OwnedSemaphorePermit,
     ) -> Recoded {
-        let source = codec::packed(Read::new(body).0, coding, levels);
-        Recoded { source, chunk: vec![0; CHUNK].into(), bound: None, _permit: Some(permit) }
+        let (read, taken) = Read::new(body);
+        Recoded {
+            _permit: Some(permit),
+            ..Recoded::new(codec::packed(read, coding, levels), taken)
+        }
     }
 
     /// Unpacks a body; `spoilt` is done if it unpacks to more than an honest one could.
     #[must_use]
     pub fn unpacked(body: Body, coding: Coding, spoilt: impl FnOnce() + Send + 'static) -> Recoded {
         let (read, taken) = Read::new(body);
-        let source = codec::unpacked(read, coding);
-        let bound = Some(Bound { taken, made: 0, spoilt: Some(Box::new(spoilt)) });
-        Recoded { source, chunk: vec![0; CHUNK].into(), bound, _permit: None }
+        let bound = Some(Bound { made: 0, spoilt: Some(Box::new(spoilt)) });
+        Recoded { bound, ..Recoded::new(codec::unpacked(read, coding), taken) }
+    }
+
+    fn new(source: codec::Source, taken: Arc<AtomicU64>) -> Recoded {
+        let chunk = vec![0; CHUNK].into();
+        Recoded { source, chunk, taken, rested: 0, bound: None, _permit: None }
     }
 
     /// The next bytes, or the end.
@@ -90,12 +104,24 @@ impl Recoded {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.taken.load(Relaxed) - self.rested >= TURN as u64 {
+            self.rested = self.taken.load(Relaxed);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut space = ReadBuf::new(&mut self.chunk);
-        ready!(self.source.as_mut().poll_read(cx, &mut space))?;
-        let bytes = space.filled();
+        let read = ready!(self.source.as_mut().poll_read(cx, &mut space));
+        let (bytes, taken) = (space.filled(), self.taken.load(Relaxed));
+        match (read, &self.bound) {
+            // A decoder says of an empty body that it is cut short. It is no packed one, but whole.
+            (Err(error), Some(_)) if error.kind() == ErrorKind::UnexpectedEof && taken == 0 => {
+                return Poll::Ready(None);
+            }
+            (read, _) => read?,
+        }
         if let Some(bound) = &mut self.bound {
             bound.made += bytes.len() as u64;
-            if bound.made > most(bound.taken.load(Relaxed)) {
+            if bound.made > most(taken) {
                 bound.spoilt.take().into_iter().for_each(|spoilt| spoilt());
                 let error = Error::new(ErrorKind::FileTooLarge, "unpacks to more than is allowed");
                 return Poll::Ready(Some(Err(error)));
@@ -118,13 +144,18 @@ impl Read {
     /// And the count of the bytes that were read.
     fn new(body: Body) -> (Read, Arc<AtomicU64>) {
         let taken = Arc::new(AtomicU64::new(0));
-        (Read { body, chunk: Bytes::new(), taken: taken.clone() }, taken)
+        (Read { body, chunk: Bytes::new(), taken: taken.clone(), turn: TURN }, taken)
     }
 }
 
 impl AsyncBufRead for Read {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8], Error>> {
         let this = self.get_mut();
+        if this.turn == 0 {
+            this.turn = TURN;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         while this.chunk.is_empty() {
             match ready!(http_body::Body::poll_frame(Pin::new(&mut this.body), cx)) {
                 Some(frame) => {
@@ -134,12 +165,14 @@ impl AsyncBufRead for Read {
                 None => break,
             }
         }
-        Poll::Ready(Ok(&this.chunk))
+        let within = this.chunk.len().min(this.turn);
+        Poll::Ready(Ok(&this.chunk[..within]))
     }
 
     fn consume(self: Pin<&mut Self>, amount: usize) {
         let this = self.get_mut();
         this.chunk.advance(amount);
+        this.turn = this.turn.saturating_sub(amount);
         this.taken.fetch_add(amount as u64, Relaxed);
     }
 }
@@ -249,6 +282,58 @@ mod tests {
             let body = Body::Recoded(Box::new(recoded));
             let bytes = body.collect().now_or_never().unwrap().unwrap().to_bytes();
             assert_eq!(bytes, text, "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_come_is_unpacked_at_once() {
+        for coding in Coding::ALL {
+            let (mut fill, body) = fill();
+            let packed = Recoded::packed(body, (coding, Levels::default()), permit());
+            let body = Body::Recoded(Box::new(packed));
+            let mut recoded = Recoded::unpacked(body, coding, || ());
+            for event in ["data: one\n\n", "data: two\n\n"] {
+                fill.push(Bytes::from(event)).now_or_never().unwrap();
+                assert_eq!(ready(&mut recoded), event.as_bytes(), "{coding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_unpacks_to_nothing() {
+        for coding in Coding::ALL {
+            let (fill, body) = fill();
+            let recoded = Recoded::unpacked(body, coding, || ());
+            let _ = fill.finish(None);
+            let body = Body::Recoded(Box::new(recoded));
+            let bytes = body.collect().now_or_never().unwrap().unwrap().to_bytes();
+            assert!(bytes.is_empty(), "{coding:?}");
+            let (fill, body) = self::fill();
+            let recoded = Recoded::unpacked(body, coding, || ());
+            drop(fill);
+            let body = Body::Recoded(Box::new(recoded));
+            assert!(body.collect().now_or_never().unwrap().is_err(), "{coding:?}: that broke off");
+        }
+    }
+
+    #[test]
+    fn a_long_body_takes_turns_with_others() {
+        let zeros = Bytes::from(vec![0; 8 << 20]);
+        for coding in Coding::ALL {
+            let body = Body::Full(zeros.clone());
+            let mut recoded = Recoded::packed(body, (coding, Levels::default()), permit());
+            let (mut turns, mut bytes) = (0, Vec::new());
+            loop {
+                match poll_fn(|cx| Poll::Ready(recoded.poll_frame(cx))).now_or_never().unwrap() {
+                    Poll::Ready(Some(frame)) => {
+                        bytes.extend_from_slice(frame.unwrap().data_ref().unwrap());
+                    }
+                    Poll::Ready(None) => break,
+                    Poll::Pending => turns += 1,
+                }
+            }
+            assert!(turns >= 31, "{coding:?}: {turns} turns of 256 KiB");
+            assert_eq!(unpack(&Bytes::from(bytes), coding, 8 << 20).unwrap(), zeros, "{coding:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Compression through sockets. What is packed here is unpacked by other programs than the library
 //! that packed it: Python's gzip, `brotli`, `zstd`, curl.
 
+mod clients;
 mod conditions;
 mod limits;
 mod matrix;

@@ -1,6 +1,6 @@
 //! Entity-tags of packed bodies, on their way to the origin and back (RFC 9110 §8.8.3, §13).
 
-use super::{CODINGS, json, unpacked, users, varies};
+use super::{CODINGS, gzip, json, unpacked, users, varies};
 use crate::support::{Origin, Proxy, Reply, get, send};
 
 #[tokio::test]
@@ -10,11 +10,12 @@ async fn every_method_and_route_leads_conditions_back() {
         let proxy = Proxy::with(&origin, config).await;
         for method in ["PUT", "PATCH", "DELETE", "POST", "GET", "HEAD"] {
             let ask = send(&proxy, method, "/").header("X-Bypass", "1");
-            let ask = ask.header("If-Match", "\"a--gzip\", W/\"b--gzip\", \"c--br--id\"");
+            let ask = ask
+                .header("If-Match", "\"a--gzip.00ff00ff00ff00ff\", W/\"b--gzip\", \"c--br--id\"");
             ask.header("If-None-Match", "\"d--zstd\", \"e--plain\"").await;
             let seen = origin.last();
             let told = (seen.header("if-match"), seen.header("if-none-match"));
-            let expected = (Some("\"a\", W/\"b--gzip\", \"c--br\""), Some("\"d\", \"e\""));
+            let expected = (Some("\"a\", W/\"b\", \"c--br\""), Some("\"d\", \"e\""));
             assert_eq!(told, expected, "RFC 9110 §13.1: {method} {config}");
         }
     }
@@ -69,6 +70,128 @@ async fn any_codings_tag_is_recognised_by_who_takes_it() {
 }
 
 #[tokio::test]
+async fn a_tag_that_was_weakened_on_its_way_is_recognised() {
+    let origin = Origin::always(json(60).header("ETag", "\"a\"")).await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    for (tag, accept, status) in [
+        ("W/\"a--gzip\"", "gzip", 304),
+        ("W/\"a\"", "gzip", 304),
+        ("W/\"a--gzip\"", "br", 200),
+        ("W/\"b--gzip\"", "gzip", 200),
+    ] {
+        let ask = get(&proxy, "/").header("If-None-Match", tag);
+        let answer = ask.header("Accept-Encoding", accept).await;
+        assert_eq!(answer.status, status, "RFC 9110 §8.8.3.2, §13.1.2: {tag} for {accept:?}");
+        if status == 304 {
+            assert_eq!(answer.header("etag"), Some(tag), "the tag that it has");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_weak_tag_that_ends_like_ours_is_told_apart_from_ours() {
+    for config in ["", "[cache]\nmode = \"off\""] {
+        let origin = Origin::always(json(60).header("ETag", "W/\"a--gzip\"")).await;
+        let proxy = Proxy::with(&origin, config).await;
+        for accept in ["", "gzip"] {
+            let answer = get(&proxy, "/").header("Accept-Encoding", accept).await;
+            assert_eq!(answer.header("etag"), Some("W/\"a--gzip--id\""), "{accept:?} {config}");
+        }
+        let put = send(&proxy, "PUT", "/").header("If-None-Match", "W/\"a--gzip--id\"");
+        put.body("x").await;
+        assert_eq!(origin.last().header("if-none-match"), Some("W/\"a--gzip\""), "{config}");
+    }
+}
+
+#[tokio::test]
+async fn a_304_names_what_the_client_likes_best_of_what_it_has() {
+    let digest = "sha-256=:AAAA:";
+    let reply = json(60).header("ETag", "\"a\"").header("Repr-Digest", digest);
+    let origin = Origin::always(reply.header("Content-Digest", digest)).await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    for (known, accept, tag, digested) in [
+        ("\"a\", \"a--gzip\"", "gzip", Some("\"a--gzip\""), None),
+        ("\"a--gzip\", \"a\"", "gzip;q=0.5, identity", Some("\"a\""), Some(digest)),
+        ("\"a--br\", \"a--gzip\"", "br;q=0.1, gzip;q=0.2", Some("\"a--gzip\""), None),
+        ("\"a--gzip\"", "gzip;q=0.5, identity", Some("\"a--gzip\""), None),
+        ("\"a\"", "gzip, identity;q=0", None, None),
+        ("\"a\"", "identity;q=0", Some("\"a\""), Some(digest)),
+    ] {
+        let ask = get(&proxy, "/").header("If-None-Match", known);
+        let answer = ask.header("Accept-Encoding", accept).await;
+        let got = (answer.status == 304).then(|| answer.header("etag").unwrap());
+        assert_eq!(got, tag, "RFC 9110 §13.1.2, §15.4.5: {known} for {accept:?}");
+        if got.is_some() {
+            let told = answer.header("repr-digest");
+            assert_eq!(told, digested, "RFC 9530 §3: of the bytes that its tag names: {known}");
+            assert_eq!(answer.header("content-digest"), None, "RFC 9530 §2: there is no content");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_304_names_what_the_client_cannot_read() {
+    let packed = gzip(users()).await;
+    let origin = Origin::serve(move |seen| {
+        let takes = seen.header("accept-encoding").is_some_and(|it| it.contains("gzip"));
+        let (tag, body) = if takes { ("\"z\"", packed.clone()) } else { ("\"p\"", users().into()) };
+        let reply = match seen.header("if-none-match") {
+            Some(known) if known.contains(tag) => Reply::status(304),
+            _ if takes => Reply::ok(body).header("Content-Encoding", "gzip"),
+            _ => Reply::ok(body),
+        };
+        let reply = reply.header("ETag", tag).header("Cache-Control", "no-store");
+        reply.header("Vary", "Accept-Encoding").header("Content-Type", "application/json")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, "[compression]\nupstream_encoding = \"gzip\"").await;
+    for _ in 0..2 {
+        let packed = get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+        assert_eq!((packed.header("etag"), unpacked(&packed).await), (Some("\"z\""), users()));
+        let ask = get(&proxy, "/").header("Accept-Encoding", "gzip");
+        assert_eq!(ask.header("If-None-Match", "\"z\"").await.status, 304);
+        let other = get(&proxy, "/").header("If-None-Match", "\"z\"").await;
+        assert_eq!((other.status, unpacked(&other).await), (200, users()), "RFC 9110 §13.1.2");
+    }
+}
+
+#[tokio::test]
+async fn each_run_of_an_encoder_has_a_tag_of_its_own() {
+    let reply = json(0).header("Cache-Control", "no-store").header("ETag", "\"a\"");
+    let origin = Origin::always(reply).await;
+    let proxy = Proxy::before(&origin).await;
+    for coding in CODINGS {
+        let mut tags = Vec::new();
+        for _ in 0..2 {
+            let answer = get(&proxy, "/").header("Accept-Encoding", coding).await;
+            let tag = answer.header("etag").unwrap().to_owned();
+            assert!(tag.starts_with(&format!("\"a--{coding}.")), "{tag}");
+            for (method, field) in [("PUT", "if-match"), ("GET", "if-none-match")] {
+                send(&proxy, method, "/").header(field, &tag).await;
+                assert_eq!(origin.last().header(field), Some("\"a\""), "RFC 9110 §13.1");
+            }
+            tags.push(tag);
+        }
+        assert_ne!(tags[0], tags[1], "RFC 9110 §8.8.1: flushed otherwise, these are other bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_date_is_that_of_every_form_and_continues_none() {
+    let date = "Sat, 21 Nov 2026 10:00:00 GMT";
+    let origin = Origin::always(json(60).header("Last-Modified", date)).await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    for (accept, status) in [("", 206), ("gzip", 200), ("identity", 206)] {
+        let ask = get(&proxy, "/").header("Range", "bytes=2-11").header("If-Range", date);
+        let answer = ask.header("Accept-Encoding", accept).await;
+        assert_eq!(answer.status, status, "RFC 9110 §8.8.1, §13.1.5: {accept:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_304_of_the_origin_is_a_304_in_every_coding() {
     let origin = Origin::serve(|seen| match seen.header("if-none-match") {
         Some(_) => Reply::status(304).header("ETag", "\"a\"").header("Cache-Control", "no-cache"),
@@ -79,7 +202,8 @@ async fn a_304_of_the_origin_is_a_304_in_every_coding() {
     for coding in CODINGS {
         let answer = get(&proxy, "/").header("Accept-Encoding", coding).await;
         let tag = answer.header("etag").unwrap().to_owned();
-        assert_eq!((&*tag, unpacked(&answer).await), (&*format!("\"a--{coding}\""), users()));
+        assert!(tag.starts_with(&format!("\"a--{coding}")), "{tag}");
+        assert_eq!(unpacked(&answer).await, users(), "{coding}");
         let ask = get(&proxy, "/").header("Accept-Encoding", coding);
         let same = ask.header("If-None-Match", &tag).await;
         assert_eq!((same.status, same.header("etag")), (304, Some(&*tag)), "RFC 9110 §13.1.2");
@@ -112,5 +236,37 @@ async fn digests_tell_of_the_bytes_that_are_sent_or_are_gone() {
             assert_eq!(packed.header(name), None, "RFC 9530 §2, §3: of other bytes");
             assert!(plain.header(name).is_some(), "RFC 9530 §2, §3: of these");
         }
+    }
+    for range in ["bytes=2-11", "bytes=0-1,4-5"] {
+        let part = get(&proxy, "/").header("Range", range).await;
+        let told = digests.map(|name| part.header(name).is_some());
+        let why = "RFC 9530 §2, §3: the content is another one, the representation is not";
+        assert_eq!((part.status, told), (206, [false, true, true, false]), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn the_digest_of_a_part_is_not_that_of_the_whole() {
+    let text = users();
+    let origin = Origin::serve(move |seen| {
+        let (first, last) = match seen.header("range") {
+            Some("bytes=0-99") => (0, 99),
+            _ => (100, text.len() - 1),
+        };
+        let range = format!("bytes {first}-{last}/{}", text.len());
+        let reply = Reply::status(206).header("Content-Range", range).header("ETag", "\"a\"");
+        let reply = reply.header("Content-Type", "application/json");
+        let reply = reply.header("Cache-Control", "max-age=60");
+        let reply = reply.header("Content-Digest", format!("sha-256=:{first}:"));
+        reply.header("Repr-Digest", "sha-256=:whole:").body(text[first..=last].to_owned())
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").header("Range", "bytes=0-99").await;
+    for hit in [false, true] {
+        let whole = get(&proxy, "/").await;
+        assert_eq!((whole.status, whole.is_hit(), whole.text()), (200, hit, &*users()));
+        assert_eq!(whole.header("content-digest"), None, "RFC 9530 §2: those were of the parts");
+        assert_eq!(whole.header("repr-digest"), Some("sha-256=:whole:"), "RFC 9530 §3: this is");
     }
 }

@@ -29,17 +29,42 @@ async fn what_gains_nothing_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_does_not_shrink_is_sent_as_it_is() {
+async fn a_head_tells_of_what_a_get_brings_even_where_that_does_not_shrink() {
     let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(4096).collect();
     let reply = Reply::fresh(60, noise.clone()).header("Content-Type", "text/plain");
     let origin = Origin::always(reply.header("ETag", "\"a\"")).await;
     let proxy = Proxy::before(&origin).await;
     get(&proxy, "/").await;
-    for method in ["GET", "GET", "HEAD"] {
+    for method in ["HEAD", "GET", "HEAD", "GET"] {
         let answer = send(&proxy, method, "/").header("Accept-Encoding", "gzip").await;
         let got = (answer.header("content-encoding"), answer.header("etag"));
-        assert_eq!(got, (None, Some("\"a\"")), "{method}");
-        assert_eq!(answer.header("content-length"), Some("4096"), "{method}");
+        assert_eq!(got, (Some("gzip"), Some("\"a--gzip\"")), "RFC 9110 §9.3.2: {method}");
+        if method == "GET" {
+            let length = answer.body.len();
+            assert!((4096..4200).contains(&length), "it costs next to nothing: {length}");
+            assert!(super::unpack("gzip", &answer.body).await == noise, "byte for byte");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_nothing_in_every_form() {
+    let empty = |reply: Reply| {
+        let reply = reply.header("Content-Encoding", "gzip").header("ETag", "\"a\"");
+        reply.header("Content-Type", "application/json")
+    };
+    for cache in ["max-age=60", "no-store"] {
+        for (reply, status) in
+            [(Reply::ok(""), 200), (Reply::ok("").chunked(), 200), (Reply::status(204), 204)]
+        {
+            let origin = Origin::always(empty(reply).header("Cache-Control", cache)).await;
+            let proxy = Proxy::with(&origin, GZIP).await;
+            for accept in ["", "gzip", ""] {
+                let answer = get(&proxy, "/").header("Accept-Encoding", accept).result().await;
+                let answer = answer.unwrap_or_else(|it| panic!("{cache}, {accept:?}: {it}"));
+                assert_eq!((answer.status, answer.body.len()), (status, 0), "{cache} {accept:?}");
+            }
+        }
     }
 }
 
@@ -65,8 +90,13 @@ async fn what_is_no_gzip_is_refused() {
     let reply = Reply::fresh(60, users()).header("Content-Type", "application/json");
     let origin = Origin::always(reply.header("Content-Encoding", "gzip")).await;
     let proxy = Proxy::with(&origin, GZIP).await;
-    get(&proxy, "/").header("Accept-Encoding", "gzip").await;
-    assert_eq!(get(&proxy, "/").await.status, 502);
+    for accept in ["application/json", "text/html"] {
+        get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+        let refused = get(&proxy, "/").header("Accept", accept).await;
+        assert_eq!((refused.status, refused.cache_status().detail()), (502, "bad-encoding"));
+        let problem = refused.header("content-type") == Some("application/problem+json");
+        assert_eq!(problem, accept == "application/json", "RFC 9457 §3: {accept}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Bodies that are packed while they arrive.
 
 use super::{CODINGS, GUNZIP_SO_FAR, json, run, unpack, unpacked, users};
-use crate::support::{Gate, H2, Origin, Proxy, Reply, get};
+use crate::support::{Gate, H2, Origin, Proxy, Reply, get, send};
 
 const STREAMS: &str = "[compression]\ntypes = [\"text/event-stream\"]";
 
@@ -80,6 +80,8 @@ async fn beyond_max_streams_bodies_are_sent_as_they_are() {
     assert_eq!(first.so_far().header("content-encoding"), Some("gzip"));
     assert_eq!(second.so_far().header("content-encoding"), None, "there is room for one");
     assert_eq!(second.so_far().header("vary"), Some("accept-encoding"), "§12.5.5");
+    let head = send(&proxy, "HEAD", "/").header("Accept-Encoding", "gzip").await;
+    assert_eq!(head.header("content-encoding"), None, "RFC 9110 §9.3.2: nor would a GET now");
     gate.open();
     assert_eq!(unpacked(&first.end().await.unwrap()).await, text);
     assert_eq!(second.end().await.unwrap().text(), text);
