@@ -40,7 +40,6 @@ use crate::{
     counters::Counters,
     fields::Upgrade,
     key::Key,
-    log::AccessLog,
     metrics::Metrics,
     policy::{
         self, Decision, Exchange, Fwd, Meta, Unstorable,
@@ -60,6 +59,7 @@ use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
 use form::Wish;
+use send::LastHand;
 use shared::News;
 use steps::Room;
 use variants::Named;
@@ -87,7 +87,6 @@ pub struct Proxy {
     streams: Arc<Semaphore>,
     in_flight: Arc<InFlight>,
     budget: Budget,
-    log: AccessLog,
     /// What is counted of requests that find no route.
     unrouted: Arc<Metrics>,
     counters: Arc<Counters>,
@@ -119,19 +118,20 @@ impl Proxy {
         let content = !http_body::Body::is_end_stream(&body);
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let snapshot = self.snapshot.load_full();
-        let mut record = self.record(&head, &peer, at);
-        let addr = peer.addr;
+        let (addr, ids) = (peer.addr, snapshot.naming.of(&head.headers));
+        let record = snapshot.log.record(&head, addr, at);
+        let mut last = LastHand { version, ids: ids.clone(), record };
         if head.method.as_str() == purge::PURGE {
             let answer = self.purge_requested(&head, addr, &snapshot).await;
-            return self.send(self.counted(answer, &self.unrouted, at), version, record);
+            return self.send(self.counted(answer, &self.unrouted, at), last);
         }
-        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
+        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at, ids }) {
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
                 self.counted(answer, &self.unrouted, at)
             }
             Ok(visit) => {
-                record.iter_mut().for_each(|it| it.client = visit.believed.client);
+                last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
                 let wish = Wish::of(&visit);
                 let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
                 let answer = self.let_in(visit, &route, once).await;
@@ -139,7 +139,7 @@ impl Proxy {
                 self.counted(answer, &route.metrics, at)
             }
         };
-        self.send(answer, version, record)
+        self.send(answer, last)
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.

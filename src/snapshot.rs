@@ -14,6 +14,8 @@ use ipnet::IpNet;
 use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
+    ids::Naming,
+    log::AccessLog,
     metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
     throttle::{Limiters, Throttle},
@@ -31,6 +33,10 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What requests are known by.
+    pub naming: Naming,
+    /// Where they are told of.
+    pub log: AccessLog,
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
@@ -68,8 +74,8 @@ pub struct Route {
 }
 
 impl Snapshot {
-    /// Builds the snapshot of a configuration; upstreams that `previous` has just so are taken
-    /// over.
+    /// Builds the snapshot of a configuration, without its log; upstreams that `previous` has just
+    /// so are taken over.
     ///
     /// # Errors
     /// Which upstream cannot be used, and why.
@@ -116,7 +122,17 @@ impl Snapshot {
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, limiters, departures })
+        Ok(Snapshot {
+            routes,
+            table,
+            trusted_proxies,
+            naming: config.log.naming,
+            log: AccessLog::default(),
+            purge_from,
+            upstreams,
+            limiters,
+            departures,
+        })
     }
 
     /// Every upstream.

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request, uri::P
 use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
+    ids::Ids,
     key::{self, Key},
     policy::{
         Asked, Now,
@@ -60,6 +61,8 @@ pub struct Visit {
     pub primary: Key,
     /// When its head had been read.
     pub arrived: Now,
+    /// What it is known by, where anybody wants to know.
+    pub ids: Option<Arc<Ids>>,
 }
 
 /// A request as the server hands it over.
@@ -73,6 +76,8 @@ pub struct Arrived {
     pub peer: PeerAddr,
     /// When its head had been read.
     pub at: Now,
+    /// What it is known by, where anybody wants to know.
+    pub ids: Option<Arc<Ids>>,
 }
 
 /// A request that was not let in.
@@ -99,7 +104,7 @@ impl Visit {
     /// # Errors
     /// Why not.
     pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Rejected> {
-        let Arrived { mut head, content, peer, at } = arrived;
+        let Arrived { mut head, content, peer, at, ids } = arrived;
         let checked = match check(snapshot, &mut head, peer) {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
@@ -125,6 +130,7 @@ impl Visit {
             upgrade,
             primary,
             arrived,
+            ids,
         })
     }
 
@@ -237,6 +243,7 @@ impl Visit {
         };
         head.headers.remove(KEY_COOKIES);
         fields::forward(&mut head.headers, forwarding);
+        self.ids.iter().for_each(|ids| ids.tell(&mut head.headers));
         head.extensions = http::Extensions::new();
         head
     }

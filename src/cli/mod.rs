@@ -43,7 +43,7 @@ Examples:
   larder purge --url https://api.example.org/users/7
       Asks the running proxy to forget that. `larder purge --help` has more.
 
-While it runs, SIGHUP reads the configuration again; SIGTERM or Ctrl-C ends what is under way and
+While it runs, SIGHUP reads the configuration again; SIGUSR1 opens the access log again; SIGTERM or Ctrl-C ends what is under way and
 stops, twice stops at once. LARDER_LOG=debug says more.
 
 Documentation: README.md says what is cached and why; the proxy.toml beside it has every key, its

@@ -24,6 +24,7 @@ mod head;
 mod hostile;
 mod invalidation;
 mod key_parts;
+mod logs;
 mod model;
 mod nodes;
 mod overrides;
