@@ -40,7 +40,7 @@ use crate::{
     counters::Counters,
     fields::Upgrade,
     key::Key,
-    metrics::Metrics,
+    metrics::{Metrics, Times},
     policy::{
         self, Decision, Exchange, Fwd, Meta, Unstorable,
         encoding::{self, UpstreamEncoding},
@@ -83,6 +83,8 @@ pub struct Proxy {
     /// The tier that nodes share, if there is one.
     remote: Option<Remote>,
     memos: Memos,
+    /// How long what is done for requests takes.
+    times: Arc<Times>,
     /// Leave to pack a body while it arrives.
     streams: Arc<Semaphore>,
     in_flight: Arc<InFlight>,
@@ -152,7 +154,7 @@ impl Proxy {
             return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
         let Found { place, stored, part, missed } =
-            self.store.get(visit.primary, &visit.head.headers, visit.arrived);
+            self.times.of_l1(|| self.store.get(visit.primary, &visit.head.headers, visit.arrived));
         if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
             return answer;
         }

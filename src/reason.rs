@@ -175,6 +175,28 @@ impl Reason {
             .chain(failed)
     }
 
+    /// Its place in [`Reason::all`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        const FOUND: usize = Miss::ALL.len();
+        const STALE: usize = FOUND + Tier::ALL.len();
+        const NOT_STORED: usize = STALE + Stale::ALL.len();
+        const BYPASSED: usize = NOT_STORED + Unstorable::ALL.len();
+        const REFUSED: usize = BYPASSED + Bypass::ALL.len();
+        const ENDED: usize = REFUSED + Refusal::ALL.len();
+        const FAILED: usize = ENDED + Ended::ALL.len();
+        match self {
+            Reason::Missed(miss) => miss.index(),
+            Reason::Found(tier) => FOUND + tier.index(),
+            Reason::Stale(stale) => STALE + stale.index(),
+            Reason::NotStored(reason) => NOT_STORED + reason.index(),
+            Reason::Bypassed(rule) => BYPASSED + rule.index(),
+            Reason::Refused(Refused::Refusal(refusal)) => REFUSED + refusal.index(),
+            Reason::Refused(Refused::Ended(ended)) => ENDED + ended.index(),
+            Reason::Failed(failed) => FAILED + failed.index(),
+        }
+    }
+
     /// Its token, in Cache-Status as in log and metric.
     #[must_use]
     pub fn token(self) -> &'static str {

@@ -140,6 +140,12 @@ impl Snapshot {
         self.upstreams.values().map(AsRef::as_ref)
     }
 
+    /// Requests that wait for their turn at a limit.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.limiters.waiting()
+    }
+
     fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {
         self.routes.iter().find(|it| it.name == route).map(|it| it.metrics.clone())
     }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::{Proxy, shared};
 use crate::{
     clock::Clock, collapse::budget::Budget, config::Config, counters::Counters, log::AccessLog,
-    snapshot::Snapshot, store::Store, transform::memos::Memos,
+    metrics::Times, snapshot::Snapshot, store::Store, transform::memos::Memos,
 };
 
 impl Proxy {
@@ -24,6 +24,7 @@ impl Proxy {
         let mut snapshot = Snapshot::build(config, None, &clock)?;
         snapshot.log = open_log(config, None, (&clock, &counters))?;
         let (store, in_flight) = (Arc::new(Store::new(config.memory.max_size)), Arc::default());
+        let times = Arc::new(Times::new(clock.clone()));
         let remote = shared::link(config, &store, &in_flight, &clock)?;
         let node = remote.as_ref().map(|it| it.node().to_owned());
         Ok(Arc::new(Proxy {
@@ -31,7 +32,8 @@ impl Proxy {
             clock,
             store,
             remote,
-            memos: Memos::new(cores().saturating_sub(1)),
+            memos: Memos::new(cores().saturating_sub(1), times.clone()),
+            times,
             streams: Arc::new(Semaphore::new(config.max_streams)),
             in_flight,
             budget: Budget::new(config.memory.max_in_flight),

@@ -103,7 +103,7 @@ impl Proxy {
     async fn found_afar(&self, visit: &Visit, place: &Place) -> Option<(Place, Entry)> {
         let remote = self.remote.as_ref().filter(|_| is_shared(visit))?;
         let look = self.store.look();
-        let (place, (head, body)) = match remote.lookup(place.key).await {
+        let (place, (head, body)) = match self.times.of_l2(remote.lookup(place.key)).await {
             Looked::Response { head, body } => (place.clone(), (head, body)),
             Looked::Vary(vary) if place.vary.is_none() => {
                 let headers = &visit.head.headers;

@@ -16,7 +16,10 @@ mod told;
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -87,6 +90,12 @@ impl Limiters {
     pub fn new(clock: &Clock, previous: Option<&Limiters>) -> Limiters {
         let waiting = previous.map(|previous| previous.waiting.clone()).unwrap_or_default();
         Limiters { clock: clock.clone(), known: HashMap::new(), waiting }
+    }
+
+    /// How many requests wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
     }
 
     /// The throttle of a route with these limits: those that `previous` has are taken over.

@@ -110,6 +110,12 @@ impl Places {
         }
     }
 
+    /// Of `max_concurrent`, those that are taken; and who waits for one.
+    pub(super) fn load(&self, max_concurrent: usize) -> (usize, usize) {
+        let state = self.0.lock();
+        (max_concurrent.max(1).saturating_sub(state.free), state.waiting)
+    }
+
     fn queue(&self, client: Client, stay: Stay) -> Option<Queued> {
         let mut state = self.0.lock();
         if state.waiting >= MAX_WAITING {

@@ -25,6 +25,7 @@ mod hostile;
 mod invalidation;
 mod key_parts;
 mod logs;
+mod metrics;
 mod model;
 mod nodes;
 mod overrides;
