@@ -8,11 +8,13 @@
 mod combine;
 mod conditions;
 mod doubt;
+pub mod explain;
 mod fetch;
 mod form;
 mod freshen;
 mod keep;
 pub mod purge;
+mod recent;
 mod report;
 mod send;
 mod setup;
@@ -59,6 +61,7 @@ use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
 use form::Wish;
+use recent::Recent;
 use send::LastHand;
 use shared::News;
 use steps::Room;
@@ -92,6 +95,8 @@ pub struct Proxy {
     /// What is counted of requests that find no route.
     unrouted: Arc<Metrics>,
     counters: Arc<Counters>,
+    /// What was last decided, for who asks.
+    recent: Recent,
     /// This node, among those of a cluster.
     node: String,
 }
@@ -135,9 +140,11 @@ impl Proxy {
             Ok(visit) => {
                 last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
                 let wish = Wish::of(&visit);
+                let about = (visit.primary, visit.asked.method);
                 let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
                 let answer = self.let_in(visit, &route, once).await;
                 let answer = self.in_form(&route, wish, answer).await;
+                self.recent.note(about, &answer, at.wall);
                 self.counted(answer, &route.metrics, at)
             }
         };

@@ -38,6 +38,10 @@ tokens! {
         Expired => "expired",
         /// It was here, and has been invalidated (RFC 9111 §4.4; RFC 9875).
         Invalidated => "invalidated",
+        /// It was here, and was purged.
+        Purged => "purged",
+        /// It was here, and left for lack of room.
+        Evicted => "evicted",
         /// Other variants are here (RFC 9111 §4.1).
         Variant => "variant",
         /// A part is here, which does not hold what is asked for.

@@ -50,6 +50,8 @@ pub struct Snapshot {
 pub struct Route {
     /// Part of every key on it.
     pub name: String,
+    /// Its line in the file; 0 for the upstream at the top.
+    pub line: usize,
     /// Part of every key on it, too: another one where other things may be shared, or where the
     /// route was not there meanwhile and so missed what became invalid. From equal configurations,
     /// processes that never reloaded work out the same.
@@ -106,6 +108,7 @@ impl Snapshot {
             let generation = kept.unwrap_or_else(|| sharing.generation(departures));
             routes.push(Arc::new(Route {
                 name: wanted.name.clone(),
+                line: wanted.line,
                 generation,
                 sharing,
                 upstream: upstream.clone(),

@@ -17,7 +17,7 @@ use crate::{
     server::PeerAddr,
     snapshot::{Route, Snapshot},
     store::Origin,
-    target::{self, Refusal},
+    target::{self, Refusal, Scheme},
     throttle::Sender,
 };
 
@@ -132,6 +132,14 @@ impl Visit {
             arrived,
             ids,
         })
+    }
+
+    /// The same request, where its client asks for it by `scheme`.
+    #[must_use]
+    pub fn asked_by(mut self, scheme: Scheme) -> Visit {
+        self.believed.scheme = scheme;
+        self.primary = primary(&self.route, &self.believed, &self.authority, &self.head);
+        self
     }
 
     /// A GET of the same target by the same client, without conditions and without content.

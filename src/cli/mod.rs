@@ -4,11 +4,13 @@
 
 mod check;
 mod demo;
+mod explain;
 mod machine;
 mod purge;
 mod run;
 mod signals;
 mod source;
+mod talk;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,8 @@ Examples:
       With the proxy.toml of this folder, once it has no mistakes.
   larder purge --url https://api.example.org/users/7
       Asks the running proxy to forget that. `larder purge --help` has more.
+  larder explain GET https://api.example.org/users/7
+      Asks the running proxy what it would answer that from, and why.
 
 While it runs, SIGHUP reads the configuration again; SIGUSR1 opens the access log again; SIGTERM or Ctrl-C ends what is under way and
 stops, twice stops at once. LARDER_LOG=debug says more.
@@ -66,6 +70,7 @@ enum Command {
     Check(check::Check),
     Demo(demo::Demo),
     Purge(purge::Purge),
+    Explain(explain::Explain),
 }
 
 /// All that the program can do.
@@ -83,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Purge(purge) => purge.run(),
+        Command::Explain(explain) => explain.run(),
     }
 }
 

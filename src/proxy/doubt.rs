@@ -5,13 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
-use http::{HeaderMap, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 
 use super::Proxy;
 use crate::{
-    policy::{asked::Method, groups, invalidation},
+    policy::{asked, groups, invalidation},
     snapshot::Snapshot,
-    store::{Manner, Name, Scope},
+    store::{By, Manner, Name, Scope, Told},
     visit::Visit,
 };
 
@@ -33,7 +33,7 @@ impl<'a> Doubt<'a> {
         snapshot: &'a Arc<Snapshot>,
         sent: &'a AtomicBool,
     ) -> Doubt<'a> {
-        let settled = visit.asked.method != Method::Unsafe;
+        let settled = visit.asked.method != asked::Method::Unsafe;
         Doubt { proxy, visit, snapshot, sent, settled }
     }
 
@@ -63,7 +63,10 @@ impl<'a> Doubt<'a> {
         if !names.is_empty() {
             let now = self.proxy.clock.now();
             let scope = Scope::Tags(names);
-            self.proxy.store.purge(&scope, Manner::Hard, now);
+            let what =
+                format!("the groups of {} {}", self.visit.head.method, self.visit.target.path());
+            let told = Told { by: By::Group, what: &what };
+            self.proxy.store.purge(&scope, Manner::Hard, now, told);
             self.proxy.purge_afar(&scope);
         }
     }
@@ -71,14 +74,21 @@ impl<'a> Doubt<'a> {
     /// Disown first, remove second: what is under way must not come back. Gives the names that
     /// what was stored shares with others, which are to be invalidated with it (RFC 9875 §2.2.1).
     fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
+        let (by, now) = (word(&self.visit.head.method), self.proxy.clock.now());
         let keys = self.visit.get_keys(self.snapshot, target);
         let names = keys.flat_map(|key| {
             self.proxy.in_flight.disown(key);
             self.proxy.invalidate_afar(key);
-            self.proxy.store.invalidate(key)
+            self.proxy.store.invalidate(key, by, now.wall)
         });
         names.collect()
     }
+}
+
+/// An unsafe method, in a word that lasts.
+fn word(method: &Method) -> &'static str {
+    let known = ["POST", "PUT", "PATCH", "DELETE"].into_iter().find(|it| *it == method.as_str());
+    known.unwrap_or("another unsafe method")
 }
 
 impl Drop for Doubt<'_> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Proxy, shared};
+use super::{Proxy, recent::Recent, shared};
 use crate::{
     clock::Clock, collapse::budget::Budget, config::Config, counters::Counters, log::AccessLog,
     metrics::Times, snapshot::Snapshot, store::Store, transform::memos::Memos,
@@ -39,6 +39,7 @@ impl Proxy {
             budget: Budget::new(config.memory.max_in_flight),
             unrouted: Arc::default(),
             counters,
+            recent: Recent::default(),
             node: node.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
         }))
     }

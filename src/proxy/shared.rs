@@ -120,6 +120,21 @@ impl Proxy {
         Some((place, entry))
     }
 
+    /// What another node has stored for a request, and nothing of it is kept here.
+    pub(super) async fn seen_afar(&self, visit: &Visit, place: &Place) -> Option<Entry> {
+        let remote = self.remote.as_ref().filter(|_| is_shared(visit))?;
+        let look = self.store.look();
+        let found = match remote.lookup(place.key).await {
+            Looked::Vary(vary) if place.vary.is_none() => {
+                remote.lookup(vary.key(place.primary, &visit.head.headers)).await
+            }
+            found => found,
+        };
+        let Looked::Response { head, body } = found else { return None };
+        let forms = Forms::of(&head.fields.to_map(), &visit.route.packing);
+        self.store.found((*head, body, forms), look, self.clock.now())
+    }
+
     /// When a fetch begins, as the shared tier counts; to be taken before it is sent.
     pub(super) fn began_afar(&self) -> Began {
         self.remote.as_ref().map(Remote::began).unwrap_or_default()

@@ -138,6 +138,12 @@ impl Limiters {
 }
 
 impl Throttle {
+    /// How many limits there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.all.len() + self.misses.len()
+    }
+
     /// Whether requests are counted by nothing.
     #[must_use]
     pub fn is_free(&self, count: Count) -> bool {

@@ -16,6 +16,7 @@ mod conditions;
 mod corpora;
 mod demo;
 mod directives;
+mod explain;
 mod forwarding;
 mod freshness;
 mod front;
