@@ -15,7 +15,7 @@
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
 //! | [`admin`] | purges, health and metrics, on a listener of their own |
-//! | [`log`], [`counters`], [`metrics`] | what operators see |
+//! | [`log`], [`ids`], [`counters`], [`metrics`] | what operators see |
 //! | [`demo`] | a sample API, and the proxy before it |
 //! | [`clock`] | the only source of now and of sleep |
 
@@ -31,6 +31,7 @@ pub mod config;
 pub mod counters;
 pub mod demo;
 pub mod fields;
+pub mod ids;
 pub mod key;
 pub mod log;
 pub mod metrics;

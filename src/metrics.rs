@@ -3,7 +3,10 @@
 //! A route's numbers are found once, when its snapshot is built. Each thread has a shard of its own,
 //! so that a hit costs three additions that no other core waits for.
 
+mod load;
+pub mod reasons;
 mod text;
+pub mod times;
 
 use std::{
     cell::Cell,
@@ -18,7 +21,9 @@ use crate::{
     reason::{Reason, Stale},
 };
 
+use reasons::Reasons;
 pub use text::{Scrape, render};
+pub use times::Times;
 
 /// Threads beyond so many share shards.
 const MAX_SHARDS: usize = 16;
@@ -57,6 +62,8 @@ thread_local! {
 #[derive(Debug)]
 pub struct Metrics {
     shards: Box<[Shard]>,
+    /// Why requests were answered as they were; nothing of it is counted for a plain hit.
+    reasons: Reasons,
 }
 
 /// One thread's part; on cache lines of its own.
@@ -88,7 +95,8 @@ impl Default for Metrics {
     fn default() -> Metrics {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let shards = threads.clamp(1, MAX_SHARDS).next_power_of_two();
-        Metrics { shards: (0..shards).map(|_| Shard::default()).collect() }
+        let shards = (0..shards).map(|_| Shard::default()).collect();
+        Metrics { shards, reasons: Reasons::default() }
     }
 }
 
@@ -103,6 +111,7 @@ impl Metrics {
         if millis > 0 {
             add(&shard.millis, millis.unsigned_abs());
         }
+        self.reasons.note(told);
         let detail = match told {
             CacheStatus::Hit { detail, .. } => *detail,
             CacheStatus::Forwarded(forwarded) => {

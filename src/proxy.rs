@@ -9,11 +9,13 @@ mod cluster;
 mod combine;
 mod conditions;
 mod doubt;
+pub mod explain;
 mod fetch;
 mod form;
 mod freshen;
 mod keep;
 pub mod purge;
+mod recent;
 mod report;
 mod send;
 mod setup;
@@ -41,8 +43,7 @@ use crate::{
     counters::Counters,
     fields::Upgrade,
     key::Key,
-    log::AccessLog,
-    metrics::Metrics,
+    metrics::{Metrics, Times},
     policy::{
         self, Decision, Exchange, Fwd, Meta, Unstorable,
         encoding::{self, UpstreamEncoding},
@@ -62,6 +63,8 @@ use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
 use form::Wish;
+use recent::Recent;
+use send::LastHand;
 use shared::News;
 use steps::Room;
 use variants::Named;
@@ -85,14 +88,17 @@ pub struct Proxy {
     /// The tier that nodes share, if there is one.
     remote: Option<Remote>,
     memos: Memos,
+    /// How long what is done for requests takes.
+    times: Arc<Times>,
     /// Leave to pack a body while it arrives.
     streams: Arc<Semaphore>,
     in_flight: Arc<InFlight>,
     budget: Budget,
-    log: AccessLog,
     /// What is counted of requests that find no route.
     unrouted: Arc<Metrics>,
     counters: Arc<Counters>,
+    /// What was last decided, for who asks.
+    recent: Recent,
     /// This node, among those of a cluster.
     node: String,
 }
@@ -121,27 +127,30 @@ impl Proxy {
         let content = !http_body::Body::is_end_stream(&body);
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let snapshot = self.snapshot.load_full();
-        let mut record = self.record(&head, &peer, at);
-        let addr = peer.addr;
+        let (addr, ids) = (peer.addr, snapshot.naming.of(&head.headers));
+        let record = snapshot.log.record(&head, addr, at);
+        let mut last = LastHand { version, ids: ids.clone(), record };
         if head.method.as_str() == purge::PURGE {
             let answer = self.purge_requested(&head, addr, &snapshot).await;
-            return self.send(self.counted(answer, &self.unrouted, at), version, record);
+            return self.send(self.counted(answer, &self.unrouted, at), last);
         }
-        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
+        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at, ids }) {
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
                 self.counted(answer, &self.unrouted, at)
             }
             Ok(visit) => {
-                record.iter_mut().for_each(|it| it.client = visit.believed.client);
+                last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
                 let wish = Wish::of(&visit);
+                let about = (visit.primary, visit.asked.method);
                 let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
                 let answer = self.let_in(visit, &route, once).await;
                 let answer = self.in_form(&route, wish, answer).await;
+                self.recent.note(about, &answer, at.wall);
                 self.counted(answer, &route.metrics, at)
             }
         };
-        self.send(answer, version, record)
+        self.send(answer, last)
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.
@@ -154,7 +163,7 @@ impl Proxy {
             return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
         let Found { place, stored, part, missed } =
-            self.store.get(visit.primary, &visit.head.headers, visit.arrived);
+            self.times.of_l1(|| self.store.get(visit.primary, &visit.head.headers, visit.arrived));
         if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
             return answer;
         }

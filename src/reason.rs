@@ -38,6 +38,10 @@ tokens! {
         Expired => "expired",
         /// It was here, and has been invalidated (RFC 9111 §4.4; RFC 9875).
         Invalidated => "invalidated",
+        /// It was here, and was purged.
+        Purged => "purged",
+        /// It was here, and left for lack of room.
+        Evicted => "evicted",
         /// Other variants are here (RFC 9111 §4.1).
         Variant => "variant",
         /// A part is here, which does not hold what is asked for.
@@ -173,6 +177,28 @@ impl Reason {
             .chain(bypassed)
             .chain(refused)
             .chain(failed)
+    }
+
+    /// Its place in [`Reason::all`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        const FOUND: usize = Miss::ALL.len();
+        const STALE: usize = FOUND + Tier::ALL.len();
+        const NOT_STORED: usize = STALE + Stale::ALL.len();
+        const BYPASSED: usize = NOT_STORED + Unstorable::ALL.len();
+        const REFUSED: usize = BYPASSED + Bypass::ALL.len();
+        const ENDED: usize = REFUSED + Refusal::ALL.len();
+        const FAILED: usize = ENDED + Ended::ALL.len();
+        match self {
+            Reason::Missed(miss) => miss.index(),
+            Reason::Found(tier) => FOUND + tier.index(),
+            Reason::Stale(stale) => STALE + stale.index(),
+            Reason::NotStored(reason) => NOT_STORED + reason.index(),
+            Reason::Bypassed(rule) => BYPASSED + rule.index(),
+            Reason::Refused(Refused::Refusal(refusal)) => REFUSED + refusal.index(),
+            Reason::Refused(Refused::Ended(ended)) => ENDED + ended.index(),
+            Reason::Failed(failed) => FAILED + failed.index(),
+        }
     }
 
     /// Its token, in Cache-Status as in log and metric.

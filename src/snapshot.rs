@@ -14,6 +14,8 @@ use ipnet::IpNet;
 use crate::{
     clock::Clock,
     config::{self, Config, routes::Table},
+    ids::Naming,
+    log::AccessLog,
     metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
     throttle::{Limiters, Throttle},
@@ -31,6 +33,10 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What requests are known by.
+    pub naming: Naming,
+    /// Where they are told of.
+    pub log: AccessLog,
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
@@ -44,6 +50,8 @@ pub struct Snapshot {
 pub struct Route {
     /// Part of every key on it.
     pub name: String,
+    /// Its line in the file; 0 for the upstream at the top.
+    pub line: usize,
     /// Part of every key on it, too: another one where other things may be shared, or where the
     /// route was not there meanwhile and so missed what became invalid. From equal configurations,
     /// processes that never reloaded work out the same.
@@ -68,8 +76,8 @@ pub struct Route {
 }
 
 impl Snapshot {
-    /// Builds the snapshot of a configuration; upstreams that `previous` has just so are taken
-    /// over.
+    /// Builds the snapshot of a configuration, without its log; upstreams that `previous` has just
+    /// so are taken over.
     ///
     /// # Errors
     /// Which upstream cannot be used, and why.
@@ -104,6 +112,7 @@ impl Snapshot {
             let generation = kept.unwrap_or_else(|| sharing.generation(departures));
             routes.push(Arc::new(Route {
                 name: wanted.name.clone(),
+                line: wanted.line,
                 generation,
                 sharing,
                 upstream: upstream.clone(),
@@ -121,12 +130,28 @@ impl Snapshot {
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, limiters, departures })
+        Ok(Snapshot {
+            routes,
+            table,
+            trusted_proxies,
+            naming: config.log.naming,
+            log: AccessLog::default(),
+            purge_from,
+            upstreams,
+            limiters,
+            departures,
+        })
     }
 
     /// Every upstream.
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         self.upstreams.values().map(AsRef::as_ref)
+    }
+
+    /// Requests that wait for their turn at a limit.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.limiters.waiting()
     }
 
     fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {

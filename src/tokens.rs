@@ -15,6 +15,12 @@ macro_rules! tokens {
             /// Every one of them.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
+            /// Its place among them.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+
             /// Its token, in Cache-Status as in log and metric.
             #[must_use]
             pub const fn token(self) -> &'static str {

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request, uri::P
 use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
+    ids::Ids,
     key::{self, Key},
     policy::{
         Asked, Now,
@@ -16,7 +17,7 @@ use crate::{
     server::PeerAddr,
     snapshot::{Route, Snapshot},
     store::{Name, Origin},
-    target::{self, Refusal},
+    target::{self, Refusal, Scheme},
     throttle::Sender,
 };
 
@@ -62,6 +63,8 @@ pub struct Visit {
     pub primary: Key,
     /// When its head had been read.
     pub arrived: Now,
+    /// What it is known by, where anybody wants to know.
+    pub ids: Option<Arc<Ids>>,
 }
 
 /// A request as the server hands it over.
@@ -75,6 +78,8 @@ pub struct Arrived {
     pub peer: PeerAddr,
     /// When its head had been read.
     pub at: Now,
+    /// What it is known by, where anybody wants to know.
+    pub ids: Option<Arc<Ids>>,
 }
 
 /// A request that was not let in.
@@ -101,7 +106,7 @@ impl Visit {
     /// # Errors
     /// Why not.
     pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Rejected> {
-        let Arrived { mut head, content, peer, at } = arrived;
+        let Arrived { mut head, content, peer, at, ids } = arrived;
         let checked = match check(snapshot, &mut head, peer) {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
@@ -129,7 +134,16 @@ impl Visit {
             upgrade,
             primary,
             arrived,
+            ids,
         })
+    }
+
+    /// The same request, where its client asks for it by `scheme`.
+    #[must_use]
+    pub fn asked_by(mut self, scheme: Scheme) -> Visit {
+        self.believed.scheme = scheme;
+        self.primary = primary(&self.route, &self.believed, &self.authority, &self.head);
+        self
     }
 
     /// A GET of the same target by the same client, without conditions and without content.
@@ -262,6 +276,7 @@ impl Visit {
         };
         head.headers.remove(KEY_COOKIES);
         fields::forward(&mut head.headers, forwarding);
+        self.ids.iter().for_each(|ids| ids.tell(&mut head.headers));
         head.extensions = http::Extensions::new();
         head
     }

@@ -39,7 +39,8 @@ pub(crate) fn request(data: &[u8]) {
     let Some((trusted, head)) = head(data) else { return };
     let peer = if trusted { TRUSTED } else { STRANGER };
     let let_in = |head: &request::Parts, peer| {
-        let arrived = Arrived { head: head.clone(), content: false, peer, at: Now::default() };
+        let arrived =
+            Arrived { head: head.clone(), content: false, peer, at: Now::default(), ids: None };
         Visit::new(&SNAPSHOT, arrived)
     };
     let Ok(visit) = let_in(&head, peer) else { return };

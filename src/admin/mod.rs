@@ -3,6 +3,7 @@
 //! Whoever reaches it may read; to purge takes the token, or the unix socket that only its owner
 //! can open. No browser may ask here: see `guard`.
 
+mod explain;
 mod guard;
 pub mod order;
 pub mod problem;
@@ -101,6 +102,7 @@ impl Admin {
                 guard::authorize(&asked.head.headers, asked.peer, config.token.as_ref())?;
                 match path {
                     "/v1/purge" => self.purge(asked).await,
+                    "/v1/explain" => self.explain(&asked).await,
                     _ => Err(Problem::not_found()),
                 }
             }
@@ -124,6 +126,18 @@ impl Admin {
         let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text);
         response
+    }
+
+    async fn explain(&self, asked: &Asked) -> Result<Response<Body>, Problem> {
+        problem::allow(&asked.head.method, &[Method::GET, Method::HEAD])?;
+        let query = asked.head.uri.query().unwrap_or_default();
+        let told = match explain::read(query)? {
+            explain::Asked::Request(question) => self.proxy.explain(&question).await,
+            explain::Asked::Route(name) => self.proxy.explain_route(&name).ok_or_else(|| {
+                Problem::new(StatusCode::NOT_FOUND, format!("there is no route named {name:?}"))
+            })?,
+        };
+        Ok(json(StatusCode::OK, told.to_string()))
     }
 
     async fn purge(&self, asked: Asked) -> Result<Response<Body>, Problem> {

@@ -29,7 +29,7 @@ impl Problem {
     }
 
     pub(super) fn not_found() -> Problem {
-        let there = "here are /health, /ready, /metrics and /v1/purge";
+        let there = "here are /health, /ready, /metrics, /v1/explain and /v1/purge";
         Problem::new(StatusCode::NOT_FOUND, there)
     }
 

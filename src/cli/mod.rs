@@ -4,12 +4,14 @@
 
 mod check;
 mod demo;
+mod explain;
 mod machine;
 mod print;
 mod purge;
 mod run;
 mod signals;
 mod source;
+mod talk;
 
 #[cfg(test)]
 mod tests;
@@ -43,8 +45,10 @@ Examples:
       With the proxy.toml of this folder, once it has no mistakes.
   larder purge --url https://api.example.org/users/7
       Asks the running proxy to forget that. `larder purge --help` has more.
+  larder explain GET https://api.example.org/users/7
+      Asks the running proxy what it would answer that from, and why.
 
-While it runs, SIGHUP reads the configuration again; SIGTERM or Ctrl-C ends what is under way and
+While it runs, SIGHUP reads the configuration again; SIGUSR1 opens the access log again; SIGTERM or Ctrl-C ends what is under way and
 stops, twice stops at once. LARDER_LOG=debug says more.
 
 Documentation: README.md says what is cached and why; the proxy.toml beside it has every key, its
@@ -67,6 +71,7 @@ enum Command {
     Check(check::Check),
     Demo(demo::Demo),
     Purge(purge::Purge),
+    Explain(explain::Explain),
     Schema(print::Schema),
     Completions(print::Completions),
     Man(print::Man),
@@ -87,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Purge(purge) => purge.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Schema(schema) => schema.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

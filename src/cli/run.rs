@@ -49,8 +49,12 @@ async fn serve(source: &Source, config: Config) -> ExitCode {
         eprintln!("admin on {address}");
     }
     let mut current = config;
-    while signals.next().await == Asked::Reload {
-        current = reload(&server, source, current);
+    loop {
+        match signals.next().await {
+            Asked::Reload => current = reload(&server, source, current),
+            Asked::Reopen => server.reopen_log(),
+            Asked::Stop => break,
+        }
     }
     stop(server, signals).await
 }

@@ -9,6 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) enum Asked {
     /// SIGHUP: to read the configuration again.
     Reload,
+    /// SIGUSR1: to open the access log again.
+    Reopen,
     /// SIGTERM or SIGINT: to stop.
     Stop,
 }
@@ -17,6 +19,7 @@ pub(crate) enum Asked {
 #[derive(Debug)]
 pub(crate) struct Signals {
     hangup: Signal,
+    user1: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -26,6 +29,7 @@ impl Signals {
     pub(crate) fn new() -> io::Result<Signals> {
         Ok(Signals {
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
@@ -38,6 +42,7 @@ impl Signals {
             _ = self.terminate.recv() => Asked::Stop,
             _ = self.interrupt.recv() => Asked::Stop,
             _ = self.hangup.recv() => Asked::Reload,
+            _ = self.user1.recv() => Asked::Reopen,
         }
     }
 

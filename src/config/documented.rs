@@ -121,7 +121,7 @@ fn every_documented_value_is_valid_and_every_documented_default_is_one() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.timeouts, Timeouts::default());
     assert_eq!(config.memory, Memory::default());
-    assert_eq!(config.log, Log::Off);
+    assert_eq!(config.log, Log::default());
     let [route, default] = &config.routes[..] else { panic!("{:?}", config.routes) };
     assert_eq!(default.cache, Cache::default());
     assert_eq!(route.cache.rules.ttl, Some(30));

@@ -34,6 +34,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 pub use advice::{Machine, advice};
@@ -44,9 +45,12 @@ pub use redis::Redis;
 pub use schema::keys;
 pub use secret::Secret;
 
-use crate::policy::{
-    Rules,
-    encoding::{Packing, UpstreamEncoding},
+use crate::{
+    ids::Naming,
+    policy::{
+        Rules,
+        encoding::{Packing, UpstreamEncoding},
+    },
 };
 
 /// Everything that `proxy.toml` says, checked.
@@ -240,17 +244,63 @@ pub struct Timeouts {
     pub shutdown: Duration,
 }
 
-/// The access log.
+/// The access log, and what requests are known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Where it goes.
+    pub access: Access,
+    /// What a line looks like.
+    pub format: Format,
+    /// Fields of requests that are told, in JSON; none of them a credential.
+    pub fields: Vec<HeaderName>,
+    /// Parameters and fields whose values are hidden: names in any case, `*` ends one.
+    pub redact: Vec<String>,
+    /// Whether each request has an id, and its trace goes on or begins.
+    pub naming: Naming,
+}
+
+/// Where the access log goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Log {
-    /// None.
+pub enum Access {
+    /// Nowhere.
     #[default]
     Off,
-    /// Lines on standard error.
+    /// To standard error.
     Stderr,
-    /// Lines appended to a file.
+    /// To the end of a file.
     File(PathBuf),
 }
+
+/// What a line of the access log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// An object of JSON.
+    #[default]
+    Json,
+    /// As Apache and nginx write it.
+    Combined,
+}
+
+/// The parameters and fields that are secrets wherever they occur.
+pub const SECRETS: [&str; 17] = [
+    "token",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "auth_token",
+    "api_key",
+    "api-key",
+    "apikey",
+    "x-api-key",
+    "key",
+    "password",
+    "passwd",
+    "secret",
+    "client_secret",
+    "signature",
+    "sig",
+    "x-amz-*",
+];
 
 /// The admin listener, and who may purge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -286,6 +336,18 @@ impl Default for Cache {
             rules: Rules::default(),
             query: Query::default(),
             tags: Vec::new(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log {
+            access: Access::Off,
+            format: Format::Json,
+            fields: Vec::new(),
+            redact: SECRETS.map(str::to_owned).to_vec(),
+            naming: Naming::default(),
         }
     }
 }

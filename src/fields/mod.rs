@@ -7,6 +7,8 @@ mod forward;
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::ids;
+
 pub use believe::{Believed, believe};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 
@@ -29,13 +31,15 @@ const NOT_NOMINATED: [HeaderName; 3] =
 
 /// Request fields whose forwarded value is ours and not the client's: a response that varies by
 /// one of them cannot be chosen by what the client sent.
-const SET_BY_US: [HeaderName; 6] = [
+const SET_BY_US: [HeaderName; 8] = [
     header::FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-proto"),
     HeaderName::from_static("x-forwarded-host"),
     header::VIA,
     header::CONNECTION,
+    ids::REQUEST_ID,
+    ids::TRACEPARENT,
 ];
 
 /// Whether the forwarded value of a request field is ours.

@@ -51,25 +51,41 @@ impl Write for Sink {
 fn log(sink: &Sink, queue: usize) -> (AccessLog, Arc<Counters>, Arc<Manual>) {
     let (clock, manual) = Clock::manual(NOON);
     let counters = Arc::<Counters>::default();
-    (AccessLog::onto(sink.clone(), clock, counters.clone(), queue).unwrap(), counters, manual)
+    let again = sink.clone();
+    let writer = Writer::start(move || Ok(again.clone()), counters.clone(), queue).unwrap();
+    (AccessLog::by(Arc::new(writer), &config::Log::default(), &clock), counters, manual)
 }
 
-fn record(log: &AccessLog, path: &str) -> Record {
-    Record {
-        log: log.clone(),
-        started: log.0.as_ref().map(|open| open.clock.now()).unwrap_or_default(),
-        client: Some([192, 0, 2, 1].into()),
-        method: http::Method::GET,
-        host: "api.example".into(),
-        path: path.into(),
-        status: 200,
-        cache: "hit",
-        reason: None,
-        missed: None,
-        bytes: 1234,
-        torn: false,
-        head_ms: 2,
+fn record(log: &AccessLog, path: &str) -> Box<Record> {
+    record_of(log, path, &[])
+}
+
+fn record_of(log: &AccessLog, path: &str, fields: &[(&str, &str)]) -> Box<Record> {
+    let mut request = http::Request::get(path).header("host", "api.example");
+    for (name, value) in fields {
+        request = request.header(*name, *value);
     }
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let at = log.0.as_ref().map(|open| open.clock.now()).unwrap_or_default();
+    let peer = PeerAddr::Ip([192, 0, 2, 1].into());
+    let mut record = log.record(&head, peer, at).expect("it is on");
+    (record.status, record.cache, record.bytes, record.head_ms) = (200, "hit", 1234, 2);
+    record
+}
+
+fn opened(access: Access) -> io::Result<AccessLog> {
+    let config = config::Log { access, ..config::Log::default() };
+    AccessLog::open(&config, None, &Clock::manual(NOON).0, &Arc::default())
+}
+
+fn styled(format: Format, fields: &[&'static str]) -> (AccessLog, Sink) {
+    let (allow, sink) = sink();
+    drop(allow);
+    let (log, ..) = log(&sink, 8);
+    let fields = fields.iter().map(|name| HeaderName::from_static(name)).collect();
+    let config = config::Log { format, fields, ..config::Log::default() };
+    let open = log.0.as_ref().unwrap();
+    (AccessLog::by(open.writer.clone(), &config, &open.clock), sink)
 }
 
 #[test]
@@ -80,7 +96,7 @@ fn a_request_is_one_line_of_json() {
     let first = record(&log, "/users?page=2");
     manual.advance(Duration::from_millis(17));
     drop(first);
-    let mut second = record(&log, "/\"");
+    let mut second = record(&log, "/'?token=x");
     (second.client, second.torn, second.reason) =
         (None, true, Some(Reason::NotStored(Unstorable::NoStore)));
     drop((second, log));
@@ -90,7 +106,7 @@ fn a_request_is_one_line_of_json() {
         r#""reason":"","bytes":1234,"head_ms":2,"total_ms":17}"#,
         "\n",
         r#"{"time":"2026-11-21T12:00:00.017Z","client":null,"method":"GET","#,
-        r#""host":"api.example","path":"/\"","status":200,"cache":"hit","#,
+        r#""host":"api.example","path":"/'?token=***","status":200,"cache":"hit","#,
         r#""reason":"no-store","bytes":1234,"torn":true,"head_ms":2,"total_ms":0}"#,
         "\n",
     );
@@ -188,8 +204,7 @@ fn a_file_is_appended_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     for _ in 0..2 {
-        let target = config::Log::File(path.clone());
-        let log = AccessLog::open(&target, Clock::manual(NOON).0, Arc::default()).unwrap();
+        let log = opened(Access::File(path.clone())).unwrap();
         assert!(log.is_on());
         drop(record(&log, "/"));
     }
@@ -198,14 +213,83 @@ fn a_file_is_appended_to() {
 
 #[test]
 fn a_log_that_is_off_writes_nothing() {
-    let log = AccessLog::open(&config::Log::Off, Clock::manual(NOON).0, Arc::default()).unwrap();
-    assert!(!log.is_on());
-    drop(record(&log, "/"));
+    let log = opened(Access::Off).unwrap();
+    let (head, ()) = http::Request::get("/").body(()).unwrap().into_parts();
+    assert!(!log.is_on() && log.record(&head, PeerAddr::Unix, Now::default()).is_none());
 }
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
     let path = std::path::PathBuf::from("/no/such/directory/access.log");
-    let opened = AccessLog::open(&config::Log::File(path), Clock::manual(NOON).0, Arc::default());
-    assert!(opened.unwrap_err().to_string().contains("/no/such/directory/access.log"));
+    assert!(
+        opened(Access::File(path))
+            .unwrap_err()
+            .to_string()
+            .contains("/no/such/directory/access.log")
+    );
+}
+
+#[test]
+fn a_line_has_the_ids_and_the_fields_that_are_asked_for() {
+    let (log, sink) = styled(Format::Json, &["user-agent", "x-api-key", "referer", "x-none"]);
+    let told = [
+        ("user-agent", "curl/8 \"x\""),
+        ("x-api-key", "s3cret"),
+        ("referer", "http://a/?sig=s"),
+        ("cookie", "a=b"),
+    ];
+    let mut record = record_of(&log, "/", &told);
+    let trace = crate::ids::Trace { id: 0xa1, span: 0xb2, sampled: true, begun: false };
+    let request = Some(crate::ids::RequestId::Made(0xc3));
+    record.ids = Some(Arc::new(Ids { request, trace: Some(trace) }));
+    drop((record, log));
+    let line: serde_json::Value = serde_json::from_str(&sink.text()).expect("a line is JSON");
+    assert_eq!(line["id"], "000000000000000000000000000000c3");
+    assert_eq!(line["trace"], "000000000000000000000000000000a1");
+    assert_eq!(line["span"], "00000000000000b2");
+    let fields = serde_json::json!({
+        "user-agent": "curl/8 \"x\"", "x-api-key": "***", "referer": "http://a/?sig=***",
+    });
+    assert_eq!(line["fields"], fields, "those that the request has, and no secret");
+    assert!(!sink.text().contains("cookie"), "it was not asked for");
+}
+
+#[test]
+fn a_combined_line_is_as_apache_writes_it() {
+    let (log, sink) = styled(Format::Combined, &[]);
+    let told = [("user-agent", "curl/8"), ("authorization", "Basic YTpi"), ("cookie", "a=b")];
+    drop(record_of(&log, "/users?page=2&token=s", &told));
+    drop((record_of(&log, "/", &[("referer", "http://a/?sig=s\"")]), log));
+    let expected = "192.0.2.1 - - [21/Nov/2026:12:00:00 +0000] \
+                    \"GET /users?page=2&token=*** HTTP/1.1\" 200 1234 \"-\" \"curl/8\"\n\
+                    192.0.2.1 - - [21/Nov/2026:12:00:00 +0000] \
+                    \"GET / HTTP/1.1\" 200 1234 \"http://a/?sig=***\" \"-\"\n";
+    assert_eq!(sink.text(), expected);
+}
+
+#[test]
+fn a_sink_that_is_opened_again_gets_whole_lines_alone() {
+    let (allow, first) = sink();
+    let (allow_second, second) = sink();
+    drop(allow_second);
+    let counters = Arc::<Counters>::default();
+    let sinks = parking_lot::Mutex::new(vec![second.clone(), first.clone()]);
+    let open = move || sinks.lock().pop().ok_or_else(|| io::ErrorKind::NotFound.into());
+    let writer = Arc::new(Writer::start(open, counters.clone(), 8).unwrap());
+    let log = AccessLog::by(writer, &config::Log::default(), &Clock::manual(NOON).0);
+    drop(record(&log, "/torn"));
+    allow.send(Ok(5)).unwrap();
+    allow.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+    drop(record(&log, "/whole"));
+    log.reopen();
+    drop(allow);
+    drop(record(&log, "/last"));
+    drop(log);
+    for (sink, begins) in [(&first, "{\"tim"), (&second, "{\"time\":")] {
+        let text = sink.text();
+        assert!(text.is_empty() || text.starts_with(begins), "no end of a line alone: {text}");
+    }
+    let all = first.text() + &second.text();
+    assert!(all.contains("/last") && all.ends_with('\n'), "{all}");
+    assert!(second.text().contains("/last"), "it goes on in the second: {all}");
 }

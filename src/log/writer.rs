@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
     },
     thread,
@@ -23,20 +24,25 @@ pub(super) struct Writer {
     lines: Option<SyncSender<Box<[u8]>>>,
     /// Gives an error as soon as the thread has ended.
     ended: parking_lot::Mutex<Receiver<()>>,
+    /// The sink is to be opened again.
+    reopen: Arc<AtomicBool>,
     counters: Arc<Counters>,
 }
 
 impl Writer {
-    /// Starts the thread; `queue` lines may wait.
-    pub(super) fn start(
-        sink: impl Write + Send + 'static,
+    /// Opens the sink and starts the thread; `queue` lines may wait.
+    pub(super) fn start<W: Write + Send + 'static>(
+        open: impl Fn() -> io::Result<W> + Send + 'static,
         counters: Arc<Counters>,
         queue: usize,
     ) -> io::Result<Writer> {
         let (lines, queued) = sync_channel(queue);
         let (end, ended) = sync_channel(1);
+        let reopen = Arc::<AtomicBool>::default();
         let out = Out {
-            sink,
+            sink: open()?,
+            open,
+            reopen: reopen.clone(),
             batch: Vec::new(),
             begun: false,
             failing: false,
@@ -46,7 +52,7 @@ impl Writer {
             out.run(&queued);
             drop(end);
         })?;
-        Ok(Writer { lines: Some(lines), ended: ended.into(), counters })
+        Ok(Writer { lines: Some(lines), ended: ended.into(), reopen, counters })
     }
 
     /// Queues a line, or counts it as dropped.
@@ -55,6 +61,13 @@ impl Writer {
         if !sent {
             self.counters.log_dropped.one();
         }
+    }
+
+    /// Has the sink opened again. No line is lost by it.
+    pub(super) fn reopen(&self) {
+        self.reopen.store(true, Release);
+        // Who finds the queue full is at work already, and will see it.
+        let _ = self.lines.as_ref().map(|lines| lines.try_send(Box::default()));
     }
 }
 
@@ -69,8 +82,10 @@ impl Drop for Writer {
 }
 
 /// The thread's own.
-struct Out<W> {
+struct Out<W, O> {
     sink: W,
+    open: O,
+    reopen: Arc<AtomicBool>,
     /// Whole lines; the first may have been begun already.
     batch: Vec<u8>,
     /// The sink has the beginning of a line, and the batch the rest.
@@ -80,7 +95,7 @@ struct Out<W> {
     counters: Arc<Counters>,
 }
 
-impl<W: Write> Out<W> {
+impl<W: Write, O: Fn() -> io::Result<W>> Out<W, O> {
     fn run(mut self, queued: &Receiver<Box<[u8]>>) {
         loop {
             let line = match queued.try_recv() {
@@ -93,12 +108,37 @@ impl<W: Write> Out<W> {
                 }
             };
             self.batch.extend_from_slice(&line);
+            if self.reopen.swap(false, AcqRel) {
+                self.open_again();
+            }
             if self.batch.len() >= BATCH {
                 self.write_out();
             }
         }
         self.write_out();
         self.lose(0);
+    }
+
+    /// Writes out what waits, then goes on with the sink that is there now; with the old one, where
+    /// there is none.
+    fn open_again(&mut self) {
+        self.write_out();
+        match (self.open)() {
+            Ok(sink) => {
+                // The end of a line that was begun elsewhere would be none here.
+                let rest = if self.begun { self.line() } else { 0 };
+                self.batch.drain(..rest);
+                self.counters.log_dropped.add(u64::from(self.begun));
+                (self.sink, self.begun, self.failing) = (sink, false, false);
+                tracing::info!("the access log is open again");
+            }
+            Err(error) => tracing::error!("the access log stays as it is: {error}"),
+        }
+    }
+
+    /// Where the first line of the batch ends.
+    fn line(&self) -> usize {
+        self.batch.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1)
     }
 
     /// Writes the batch. Lines that cannot be written are counted; of one that was begun, the rest
@@ -119,8 +159,8 @@ impl<W: Write> Out<W> {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        let line = self.batch.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.lose(if self.begun { line } else { 0 });
+        let begun = if self.begun { self.line() } else { 0 };
+        self.lose(begun);
         if !std::mem::replace(&mut self.failing, true) {
             eprintln!(
                 "larder: cannot write the access log: {error}; lines are dropped and counted"

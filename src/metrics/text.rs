@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{BUCKETS, Metrics, OUTCOMES, STATUSES, Totals};
+use super::{BUCKETS, Metrics, OUTCOMES, STATUSES, Times, Totals, load, reasons};
 use crate::{
     counters::Counters,
     store::{self, redis::Remote},
@@ -22,6 +22,10 @@ pub struct Scrape<'a> {
     pub memory: store::Stats,
     /// The shared tier, if there is one.
     pub remote: Option<&'a Remote>,
+    /// How long things took.
+    pub times: &'a Times,
+    /// Requests that wait for their turn at a limit.
+    pub queued: usize,
 }
 
 /// The text of a scrape.
@@ -34,6 +38,9 @@ pub fn render(scrape: &Scrape<'_>) -> String {
     of_latency(&mut page, &totals);
     of_the_rest(&mut page, &totals);
     of_the_store(&mut page, &totals, scrape);
+    reasons::write(&mut page, scrape.routes.iter().map(|(route, it)| (*route, &it.reasons)));
+    scrape.times.write(&mut page);
+    load::write(&mut page, scrape);
     scrape.remote.iter().for_each(|remote| of_redis(&mut page, remote));
     of_connections(&mut page, scrape.counters);
     page.family("larder_upstream_errors_total", "counter", "Requests that an upstream failed.");
@@ -43,7 +50,7 @@ pub fn render(scrape: &Scrape<'_>) -> String {
             page.sample("larder_upstream_errors_total", &labels, count);
         }
     }
-    page.0
+    page.into_text()
 }
 
 fn of_requests(page: &mut Page, totals: &[(&str, Totals)]) {
@@ -173,6 +180,9 @@ fn of_connections(page: &mut Page, counters: &Counters) {
     page.sample("larder_connections", &[], opened.saturating_sub(ended));
     page.family("larder_connections_total", "counter", "Client connections accepted.");
     page.sample("larder_connections_total", &[], opened);
+    let name = "larder_connections_full_total";
+    page.family(name, "counter", "Times that max_connections were open and the next had to wait.");
+    page.sample(name, &[], counters.connections_full.get());
     let name = "larder_connections_closed_total";
     page.family(name, "counter", "Client connections closed from this side, by why.");
     for (reason, counter) in [
@@ -188,15 +198,21 @@ fn of_connections(page: &mut Page, counters: &Counters) {
     page.sample("larder_log_lines_dropped_total", &[], counters.log_dropped.get());
 }
 
-struct Page(String);
+/// The text, as far as it is written.
+#[derive(Debug, Default)]
+pub(super) struct Page(String);
 
 impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
+    pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
         // A String takes everything.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (index, (label, value)) in labels.iter().enumerate() {
             self.0.push_str(if index == 0 { "{" } else { "," });

@@ -5,14 +5,14 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
-use http::{HeaderMap, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 
 use super::Proxy;
 use crate::{
     key::Key,
-    policy::{asked::Method, groups, invalidation},
+    policy::{asked, groups, invalidation},
     snapshot::Snapshot,
-    store::{Name, Scope},
+    store::{By, Manner, Name, Scope, Told},
     visit::Visit,
 };
 
@@ -35,7 +35,7 @@ impl<'a> Doubt<'a> {
         snapshot: &'a Arc<Snapshot>,
         sent: &'a AtomicBool,
     ) -> Doubt<'a> {
-        let settled = visit.asked.method != Method::Unsafe;
+        let settled = visit.asked.method != asked::Method::Unsafe;
         Doubt { proxy, visit, snapshot, sent, settled }
     }
 
@@ -63,8 +63,16 @@ impl<'a> Doubt<'a> {
 
     fn invalidate_groups(&self, names: Vec<Name>) {
         if !names.is_empty() {
-            self.proxy.purge_behind(&Scope::Tags(names), Manner::Hard);
+            let told = (By::Group, "the groups of");
+            self.purge(&Scope::Tags(names), Manner::Hard, told);
         }
+    }
+
+    /// Purges for this request, which the journal names.
+    fn purge(&self, scope: &Scope, manner: Manner, (by, what): (By, &str)) {
+        let (method, path) = (&self.visit.head.method, self.visit.target.path());
+        let what = format!("{what} {method} {path}");
+        self.proxy.purge_behind(scope, manner, Told { by, what: &what });
     }
 
     /// Only what is there, or on its way: names are remembered, and whoever made them up in
@@ -80,26 +88,33 @@ impl<'a> Doubt<'a> {
         let groups: Vec<Name> = keys.iter().flat_map(|key| proxy.store.groups(*key)).collect();
         let groups = (!groups.is_empty()).then_some(Scope::Tags(groups));
         for scope in groups.into_iter().chain([urls]) {
-            proxy.purge_behind(&scope, Manner::Soft);
+            self.purge(&scope, Manner::Soft, (By::Doubt, "the unknown outcome of"));
         }
     }
 
     fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
+        let by = word(&self.visit.head.method);
         let keys = self.visit.get_keys(self.snapshot, target);
-        keys.flat_map(|key| self.proxy.invalidate(key)).collect()
+        keys.flat_map(|key| self.proxy.invalidate(key, by)).collect()
     }
 }
 
 impl Proxy {
-    /// Drops what is stored for a target, here and on the other nodes. Gives the names that it
-    /// shares with others, which are to be invalidated with it where that is for a change at the
-    /// origin (RFC 9875 §2.2.1).
-    pub(super) fn invalidate(&self, primary: Key) -> Vec<Name> {
+    /// Drops what is stored for a target, here and on the other nodes; `by` says in a word what
+    /// did it. Gives the names that it shares with others, which are to be invalidated with it
+    /// where that is for a change at the origin (RFC 9875 §2.2.1).
+    pub(super) fn invalidate(&self, primary: Key, by: &'static str) -> Vec<Name> {
         // Disown first, remove second: what is under way must not come back.
         self.in_flight.disown(primary);
         self.invalidate_afar(primary);
-        self.store.invalidate(primary)
+        self.store.invalidate(primary, by, self.clock.now().wall)
     }
+}
+
+/// An unsafe method, in a word that lasts.
+fn word(method: &Method) -> &'static str {
+    let known = ["POST", "PUT", "PATCH", "DELETE"].into_iter().find(|it| *it == method.as_str());
+    known.unwrap_or("another unsafe method")
 }
 
 impl Drop for Doubt<'_> {

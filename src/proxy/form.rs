@@ -162,7 +162,7 @@ impl Proxy {
     /// Drops what is stored for a target: it is not what it says it is.
     fn drop_spoilt(&self, primary: Key) {
         tracing::warn!("an upstream's body does not unpack, or to more than is allowed");
-        let _ = self.invalidate(primary);
+        let _ = self.invalidate(primary, "a body that does not unpack");
     }
 }
 

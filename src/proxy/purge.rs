@@ -1,6 +1,6 @@
 //! Purges: what an operator means, and the names that say so.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::{request, uri::PathAndQuery};
 
@@ -13,7 +13,7 @@ use crate::{
     reply::{self, Answer},
     server::PeerAddr,
     snapshot::Snapshot,
-    store::{Manner, Name, Origin, Scope},
+    store::{By, Manner, Name, Origin, Scope, Told},
     target::{self, Refusal, Scheme},
 };
 
@@ -51,8 +51,8 @@ pub enum What {
 /// what stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    authority: String,
-    path: PathAndQuery,
+    pub(super) authority: String,
+    pub(super) path: PathAndQuery,
 }
 
 /// A purge that is done.
@@ -139,6 +139,21 @@ impl Target {
     }
 }
 
+/// In the words of the order.
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Url(Target { authority, path }) => write!(f, "url {authority}{path}"),
+            What::Prefix(Target { authority, path }) => write!(f, "prefix {authority}{path}"),
+            What::Tags { tags, host: None } => write!(f, "tags {}", tags.join(" ")),
+            What::Tags { tags, host: Some(host) } => {
+                write!(f, "tags {} of {}", tags.join(" "), host.authority)
+            }
+            What::All => f.write_str("everything"),
+        }
+    }
+}
+
 impl Proxy {
     /// Purges, what is being fetched included: that is for who asked before, and nobody else.
     pub async fn purge(self: &Arc<Self>, order: &Order) -> Purged {
@@ -151,7 +166,9 @@ impl Proxy {
             }
             What::Tags { tags, host } => Scope::Tags(tag_names(tags, host.as_ref())),
         };
-        let (moment, purging) = self.purge_here(&scope, order.manner);
+        let what = order.what.to_string();
+        let told = Told { by: By::Operator, what: &what };
+        let (moment, purging) = self.purge_here(&scope, order.manner, told);
         tracing::info!(seq = moment.local, what = ?order.what, manner = ?order.manner, "purged");
         let nodes = vec![self.node.clone()];
         let here = Purged { seq: moment.local, nodes, missing: Vec::new(), written: true };

@@ -25,6 +25,8 @@ impl Proxy {
             counters: &self.counters,
             memory: self.store.stats(),
             remote: self.remote.as_ref(),
+            times: &self.times,
+            queued: snapshot.queued(),
         })
     }
 }

@@ -2,46 +2,29 @@
 
 use std::sync::Arc;
 
-use http::{Response, Version, header, request};
+use http::{Response, Version, header};
 
 use super::Proxy;
 use crate::{
     body::Body,
     cache_status,
+    ids::{self, Ids},
     log::Record,
     metrics::Metrics,
     policy::Now,
     reply::Answer,
-    server::{Peer, PeerAddr},
 };
 
-impl Proxy {
-    /// Begins the log's record of a request, if there is a log.
-    pub(super) fn record(&self, head: &request::Parts, peer: &Peer, at: Now) -> Option<Record> {
-        let host = || {
-            let field = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            field.or(head.uri.authority().map(|it| it.as_str())).unwrap_or_default()
-        };
-        self.log.is_on().then(|| Record {
-            log: self.log.clone(),
-            started: at,
-            client: match peer.addr {
-                PeerAddr::Ip(address) => Some(address),
-                PeerAddr::Unix => None,
-            },
-            method: head.method.clone(),
-            host: host().to_owned(),
-            path: head.uri.path_and_query().map_or("", |it| it.as_str()).to_owned(),
-            status: 0,
-            cache: "",
-            reason: None,
-            missed: None,
-            bytes: 0,
-            torn: false,
-            head_ms: 0,
-        })
-    }
+/// What the last hand to an answer needs to know of its request.
+pub(super) struct LastHand {
+    pub(super) version: Version,
+    /// What it is known by.
+    pub(super) ids: Option<Arc<Ids>>,
+    /// What the log tells of it.
+    pub(super) record: Option<Box<Record>>,
+}
 
+impl Proxy {
     /// Counts an answer to a request that came at `at`.
     pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
         let Answer { response, status, source } = answer;
@@ -50,24 +33,24 @@ impl Proxy {
         Answer { response: response.map(|body| body.counted(metrics)), status, source }
     }
 
-    /// Puts the last hand to an answer: Cache-Status, and the log's record.
-    pub(super) fn send(
-        &self,
-        answer: Answer,
-        version: Version,
-        record: Option<Record>,
-    ) -> Response<Body> {
+    /// Puts the last hand to an answer: Cache-Status, the request's id, and the log's record.
+    pub(super) fn send(&self, answer: Answer, last: LastHand) -> Response<Body> {
         let Answer { mut response, status, .. } = answer;
+        let LastHand { version, ids, record } = last;
         let value = status.value(response.status());
         response.headers_mut().append(cache_status::NAME, value);
         if version == Version::HTTP_2 {
             response.headers_mut().remove(header::CONNECTION);
         }
+        if let Some(id) = ids.as_ref().and_then(|ids| ids.request.as_ref()) {
+            response.headers_mut().insert(ids::REQUEST_ID, id.value());
+        }
         let Some(mut record) = record else { return response };
+        record.ids = ids;
         record.status = response.status().as_u16();
         record.cache = status.outcome();
         (record.reason, record.missed) = (status.reason(), status.missed());
         record.head_ms = self.clock.now().mono.since(record.started.mono);
-        response.map(|body| body.logged(record))
+        response.map(|body| body.logged(*record))
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::{Proxy, shared};
+use super::{Proxy, recent::Recent, shared};
 use crate::{
     clock::Clock, collapse::budget::Budget, config::Config, counters::Counters, log::AccessLog,
-    snapshot::Snapshot, store::Store, transform::memos::Memos,
+    metrics::Times, snapshot::Snapshot, store::Store, transform::memos::Memos,
 };
 
 impl Proxy {
@@ -21,10 +21,10 @@ impl Proxy {
         clock: Clock,
         counters: Arc<Counters>,
     ) -> Result<Arc<Proxy>, String> {
-        let log = AccessLog::open(&config.log, clock.clone(), counters.clone())
-            .map_err(|error| format!("cannot open the access log: {error}"))?;
-        let snapshot = Snapshot::build(config, None, &clock)?;
+        let mut snapshot = Snapshot::build(config, None, &clock)?;
+        snapshot.log = open_log(config, None, (&clock, &counters))?;
         let (store, in_flight) = (Arc::new(Store::new(config.memory.max_size)), Arc::default());
+        let times = Arc::new(Times::new(clock.clone()));
         let remote = shared::link(config, &store, &in_flight, &clock)?;
         let node = remote.as_ref().map(|it| it.node().to_owned());
         Ok(Arc::new(Proxy {
@@ -32,13 +32,14 @@ impl Proxy {
             clock,
             store,
             remote,
-            memos: Memos::new(cores().saturating_sub(1)),
+            memos: Memos::new(cores().saturating_sub(1), times.clone()),
+            times,
             streams: Arc::new(Semaphore::new(config.max_streams)),
             in_flight,
             budget: Budget::new(config.memory.max_in_flight),
-            log,
             unrouted: Arc::default(),
             counters,
+            recent: Recent::default(),
             node: node.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
         }))
     }
@@ -48,10 +49,26 @@ impl Proxy {
     /// # Errors
     /// What of it cannot be used, and why; nothing has changed then.
     pub fn reload(&self, config: &Config) -> Result<(), String> {
-        let snapshot = Snapshot::build(config, Some(&self.snapshot.load()), &self.clock)?;
+        let previous = self.snapshot.load();
+        let mut snapshot = Snapshot::build(config, Some(&previous), &self.clock)?;
+        snapshot.log = open_log(config, Some(&previous.log), (&self.clock, &self.counters))?;
         self.snapshot.store(Arc::new(snapshot));
         Ok(())
     }
+
+    /// Opens the file of the access log again, which has been moved away.
+    pub fn reopen_log(&self) {
+        self.snapshot.load().log.reopen();
+    }
+}
+
+fn open_log(
+    config: &Config,
+    previous: Option<&AccessLog>,
+    (clock, counters): (&Clock, &Arc<Counters>),
+) -> Result<AccessLog, String> {
+    let log = AccessLog::open(&config.log, previous, clock, counters);
+    log.map_err(|error| format!("cannot open the access log: {error}"))
 }
 
 /// Threads that can work at the same time.

@@ -16,7 +16,7 @@ use crate::{
     reason::{Reason, Tier},
     reply::Answer,
     store::{
-        self, Entry, Manner, Moment, Place, Scope,
+        self, Entry, Manner, Moment, Place, Scope, Told,
         redis::{Began, Counters, Event, Looked, Purging, Remote, Shared, Store, What},
     },
     visit::Visit,
@@ -122,11 +122,11 @@ impl Proxy {
     async fn found_afar(&self, visit: &Visit, place: &Place) -> Option<Afar> {
         let remote = self.remote.as_ref().filter(|_| is_shared(visit))?;
         let look = self.store.look();
-        let (place, looked) = match remote.lookup(place.key).await {
+        let (place, looked) = match self.times.of_l2(remote.lookup(place.key)).await {
             Looked::Vary(vary) if place.vary.is_none() => {
                 let headers = &visit.head.headers;
                 let place = self.store.adopt(place.primary, vary, headers, look)?;
-                let looked = remote.lookup(place.key).await;
+                let looked = self.times.of_l2(remote.lookup(place.key)).await;
                 (place, looked)
             }
             looked => (place.clone(), looked),
@@ -138,6 +138,21 @@ impl Proxy {
         let forms = Forms::of(&head.fields.to_map(), &visit.route.packing);
         let entry = self.store.put_found(&place, (*head, body, forms), look, self.clock.now());
         Some(Afar { place, entry, seen })
+    }
+
+    /// What another node has stored for a request, and nothing of it is kept here.
+    pub(super) async fn seen_afar(&self, visit: &Visit, place: &Place) -> Option<Entry> {
+        let remote = self.remote.as_ref().filter(|_| is_shared(visit))?;
+        let look = self.store.look();
+        let found = match remote.lookup(place.key).await {
+            Looked::Vary(vary) if place.vary.is_none() => {
+                remote.lookup(vary.key(place.primary, &visit.head.headers)).await
+            }
+            found => found,
+        };
+        let Looked::Response { head, body } = found else { return None };
+        let forms = Forms::of(&head.fields.to_map(), &visit.route.packing);
+        self.store.found((*head, body, forms), look, self.clock.now())
     }
 
     /// When a fetch begins, as the shared tier counts; to be taken before it is sent.
@@ -182,14 +197,19 @@ impl Proxy {
 
     /// Purges on this node. What it gives is to be held until the others have been told: before
     /// that, what lies in the shared tier cannot be compared with this.
-    pub(super) fn purge_here(&self, scope: &Scope, manner: Manner) -> (Moment, Option<Purging>) {
+    pub(super) fn purge_here(
+        &self,
+        scope: &Scope,
+        manner: Manner,
+        told: Told<'_>,
+    ) -> (Moment, Option<Purging>) {
         let purging = self.remote.as_ref().map(Remote::purging);
-        (self.store.purge(scope, manner, self.clock.now()), purging)
+        (self.store.purge(scope, manner, self.clock.now(), told), purging)
     }
 
     /// Purges on this node, and tells the others behind the reply.
-    pub(super) fn purge_behind(self: &Arc<Self>, scope: &Scope, manner: Manner) {
-        let (_, purging) = self.purge_here(scope, manner);
+    pub(super) fn purge_behind(self: &Arc<Self>, scope: &Scope, manner: Manner, told: Told<'_>) {
+        let (_, purging) = self.purge_here(scope, manner, told);
         if self.remote.is_some() {
             let members = store::members(scope, manner);
             let proxy = self.clone();

@@ -238,6 +238,7 @@ impl Proxy {
     /// either, nobody waits for it, and what was stored before it is out of date.
     pub(super) fn stop_sharing(&self, fetch: &Fetch, reason: Unstorable) {
         let (key, now) = (fetch.place.key, self.clock.now());
+        self.recent.not_stored(fetch.visit.primary, reason);
         if reason == Unstorable::Cookie {
             self.store.stop_collapsing(key, Crowd::WithCookie, now);
         }

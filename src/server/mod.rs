@@ -120,10 +120,14 @@ impl Server {
             ("cache.memory", config.memory != self.config.memory),
             ("cache.redis", config.redis != self.config.redis),
             ("admin.listen", config.admin.listen != self.config.admin.listen),
-            ("log.access", config.log != self.config.log),
         ];
         let changed = fixed.into_iter().filter(|(_, changed)| *changed);
         Ok(changed.map(|(key, _)| format!("{key} has changed: restart to use it")).collect())
+    }
+
+    /// Opens the file of the access log again: the old one has been moved away.
+    pub fn reopen_log(&self) {
+        self.proxy.reopen_log();
     }
 
     /// Stops listening and lets what is under way end: HTTP/1.1 by `Connection: close`, HTTP/2 by

@@ -56,7 +56,7 @@ fn config() -> Config {
         routes: Vec::new(),
         limits: Limits::default(),
         timeouts: Timeouts::default(),
-        log: Log::Off,
+        log: Log::default(),
         memory: Memory::default(),
         max_streams: 256,
         redis: None,

@@ -17,7 +17,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 
 use super::{
-    Entry, Manner, Name, Place, Scope, Standing, Store, Vary,
+    By, Entry, Manner, Name, Place, Scope, Standing, Store, Told, Vary,
     memory::Slot,
     redis::{Event, Generations, Member, Shared},
     variant::Said,
@@ -29,6 +29,9 @@ use crate::{
 
 /// Changes that are remembered; a look-up during which there were more brings nothing.
 const MAX_RECENT: usize = 1024;
+
+/// What is known of another node's purge.
+const ELSEWHERE: Told<'static> = Told { by: By::Node, what: "what another node named" };
 
 /// What this node has heard.
 #[derive(Debug, Default)]
@@ -83,7 +86,8 @@ impl Store {
             }
             Event::Purged { seq, members } => {
                 for (scope, manner) in scopes(members) {
-                    self.generations.purge(&scope, manner, now.mono, Some(seq.0));
+                    let moment = self.generations.purge(&scope, manner, now.mono, Some(seq.0));
+                    self.journal.note((&scope, manner), (moment, now.wall), ELSEWHERE);
                 }
                 self.heard.seq.fetch_max(seq.0, Relaxed);
             }
@@ -97,7 +101,7 @@ impl Store {
                 self.memory.remove_other(key, *version);
             }
             Event::Invalidated(key) => {
-                self.invalidate(*key);
+                self.invalidate(*key, "another node", now.wall);
             }
         }
     }
@@ -122,7 +126,8 @@ impl Store {
             let at = i64::try_from(seq.0 / 1000).unwrap_or(i64::MAX);
             let since = Mono(now.mono.0.saturating_sub(now.wall.0.saturating_sub(at).max(0)));
             for (scope, manner) in scopes(&[*member]) {
-                self.generations.purge(&scope, manner, since, Some(seq.0));
+                let moment = self.generations.purge(&scope, manner, since, Some(seq.0));
+                self.journal.note((&scope, manner), (moment, now.wall), ELSEWHERE);
             }
         }
         self.heard.seq.fetch_max(found.newest.0, Relaxed);
@@ -167,12 +172,10 @@ impl Store {
         }
     }
 
-    /// Stores what another node has stored, unless it has been purged or replaced since; gives
-    /// what of it can be of use.
+    /// What of another node's response can be of use here.
     #[must_use]
-    pub fn put_found(
+    pub fn found(
         &self,
-        place: &Place,
         (head, body, forms): (Shared, Bytes, Forms),
         look: Look,
         now: Now,
@@ -183,7 +186,20 @@ impl Store {
             Standing::Stale(since) | Standing::Doubted(since) => entry.stale_since(since),
             Standing::Gone => return None,
         };
-        let entry = self.usable(entry, now).ok()?;
+        self.usable(entry, now).ok()
+    }
+
+    /// Stores what another node has stored, unless it has been purged or replaced since; gives
+    /// what of it can be of use.
+    #[must_use]
+    pub fn put_found(
+        &self,
+        place: &Place,
+        (head, body, forms): (Shared, Bytes, Forms),
+        look: Look,
+        now: Now,
+    ) -> Option<Entry> {
+        let entry = self.found((head, body, forms), look, now)?;
         self.put(place, entry.clone(), now);
         // First stored, then looked: who hears of a change does it the other way round.
         if self.heard.recent.lock().has(look.changes, [place.primary, place.key]) {

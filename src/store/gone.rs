@@ -1,39 +1,41 @@
-//! What is remembered of responses that are gone: why, for the next request that misses them.
+//! What is remembered of responses that are gone: why, by what and when, for the next request that
+//! misses them and for who asks.
 
-use std::time::Duration;
+use super::recall::Recall;
+use crate::{key::Key, policy::Wall, reason::Miss};
 
-use crate::{
-    key::{IdentityState, Key},
-    reason::Miss,
-};
+/// Keys that are remembered at the same time.
+const MAX_GONE: usize = 8192;
 
-/// Keys that are remembered at the same time; the least used are forgotten first.
-const MAX_GONE: u64 = 16_384;
-
-/// How long they are.
-const LASTS: Duration = Duration::from_secs(60);
+/// How a response left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Why.
+    pub why: Miss,
+    /// By what: a method, another node, lack of room.
+    pub by: &'static str,
+    /// When, to the nearest time that something was stored.
+    pub at: Wall,
+}
 
 #[derive(Debug)]
-pub(super) struct Gone(moka::sync::Cache<Key, Miss, IdentityState>);
+pub(super) struct Gone(Recall<Left>);
 
 impl Gone {
     pub(super) fn new() -> Gone {
-        let gone = moka::sync::Cache::builder().max_capacity(MAX_GONE).time_to_live(LASTS);
-        Gone(gone.build_with_hasher(IdentityState::default()))
+        Gone(Recall::new(MAX_GONE))
     }
 
-    pub(super) fn remember(&self, key: Key, why: Miss) {
-        self.0.insert(key, why);
+    pub(super) fn remember(&self, key: Key, left: Left) {
+        self.0.put(key, left);
     }
 
     /// There is something again.
     pub(super) fn forget(&self, key: Key) {
-        if self.0.contains_key(&key) {
-            self.0.invalidate(&key);
-        }
+        self.0.forget(key);
     }
 
-    pub(super) fn why(&self, key: Key) -> Option<Miss> {
-        self.0.get(&key)
+    pub(super) fn how(&self, key: Key) -> Option<Left> {
+        self.0.get(key)
     }
 }

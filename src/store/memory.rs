@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -11,11 +11,14 @@ use std::{
 use http::HeaderName;
 use moka::{Expiry, notification::RemovalCause, ops::compute::Op, sync::Cache};
 
-use super::{Entry, Head, MAX_VARIANTS, Memo, Part, Turn, Vary, variant::Variant};
+use super::{
+    Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary, gone::Gone, variant::Variant,
+};
 use crate::{
     counters::Counter,
     key::{IdentityState, Key},
-    policy::Now,
+    policy::{Now, Wall},
+    reason::Miss,
 };
 
 /// What an entry costs beside its bytes: moka's node and queues, the `Arc`, the allocators' slack.
@@ -55,6 +58,8 @@ pub(super) struct Memory {
     /// Bytes inserted since moka last settled.
     unsettled: AtomicU64,
     evictions: Arc<Counter>,
+    /// When something was last stored: about when anything leaves.
+    newest: Arc<AtomicI64>,
 }
 
 /// Collects what can no longer be used; freshness is the policy's.
@@ -77,20 +82,22 @@ impl Expiry<Key, Kept> for Lasts {
 }
 
 impl Memory {
-    pub(super) fn new(max_size: u64) -> Memory {
-        let evictions = Arc::<Counter>::default();
-        let evicted = evictions.clone();
+    pub(super) fn new(max_size: u64, gone: Arc<Gone>) -> Memory {
+        let (evictions, newest) = (Arc::<Counter>::default(), Arc::<AtomicI64>::default());
+        let (evicted, at) = (evictions.clone(), newest.clone());
         let cache = Cache::builder()
             .max_capacity(max_size)
             .weigher(|_: &Key, kept: &Kept| kept.slot.weight())
             .expire_after(Lasts)
-            .eviction_listener(move |_, _, cause| {
+            .eviction_listener(move |key: Arc<Key>, kept: Kept, cause| {
                 if cause == RemovalCause::Size {
                     evicted.one();
                 }
+                let left = how_it_left(&kept.slot, cause, Wall(at.load(Relaxed)));
+                left.into_iter().for_each(|left| gone.remember(*key, left));
             })
             .build_with_hasher(IdentityState::default());
-        Memory { cache, max_size, unsettled: AtomicU64::new(0), evictions }
+        Memory { cache, max_size, unsettled: AtomicU64::new(0), evictions, newest }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Slot> {
@@ -107,6 +114,7 @@ impl Memory {
         let usable = Duration::from_millis(u64::try_from(usable).unwrap_or(0));
         let asked = slot.asked();
         let weight = u64::from(slot.weight());
+        self.newest.store(now.wall.0, Relaxed);
         let kept = Kept { slot, lasts: Some(usable.saturating_add(usable.min(LINGER))) };
         self.cache.entry(key).and_compute_with(|known| match known {
             Some(known) if known.value().slot.asked() > asked => Op::Nop,
@@ -239,6 +247,16 @@ impl Memory {
             self.unsettled.store(0, Relaxed);
             self.cache.run_pending_tasks();
         }
+    }
+}
+
+/// What to remember of what leaves by itself; a memo is made again, and missed by nobody.
+fn how_it_left(slot: &Slot, cause: RemovalCause, at: Wall) -> Option<Left> {
+    match (slot, cause) {
+        (Slot::Memo(_), _) => None,
+        (_, RemovalCause::Size) => Some(Left { why: Miss::Evicted, by: "lack of room", at }),
+        (_, RemovalCause::Expired) => Some(Left { why: Miss::Expired, by: "its age", at }),
+        (_, RemovalCause::Explicit | RemovalCause::Replaced) => None,
     }
 }
 

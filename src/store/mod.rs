@@ -8,11 +8,13 @@ mod coherence;
 pub mod entry;
 pub mod generations;
 mod gone;
+mod journal;
 mod marks;
 pub mod memo;
 mod memory;
 pub mod name;
 pub mod part;
+pub mod recall;
 pub mod redis;
 mod variant;
 
@@ -28,6 +30,8 @@ pub use coherence::Look;
 pub(crate) use coherence::members;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use generations::{Manner, Moment, Scope, Standing};
+pub use gone::Left;
+pub use journal::{By, Purge, Told};
 pub use marks::Crowd;
 pub use memo::Memo;
 pub use name::{Name, Named, Origin};
@@ -35,12 +39,13 @@ pub use part::Part;
 
 use crate::{
     key::Key,
-    policy::{Fwd, Now, cookies::KEY_COOKIES},
+    policy::{Fwd, Now, Wall, cookies::KEY_COOKIES},
     reason::{Field, Miss, Missed},
 };
 use coherence::Heard;
 use generations::Generations;
 use gone::Gone;
+use journal::Journal;
 use marks::Marks;
 use memory::{Memory, Slot};
 use variant::{Said, Variant};
@@ -54,8 +59,9 @@ pub const MAX_VARIANTS: usize = 32;
 pub struct Store {
     memory: Memory,
     marks: Marks,
-    gone: Gone,
+    gone: Arc<Gone>,
     generations: Generations,
+    journal: Journal,
     turns: AtomicU64,
     heard: Heard,
 }
@@ -127,11 +133,13 @@ impl Store {
     /// An empty store of at most `max_size` bytes.
     #[must_use]
     pub fn new(max_size: u64) -> Store {
+        let gone = Arc::new(Gone::new());
         Store {
-            memory: Memory::new(max_size),
+            memory: Memory::new(max_size, gone.clone()),
             marks: Marks::new(),
-            gone: Gone::new(),
+            gone,
             generations: Generations::new(),
+            journal: Journal::default(),
             turns: AtomicU64::new(0),
             heard: Heard::default(),
         }
@@ -190,16 +198,17 @@ impl Store {
 
     /// Why nothing at all lies there.
     fn absent(&self, place: &Place, asked: &HeaderMap) -> Missed {
+        let known = self.gone.how(place.key).map_or(Miss::Cold, |left| left.why);
         let Some(vary) = &place.vary else {
-            let why = self.gone.why(place.primary).unwrap_or(Miss::Cold);
-            return Missed { why, field: None };
+            return Missed { why: known, field: None };
         };
         if vary.is_isolated() {
             return Missed { why: Miss::Variant, field: Field::of(&header::AUTHORIZATION) };
         }
         let mut others = vary.variants.iter().filter(|it| self.memory.contains(&it.key)).peekable();
         match others.peek() {
-            None => Missed { why: Miss::Cold, field: None },
+            None => Missed { why: known, field: None },
+            Some(_) if known == Miss::Evicted => Missed { why: known, field: None },
             Some(_) => {
                 let said = others.filter_map(|it| it.said.as_ref());
                 let field = variant::differing(&vary.names, asked, said);
@@ -232,8 +241,9 @@ impl Store {
     /// purged softly is stale already.
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
         if !self.is_gone(&entry.head.named) && self.list(place, Some(&entry)) {
+            // Before: it may leave at once, for lack of room.
+            [place.key, place.primary].into_iter().for_each(|key| self.gone.forget(key));
             self.memory.insert(place.key, Slot::Entry(entry), now);
-            self.gone.forget(place.primary);
         }
     }
 
@@ -299,14 +309,14 @@ impl Store {
     }
 
     /// Drops everything that is stored for a target URI (§4.4), all variants at once. Gives the
-    /// groups that it was in.
-    pub fn invalidate(&self, primary: Key) -> Vec<Name> {
+    /// groups that it was in. `by` says in a word what did it.
+    pub fn invalidate(&self, primary: Key, by: &'static str, at: Wall) -> Vec<Name> {
         // First told, then dropped: what is looked up elsewhere at this moment does not come back.
         self.changed(primary);
         let slots = self.slots(primary);
         self.memory.remove(&primary);
         if !slots.is_empty() {
-            self.gone.remember(primary, Miss::Invalidated);
+            self.gone.remember(primary, Left { why: Miss::Invalidated, by, at });
         }
         self.groups_of(&slots)
     }
@@ -328,8 +338,28 @@ impl Store {
     }
 
     /// Purges what is meant, what is under way included; when that was, in the order of purges.
-    pub fn purge(&self, scope: &Scope, manner: Manner, now: Now) -> Moment {
-        self.generations.purge(scope, manner, now.mono, None)
+    pub fn purge(&self, scope: &Scope, manner: Manner, now: Now, told: Told<'_>) -> Moment {
+        let moment = self.generations.purge(scope, manner, now.mono, None);
+        self.journal.note((scope, manner), (moment, now.wall), told);
+        moment
+    }
+
+    /// How what lay there left, as far as that is remembered.
+    #[must_use]
+    pub fn how_it_left(&self, place: &Place) -> Option<Left> {
+        self.gone.how(place.key)
+    }
+
+    /// The purge that took a response, as far as that is remembered.
+    #[must_use]
+    pub fn purge_of(&self, named: &Named) -> Option<Purge> {
+        self.journal.of(named)
+    }
+
+    /// The name of what lies under a key, be it of use or not.
+    #[must_use]
+    pub fn named(&self, key: Key) -> Option<Named> {
+        self.memory.get(&key)?.head().map(|head| head.named.clone())
     }
 
     /// The moment that a fetch which begins now is known by; to be taken before it is sent.
@@ -381,7 +411,7 @@ impl Store {
             Standing::Current => entry,
             Standing::Stale(since) => entry.stale_since(since),
             Standing::Doubted(since) => entry.doubted_since(since),
-            Standing::Gone => return Err(Miss::Invalidated),
+            Standing::Gone => return Err(self.why_gone(&entry.head.named)),
         };
         judged(&entry.head, standing, now).map(|()| entry)
     }
@@ -393,9 +423,17 @@ impl Store {
             Standing::Current => part,
             Standing::Stale(since) => part.stale_since(since),
             Standing::Doubted(since) => part.doubted_since(since),
-            Standing::Gone => return Err(Miss::Invalidated),
+            Standing::Gone => return Err(self.why_gone(&part.head.named)),
         };
         judged(&part.head, standing, now).map(|()| part)
+    }
+
+    /// What is purged for a group is invalidated by the request that named it.
+    fn why_gone(&self, named: &Named) -> Miss {
+        match self.journal.of(named).map(|purge| purge.by) {
+            Some(By::Operator | By::Node) => Miss::Purged,
+            Some(By::Group | By::Doubt) | None => Miss::Invalidated,
+        }
     }
 
     /// A list without the variants that were purged: the origin is not offered their tags.
@@ -414,9 +452,8 @@ fn judged(head: &Head, standing: Standing, now: Now) -> Result<(), Miss> {
     match (head.meta.usable_for(now) > 0, standing) {
         (true, _) => Ok(()),
         (false, Standing::Current) => Err(Miss::Expired),
-        (false, Standing::Stale(_) | Standing::Doubted(_) | Standing::Gone) => {
-            Err(Miss::Invalidated)
-        }
+        (false, Standing::Stale(_)) => Err(Miss::Purged),
+        (false, Standing::Doubted(_) | Standing::Gone) => Err(Miss::Invalidated),
     }
 }
 
@@ -436,6 +473,12 @@ impl Vary {
     /// their number.
     fn is_isolated(&self) -> bool {
         self.names.contains(&header::AUTHORIZATION)
+    }
+
+    /// How many variants are known.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.variants.len()
     }
 
     /// Whether the operator named what tells its variants apart: there may be more of them than are

@@ -16,7 +16,10 @@ mod told;
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -91,6 +94,12 @@ impl Limiters {
         Limiters { clock: clock.clone(), known: HashMap::new(), waiting }
     }
 
+    /// How many requests wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
     /// The throttle of a route with these limits: those that `previous` has are taken over.
     ///
     /// # Errors
@@ -131,6 +140,12 @@ impl Limiters {
 }
 
 impl Throttle {
+    /// How many limits there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.all.len() + self.misses.len()
+    }
+
     /// Whether requests are counted by nothing.
     #[must_use]
     pub fn is_free(&self, count: Count) -> bool {

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     key::Key,
+    metrics::Times,
     policy::coding::Coding,
     store::{BodyId, Memo, Store},
 };
@@ -48,6 +49,7 @@ pub struct Memos {
     pending: Arc<Mutex<Pending>>,
     threads: Arc<Semaphore>,
     made: Arc<AtomicU64>,
+    times: Arc<Times>,
 }
 
 /// What is worked on, or waits for it.
@@ -72,6 +74,13 @@ impl Recipe {
             Recipe::Unpack(coding, _) => 0x11 + coding as u8,
         };
         id.memo(number)
+    }
+
+    fn timed<T>(self, times: &Times, make: impl FnOnce() -> T) -> T {
+        match self {
+            Recipe::Pack(coding) => times.of_packing(coding, make),
+            Recipe::Unpack(coding, _) => times.of_unpacking(coding, make),
+        }
     }
 
     fn make(self, body: &Bytes, levels: Levels) -> Memo {
@@ -99,9 +108,9 @@ impl Recipe {
 impl Memos {
     /// Works on at most `threads` bodies at the same time.
     #[must_use]
-    pub fn new(threads: usize) -> Memos {
+    pub fn new(threads: usize, times: Arc<Times>) -> Memos {
         let threads = Arc::new(Semaphore::new(threads.max(1)));
-        Memos { pending: Arc::default(), threads, made: Arc::default() }
+        Memos { pending: Arc::default(), threads, made: Arc::default(), times }
     }
 
     /// How many there have been made.
@@ -150,9 +159,10 @@ impl Memos {
         let (body, store) = (body.clone(), store.clone());
         let (threads, pending, made) =
             (self.threads.clone(), self.pending.clone(), self.made.clone());
+        let times = self.times.clone();
         tokio::spawn(async move {
             let permit = threads.acquire_owned().await;
-            let making = move || recipe.make(&body, Levels::default());
+            let making = move || recipe.timed(&times, || recipe.make(&body, Levels::default()));
             // A panic of a library costs this memo, and nothing else.
             let memo = tokio::task::spawn_blocking(making).await.unwrap_or(Memo::Spoilt);
             drop(permit);
@@ -175,6 +185,10 @@ mod tests {
     use super::*;
     use crate::store::BodyHasher;
 
+    fn memos() -> Memos {
+        Memos::new(1, Arc::new(Times::new(crate::clock::Clock::manual(0).0)))
+    }
+
     fn named(text: &str) -> (Bytes, BodyId) {
         let mut hasher = BodyHasher::default();
         hasher.update(text.as_bytes());
@@ -183,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_memo_is_made_once_however_many_ask() {
-        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), memos());
         let (body, id) = named(&"abcdefgh".repeat(1000));
         let recipe = Recipe::Pack(Coding::Gzip);
         let asked = (0..100).map(|_| memos.make(&store, (&body, &id), recipe));
@@ -198,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_recipe_has_a_memo_of_its_own() {
-        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), memos());
         let (body, id) = named(&"abcdefgh".repeat(1000));
         let mut made = vec![id.memo(0)];
         for coding in Coding::ALL {
@@ -218,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_leaves_takes_nothing_along() {
-        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), memos());
         let (body, id) = named(&"abcdefgh".repeat(1000));
         let recipe = Recipe::Pack(Coding::Gzip);
         let left = memos.make(&store, (&body, &id), recipe).now_or_never();
@@ -230,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_has_a_bound_in_bytes() {
-        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), memos());
         let recipe = Recipe::Pack(Coding::Gzip);
         let large = Bytes::from(vec![b'7'; MAX_PENDING_BYTES]);
         let (one, other) = (named("one").1, named("other").1);
@@ -245,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_packing_is_remembered() {
-        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(1));
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), memos());
         let (body, id) = named("short");
         let unpack = Recipe::Unpack(Coding::Gzip, 1 << 20);
         assert_eq!(memos.make(&store, (&body, &id), unpack).await, Some(Memo::Spoilt));

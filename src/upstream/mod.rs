@@ -35,7 +35,7 @@ pub use body::ResponseBody;
 pub use error::{BodyError, ClientFault, Error};
 pub use upload::RequestBody;
 
-use crate::{clock::Clock, config};
+use crate::{clock::Clock, config, metrics::times::Histogram};
 use attempt::{Answer, Terms, attempt};
 use body::Lease;
 use connect::Connector;
@@ -56,6 +56,7 @@ pub struct Upstream {
     quota: Option<Arc<Quota>>,
     pool: Arc<Pool>,
     health: Health,
+    first_byte: Histogram,
 }
 
 /// For whom a request is sent.
@@ -97,7 +98,8 @@ impl Upstream {
             .quota
             .map(|quota| known.unwrap_or_else(|| Arc::new(Quota::new(quota.rate, clock.clone()))));
         let health = Health::default();
-        Ok(Upstream { config, clock, connector, places, quota, pool, health })
+        let first_byte = Histogram::long();
+        Ok(Upstream { config, clock, connector, places, quota, pool, health, first_byte })
     }
 
     /// Goes by its own quota from now on, where it took over what is known of another's.
@@ -117,6 +119,18 @@ impl Upstream {
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// From a place here to the head of the answer, where there was one.
+    #[must_use]
+    pub fn first_byte(&self) -> &Histogram {
+        &self.first_byte
+    }
+
+    /// Requests that have a place, and those that wait for one.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        self.places.load(self.config.max_concurrent)
     }
 
     /// Sends a request whose head is ready to go: hop-by-hop fields removed, Host set, the URI in
@@ -164,8 +178,9 @@ impl Upstream {
         };
         let by = (Client::of(errand.client), stay);
         let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
-        let request = framing::request(head, body);
+        let (request, begun) = (framing::request(head, body), self.clock.instant());
         let answer = self.answer(request, errand).await?;
+        self.first_byte.add(self.clock.instant().saturating_duration_since(begun));
         if let Some(quota) = &self.quota
             && self.config.quota.is_some_and(|it| it.follow_headers)
         {

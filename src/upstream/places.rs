@@ -121,6 +121,12 @@ impl Places {
         }
     }
 
+    /// Of `max_concurrent`, those that are taken; and who waits for one.
+    pub(super) fn load(&self, max_concurrent: usize) -> (usize, usize) {
+        let state = self.0.lock();
+        (max_concurrent.max(1).saturating_sub(state.free), state.waiting)
+    }
+
     /// How many wait.
     pub(super) fn waiting(&self) -> usize {
         self.0.lock().waiting

@@ -217,6 +217,25 @@ async fn every_request_is_a_line_of_the_access_log() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_moved_away_is_opened_again() {
+    let origin = Origin::always(Reply::fresh(60, "x").undated()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (log, old) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let more = format!("[log]\naccess = \"{}\"\n", log.display());
+    let (mut program, place) = Program::start(&config(&origin, &more)).await;
+    get(&place, "/before").await;
+    fs::rename(&log, &old).unwrap();
+    program.signal(Signal::USR1);
+    program.says("the access log is open again").await;
+    get(&place, "/after").await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.code().await, Some(0));
+    let (old, new) = (fs::read_to_string(old).unwrap(), fs::read_to_string(log).unwrap());
+    assert!(old.contains("/before") && !old.contains("/after"), "{old}");
+    assert!(new.contains("/after") && !new.contains("/before"), "as logrotate wants it: {new}");
+}
+
+#[tokio::test]
 async fn help_teaches() {
     let output = run(&["--help"]).await;
     let help = text(&output.stdout);

@@ -1,6 +1,6 @@
 //! Every decision says why: the same word in Cache-Status (RFC 9211 §2.8) and in the access log.
 
-mod cases;
+pub(crate) mod cases;
 
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn told(line: &Value) -> [&str; 4] {
     ["cache", "reason", "miss", "field"].map(|key| line[key].as_str().unwrap_or_default())
 }
 
-fn ask(proxy: &Proxy, (method, path, fields, body): Asked) -> Ask {
+pub(crate) fn ask(proxy: &Proxy, (method, path, fields, body): Asked) -> Ask {
     let ask = send(proxy, method, path);
     let ask = fields.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
     if body.is_empty() { ask } else { ask.body(body) }

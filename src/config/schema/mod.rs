@@ -6,18 +6,17 @@ mod compression;
 mod conditions;
 mod key;
 mod list;
+mod log;
 mod redis;
 mod routes;
 mod throttle;
 mod upstreams;
 
-use std::path::PathBuf;
-
 use ipnet::IpNet;
 use toml::de::DeTable;
 
 use super::{
-    Config, Limits, Listen, Log, Overrides, Problem, Timeouts,
+    Config, Limits, Listen, Overrides, Problem, Timeouts,
     address::range,
     reader::{Context, Group, Key, Section},
     units::{TIMEOUT, buffer, count},
@@ -84,7 +83,7 @@ fn top(mut top: Section<'_>) -> Config {
     let trusted_proxies = trusted_proxies(&mut top);
     let limits = limits(top.table("limits"));
     let timeouts = timeouts(top.table("timeouts"));
-    let log = log(top.table("log"));
+    let log = log::read(top.table("log"));
     let admin = admin::read(top.table("admin"), &listen);
     let (cache, tiers, redis) = cache::whole(top.table("cache"));
     let (compression, max_streams) = compression::whole(top.table("compression"));
@@ -174,20 +173,4 @@ fn timeouts(mut section: Section<'_>) -> Timeouts {
     };
     section.finish();
     timeouts
-}
-
-fn log(mut section: Section<'_>) -> Log {
-    let text = section.text("access", "\"off\", \"stderr\", or a path", Some("off"));
-    section.finish();
-    let read = |text: &str| match text {
-        "off" => Ok(Log::Off),
-        "stderr" => Ok(Log::Stderr),
-        path if path.contains('/') && !path.ends_with('/') && !path.contains('\0') => {
-            Ok(Log::File(PathBuf::from(path)))
-        }
-        _ => Err("is not a value that it has: write \"off\", \"stderr\", or the path of a file \
-                  with its directory, as in \"./access.log\""
-            .to_owned()),
-    };
-    text.and_then(|text| text.read(read)).unwrap_or_default()
 }

@@ -91,7 +91,10 @@ const UNKNOWN: &[(&str, &[&str])] = &[
         &["p:4: limits.max_field: unknown key: did you mean \"max_fields\"?"],
     ),
     ("[timeouts]\nidel = 1", &["p:4: timeouts.idel: unknown key: did you mean \"idle\"?"]),
-    ("[log]\nx = 1", &["p:4: log.x: unknown key: [log] knows access"]),
+    (
+        "[log]\nx = 1",
+        &["p:4: log.x: unknown key: [log] knows access, format, fields, request_id, trace, redact"],
+    ),
     ("[cache.key]\nqery = 1", &["p:4: cache.key.qery: unknown key: did you mean \"query\"?"]),
     (
         "[cache.key.query]\nincludes = []",

@@ -8,6 +8,10 @@ use crate::policy::{
     coding::Coding,
     encoding::{MediaRange, UpstreamEncoding},
 };
+use crate::{
+    config::Access,
+    ids::{Naming, Tracing},
+};
 
 #[test]
 fn two_lines_are_enough() {
@@ -31,7 +35,7 @@ fn two_lines_are_enough() {
         routes: vec![route],
         limits: Limits::default(),
         timeouts: Timeouts::default(),
-        log: Log::Off,
+        log: Log::default(),
         memory: Memory::default(),
         max_streams: 256,
         redis: None,
@@ -55,7 +59,8 @@ fn the_process_has_limits_and_a_log() {
     assert_eq!(config.timeouts.headers, Duration::from_millis(500));
     assert_eq!(config.timeouts.idle, Duration::from_secs(5400));
     assert_eq!(config.timeouts.shutdown, Timeouts::default().shutdown);
-    assert_eq!(config.log, Log::File(PathBuf::from("./a.log")));
+    assert_eq!(config.log.access, Access::File(PathBuf::from("./a.log")));
+    assert_eq!(config.log.naming, Naming { request: true, trace: Tracing::Keep }, "with the log");
     assert_eq!(config.memory, Memory { max_size: 16 << 20, max_in_flight: 1 << 20 });
     assert_eq!(config.routes[0].cache.max_object_size, 1 << 20, "what fits while it arrives");
     let no_log = "p:4: log.access: \"stdrr\" is not a value that it has: write \"off\", \"stderr\", or \
@@ -63,6 +68,20 @@ fn the_process_has_limits_and_a_log() {
     problems(&[
         ("[log]\naccess = 'stdrr'", &[no_log]),
         ("[log]\naccess = 'stderr'", &[]),
+        (
+            "[log]\nfields = ['Accept', 'Cookie', 'accept']\nredact = ['a*b', 'x']\nformat = 'clf'",
+            &[
+                "p:4: log.fields: \"Cookie\" is a credential, which no log may hold: remove it",
+                "p:4: log.fields: \"accept\" is there twice: remove one of the two",
+                "p:5: log.redact: \"a*b\" is no name: write one such as access_token; * may end it",
+                "p:6: log.format: \"clf\" is not a value that it has: write \"json\" or \"combined\"",
+            ],
+        ),
+        (
+            "[log]\nformat = 'combined'\nfields = ['Accept']",
+            &["p:5: log.fields: has no place in a line of format = \"combined\": remove it, or \
+               write \"json\""],
+        ),
         (
             "[timeouts]\nidle = '0s'",
             &["p:4: timeouts.idle: \"0s\" is out of range: write 1ms to 1d"],
@@ -546,4 +565,19 @@ fn the_admin_listener_keeps_its_secrets() {
                \"10.1.2.3\" or \"10.0.0.0/8\""],
         ),
     ]);
+}
+
+#[test]
+fn ids_go_with_the_log_unless_the_file_says_otherwise() {
+    let naming = |text: &str| with(text).unwrap().log.naming;
+    let (keep, begin) = (Tracing::Keep, Tracing::Begin);
+    for (text, request, trace) in [
+        ("", false, Tracing::Off),
+        ("[log]\naccess = 'stderr'", true, keep),
+        ("[log]\naccess = 'stderr'\nrequest_id = 'off'\ntrace = 'off'", false, Tracing::Off),
+        ("[log]\nrequest_id = 'on'\ntrace = 'on'", true, begin),
+        ("[log]\naccess = 'stderr'\ntrace = 'on'", true, begin),
+    ] {
+        assert_eq!(naming(text), Naming { request, trace }, "{text}");
+    }
 }

@@ -22,7 +22,7 @@ async fn with(origin: &Origin, url: &str, more: &str) -> Proxy {
 }
 
 /// Two nodes whose links are up.
-async fn two(origin: &Origin, redis: &RedisServer) -> (Proxy, Proxy) {
+pub(crate) async fn two(origin: &Origin, redis: &RedisServer) -> (Proxy, Proxy) {
     let (one, other) = (node(origin, &redis.url()).await, node(origin, &redis.url()).await);
     until_up(&one).await;
     until_up(&other).await;

@@ -3,26 +3,27 @@
 use crate::support::{Reply, Seen};
 
 /// What a client asks for: method, path, fields, and a body where that is not empty.
-pub(super) type Asked =
+pub(crate) type Asked =
     (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
 /// Requests, seconds apart, of which the last one counts.
-pub(super) struct Case {
-    pub(super) why: &'static str,
-    pub(super) config: &'static str,
-    pub(super) origin: fn(Seen) -> Reply,
-    pub(super) before: &'static [(Asked, u64)],
-    pub(super) asked: Asked,
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) why: &'static str,
+    pub(crate) config: &'static str,
+    pub(crate) origin: fn(Seen) -> Reply,
+    pub(crate) before: &'static [(Asked, u64)],
+    pub(crate) asked: Asked,
     /// Cache-Status, as it is written.
-    pub(super) told: &'static str,
+    pub(crate) told: &'static str,
     /// Of the log's line: `cache`, `reason`, `miss`, and `field`; empty where there is none.
-    pub(super) logged: [&'static str; 4],
+    pub(crate) logged: [&'static str; 4],
 }
 
 const GET: Asked = ("GET", "/", &[], "");
 const GERMAN: Asked = ("GET", "/", &[("Accept-Language", "de")], "");
 const ENGLISH: Asked = ("GET", "/", &[("Accept-Language", "en")], "");
-pub(super) const HALF: Asked = ("GET", "/", &[("Range", "bytes=0-4")], "");
+pub(crate) const HALF: Asked = ("GET", "/", &[("Range", "bytes=0-4")], "");
 const REST: Asked = ("GET", "/", &[("Range", "bytes=5-9")], "");
 const ALICE: Asked = ("GET", "/", &[("Authorization", "Bearer alice")], "");
 const BOB: Asked = ("GET", "/", &[("Authorization", "Bearer bob")], "");
@@ -43,7 +44,7 @@ fn with(fields: &[(&str, &str)]) -> Reply {
     fields.iter().fold(Reply::ok("0123456789"), |reply, (name, value)| reply.header(name, *value))
 }
 
-pub(super) fn ranged(seen: &Seen) -> Reply {
+pub(crate) fn ranged(seen: &Seen) -> Reply {
     let part = |range: &str, body: &'static str| {
         Reply::status(206).header("Content-Range", format!("bytes {range}/10")).body(body)
     };
@@ -55,7 +56,7 @@ pub(super) fn ranged(seen: &Seen) -> Reply {
     reply.header("Cache-Control", "max-age=60").header("ETag", "\"v1\"")
 }
 
-pub(super) const MISSED: &[Case] = &[
+pub(crate) const MISSED: &[Case] = &[
     Case {
         why: "nothing was ever there",
         told: "larder; fwd=uri-miss; stored; ttl=60; detail=cold",
@@ -116,7 +117,7 @@ fn by_two(_: Seen) -> Reply {
     with(&[("Cache-Control", "max-age=60"), ("Vary", "Accept-Language, Accept")])
 }
 
-pub(super) const VARIANTS: &[Case] = &[
+pub(crate) const VARIANTS: &[Case] = &[
     Case {
         why: "RFC 9111 §4.1",
         origin: by_language,
@@ -195,7 +196,7 @@ pub(super) const VARIANTS: &[Case] = &[
     },
 ];
 
-pub(super) const PARTS: &[Case] = &[
+pub(crate) const PARTS: &[Case] = &[
     Case {
         why: "RFC 9111 §3.3",
         origin: |seen| ranged(&seen),
@@ -245,7 +246,7 @@ fn case(told: &'static str, origin: fn(Seen) -> Reply) -> Case {
     Case { why: reason, origin, told, logged: ["uri-miss", reason, "cold", ""], ..PLAIN }
 }
 
-pub(super) fn responses() -> Vec<Case> {
+pub(crate) fn responses() -> Vec<Case> {
     vec![
         case("larder; fwd=uri-miss; detail=no-store", |_| with(&[("Cache-Control", "no-store")])),
         case("larder; fwd=uri-miss; detail=private", |_| {
@@ -284,7 +285,7 @@ pub(super) fn responses() -> Vec<Case> {
     ]
 }
 
-pub(super) const REQUESTS: &[Case] = &[
+pub(crate) const REQUESTS: &[Case] = &[
     Case {
         why: "RFC 9111 §5.2.1.5",
         asked: ("GET", "/", &[("Cache-Control", "no-store")], ""),
@@ -328,7 +329,7 @@ pub(super) const REQUESTS: &[Case] = &[
     },
 ];
 
-pub(super) const ELSEWHERE: &[Case] = &[
+pub(crate) const ELSEWHERE: &[Case] = &[
     Case {
         why: "the operator's word",
         config: "[cache]\nmode = \"off\"",

@@ -1,0 +1,217 @@
+//! What is counted, as those who read it see it: promtool, a Prometheus from Debian, and the
+//! dashboard for Grafana.
+
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Stdio,
+};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::support::{Client, Origin, Place, Proxy, Reply, get, send, within};
+
+const DASHBOARD: &str = include_str!("../../packaging/grafana/larder.json");
+
+const CONFIG: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n[[routes]]\nname = \"users\"\n\
+                      match = { path = \"/users/**\" }\nthrottle = { rate = \"1/h\" }\n";
+
+async fn page(proxy: &Proxy) -> String {
+    get(&proxy.admin(), "/metrics").host("localhost").await.text().to_owned()
+}
+
+/// The value of a series.
+fn value(page: &str, series: &str) -> f64 {
+    let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{page}")).parse().expect("a number")
+}
+
+/// The names of all families, and of the series that a histogram's are read by.
+fn names(page: &str) -> BTreeSet<String> {
+    let families = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    families
+        .flat_map(|family| match family.split_once(' ').expect("a name and a type") {
+            (name, "histogram") => {
+                ["_bucket", "_sum", "_count"].map(|it| format!("{name}{it}")).to_vec()
+            }
+            (name, _) => vec![name.to_owned()],
+        })
+        .collect()
+}
+
+/// Everything that the dashboard asks a Prometheus for.
+fn expressions() -> Vec<String> {
+    fn collect(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("expr").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|it| collect(it, found));
+            }
+            Value::Array(elements) => elements.iter().for_each(|it| collect(it, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(&serde_json::from_str(DASHBOARD).expect("it is JSON"), &mut found);
+    found
+}
+
+#[tokio::test]
+async fn reasons_are_counted_by_route_and_not_for_hits() {
+    let origin = Origin::serve(|seen| match seen.target.as_str() {
+        "/private" => Reply::ok("x").header("Cache-Control", "private"),
+        _ => Reply::fresh(60, "x"),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, CONFIG).await;
+    for path in ["/a", "/a", "/private", "/users/1", "/users/1", "/../x"] {
+        get(&proxy, path).await;
+    }
+    let page = page(&proxy).await;
+    for (series, expected) in [
+        (r#"larder_request_reasons_total{route="default",class="miss",reason="cold"}"#, 2.0),
+        (
+            r#"larder_request_reasons_total{route="default",class="not-stored",reason="private"}"#,
+            1.0,
+        ),
+        (r#"larder_request_reasons_total{route="users",class="refused",reason="throttled"}"#, 1.0),
+        (r#"larder_request_reasons_total{route="",class="refused",reason="dot-segment"}"#, 1.0),
+        (r#"larder_throttled_requests_total{action="refused"}"#, 1.0),
+    ] {
+        assert_eq!(value(&page, series), expected, "{series} in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn what_takes_time_is_timed() {
+    let body = "a body that is worth packing ".repeat(100);
+    let reply = Reply::fresh(60, body).header("Content-Type", "application/json");
+    let origin = Origin::always(reply).await;
+    let proxy = Proxy::with(&origin, CONFIG).await;
+    for _ in 0..200 {
+        get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+    }
+    let page = page(&proxy).await;
+    let upstream = format!(
+        r#"larder_upstream_first_byte_duration_seconds_count{{upstream="{}"}}"#,
+        origin.url()
+    );
+    assert_eq!(value(&page, &upstream), 1.0, "one fetch");
+    let packed = r#"larder_compression_duration_seconds_count{coding="gzip",operation="pack"}"#;
+    assert_eq!(value(&page, packed), 1.0, "packed once");
+    let found = value(&page, r#"larder_store_lookup_duration_seconds_count{tier="l1"}"#);
+    assert!((1.0..=20.0).contains(&found), "one in 64 by thread: {found}");
+    let active =
+        format!(r#"larder_upstream_requests{{upstream="{}",state="active"}}"#, origin.url());
+    assert_eq!(value(&page, &active), 0.0);
+}
+
+#[tokio::test]
+async fn the_dashboard_asks_for_nothing_that_does_not_exist() {
+    let origin = Origin::always(Reply::fresh(60, "x")).await;
+    let proxy = Proxy::with(&origin, CONFIG).await;
+    let known = names(&page(&proxy).await);
+    let expressions = expressions();
+    assert!(expressions.len() > 20, "it has panels");
+    for expression in expressions {
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let used: Vec<&str> = words.filter(|word| word.starts_with("larder_")).collect();
+        assert!(!used.is_empty(), "{expression} asks for something");
+        for name in used {
+            assert!(known.contains(name), "{name} of {expression} is not in /metrics");
+        }
+    }
+}
+
+/// A Prometheus of this test's own. Killed on drop.
+struct Prometheus {
+    _child: Child,
+    place: Place,
+}
+
+impl Prometheus {
+    async fn scraping(target: SocketAddr, directory: &Path) -> Prometheus {
+        let config = format!(
+            "global: {{ scrape_interval: 500ms, scrape_timeout: 500ms }}\n\
+             scrape_configs: [{{ job_name: larder, static_configs: [{{ targets: ['{target}'] }}] }}]\n"
+        );
+        let file = directory.join("prometheus.yml");
+        std::fs::write(&file, config).unwrap();
+        // Somebody may take the port between our asking and its listening: then another.
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let mut child = Command::new("prometheus")
+                .arg(format!("--config.file={}", file.display()))
+                .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
+                .arg(format!("--web.listen-address={port}"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .unwrap_or_else(|error| panic!("prometheus: {error}: scripts/test.sh installs it"));
+            if is_ready(&mut child, port).await {
+                return Prometheus { _child: child, place: Place::Tcp(port) };
+            }
+        }
+        panic!("prometheus does not start");
+    }
+
+    /// What a query is answered; `None` while there is nothing.
+    async fn ask(&self, query: &str) -> Vec<Value> {
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = get(&self.place, &format!("/api/v1/query?query={encoded}")).await;
+        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(told["status"], "success", "{query}: {told}");
+        told["data"]["result"].as_array().expect("a vector").clone()
+    }
+}
+
+/// Whether it answers; `false` where it has ended.
+async fn is_ready(child: &mut Child, address: SocketAddr) -> bool {
+    within("prometheus to be ready", async {
+        loop {
+            if child.try_wait().expect("its state").is_some() {
+                return false;
+            }
+            if tokio::net::TcpStream::connect(address).await.is_ok() {
+                let mut client = Client::connect(&Place::Tcp(address)).await;
+                client.write("GET /-/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+                if client.read().await.is_ok_and(|answer| answer.status == 200) {
+                    return true;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_real_prometheus_scrapes_it_and_answers_the_dashboard() {
+    let origin = Origin::always(Reply::fresh(60, "x").undated()).await;
+    let proxy = Proxy::in_real_time(&origin, CONFIG).await;
+    for _ in 0..3 {
+        get(&proxy, "/a").await;
+    }
+    send(&proxy, "POST", "/a").body("x").await;
+    let Place::Tcp(target) = proxy.admin() else { panic!("it listens at a port") };
+    let directory = tempfile::tempdir().unwrap();
+    let prometheus = Prometheus::scraping(target, directory.path()).await;
+    let hits = r#"larder_requests_total{job="larder",route="default",outcome="hit"}"#;
+    let found = within("the first scrape", async {
+        loop {
+            let found = prometheus.ask(hits).await;
+            if !found.is_empty() {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(found.await[0]["value"][1], "2", "two of three were hits");
+    for expression in expressions() {
+        let query = expression.replace("$__rate_interval", "1m").replace("$route", ".*");
+        prometheus.ask(&query).await;
+    }
+}
