@@ -103,11 +103,8 @@ impl Places {
         if self.0.lock().take(stay) {
             return Ok(Place { places: self.0.clone(), stay });
         }
-        let mut queued = self.queue(client, stay).ok_or(Error::Busy)?;
-        match clock.timeout(limit, &mut queued.given).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Error::Busy),
-        }
+        let queued = self.queue(client, stay).ok_or(Error::Busy)?;
+        Box::pin(queued.place(clock, limit)).await
     }
 
     fn queue(&self, client: Client, stay: Stay) -> Option<Queued> {
@@ -198,6 +195,15 @@ impl Drop for Place {
             let Some(Waiting { stay, give, .. }) = next else { return };
             // Who has just left drops it, and so gives it to the next.
             let _ = give.send(Place { places: self.places.clone(), stay });
+        }
+    }
+}
+
+impl Queued {
+    async fn place(mut self, clock: &Clock, limit: Duration) -> Result<Place, Error> {
+        match clock.timeout(limit, &mut self.given).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Error::Busy),
         }
     }
 }
