@@ -71,11 +71,12 @@ impl<'a> Doubt<'a> {
     /// Disown first, remove second: what is under way must not come back. Gives the names that
     /// what was stored shares with others, which are to be invalidated with it (RFC 9875 §2.2.1).
     fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
+        let now = self.proxy.clock.now();
         let keys = self.visit.get_keys(self.snapshot, target);
         let names = keys.flat_map(|key| {
             self.proxy.in_flight.disown(key);
             self.proxy.invalidate_afar(key);
-            self.proxy.store.invalidate(key)
+            self.proxy.store.invalidate(key, now)
         });
         names.collect()
     }

@@ -130,7 +130,7 @@ impl Proxy {
     fn drop_spoilt(&self, primary: Key) {
         tracing::warn!("an upstream's body does not unpack, or to more than is allowed");
         self.in_flight.disown(primary);
-        let _ = self.store.invalidate(primary);
+        let _ = self.store.invalidate(primary, self.clock.now());
     }
 }
 

@@ -87,7 +87,7 @@ impl Store {
                 self.memory.remove_other(key, *version);
             }
             Event::Invalidated(key) => {
-                self.invalidate(*key);
+                self.invalidate(*key, now);
             }
         }
     }

@@ -1,39 +1,36 @@
 //! What is remembered of responses that are gone: why, for the next request that misses them.
 
-use std::time::Duration;
-
+use super::recent::Recent;
 use crate::{
-    key::{IdentityState, Key},
+    key::Key,
+    policy::{Mono, Now},
     reason::Miss,
 };
 
-/// Keys that are remembered at the same time; the least used are forgotten first.
-const MAX_GONE: u64 = 16_384;
+/// Keys that are remembered at the same time; the first are forgotten first.
+const MAX_GONE: usize = 16_384;
 
-/// How long they are.
-const LASTS: Duration = Duration::from_secs(60);
+/// How long they are, in milliseconds.
+const LASTS: i64 = 60_000;
 
 #[derive(Debug)]
-pub(super) struct Gone(moka::sync::Cache<Key, Miss, IdentityState>);
+pub(super) struct Gone(Recent<(Miss, Mono)>);
 
 impl Gone {
     pub(super) fn new() -> Gone {
-        let gone = moka::sync::Cache::builder().max_capacity(MAX_GONE).time_to_live(LASTS);
-        Gone(gone.build_with_hasher(IdentityState::default()))
+        Gone(Recent::new(MAX_GONE))
     }
 
-    pub(super) fn remember(&self, key: Key, why: Miss) {
-        self.0.insert(key, why);
+    pub(super) fn remember(&self, key: Key, why: Miss, now: Now) {
+        self.0.set(key, |_| (why, Mono(now.mono.0 + LASTS)));
     }
 
     /// There is something again.
     pub(super) fn forget(&self, key: Key) {
-        if self.0.contains_key(&key) {
-            self.0.invalidate(&key);
-        }
+        self.0.forget(key);
     }
 
-    pub(super) fn why(&self, key: Key) -> Option<Miss> {
-        self.0.get(&key)
+    pub(super) fn why(&self, key: Key, now: Now) -> Option<Miss> {
+        self.0.get(key).filter(|(_, until)| now.mono < *until).map(|(why, _)| why)
     }
 }

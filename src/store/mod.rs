@@ -13,6 +13,7 @@ pub mod memo;
 mod memory;
 pub mod name;
 pub mod part;
+mod recent;
 pub mod redis;
 mod variant;
 
@@ -176,7 +177,7 @@ impl Store {
         let missed = match &part {
             Ok(_) => Missed { why: Miss::Part, field: None },
             Err(Some(why)) => Missed { why: *why, field: None },
-            Err(None) => self.absent(&place, asked),
+            Err(None) => self.absent(&place, asked, now),
         };
         let part = part.ok();
         let fwd = match (&part, &place.vary) {
@@ -188,9 +189,9 @@ impl Store {
     }
 
     /// Why nothing at all lies there.
-    fn absent(&self, place: &Place, asked: &HeaderMap) -> Missed {
+    fn absent(&self, place: &Place, asked: &HeaderMap, now: Now) -> Missed {
         let Some(vary) = &place.vary else {
-            let why = self.gone.why(place.primary).unwrap_or(Miss::Cold);
+            let why = self.gone.why(place.primary, now).unwrap_or(Miss::Cold);
             return Missed { why, field: None };
         };
         if vary.is_isolated() {
@@ -251,6 +252,12 @@ impl Store {
         self.memory.list(place.primary, vary, variant)
     }
 
+    /// Whether anything lies under a key; no sign that it is of use.
+    #[must_use]
+    pub fn has(&self, key: Key) -> bool {
+        self.memory.contains(&key)
+    }
+
     /// The whole response that lies under its own key.
     #[must_use]
     pub fn entry(&self, key: Key, now: Now) -> Option<Entry> {
@@ -287,7 +294,7 @@ impl Store {
     /// Drops everything that is stored for a target URI (§4.4), all variants at once. Gives the
     /// groups that it was in, but for what had been purged before: that invalidates no more
     /// (RFC 9875 §2.2.1).
-    pub fn invalidate(&self, primary: Key) -> Vec<Name> {
+    pub fn invalidate(&self, primary: Key, now: Now) -> Vec<Name> {
         // First told, then dropped: what is looked up elsewhere at this moment does not come back.
         self.changed(primary);
         let slots = match self.memory.get(&primary) {
@@ -299,7 +306,7 @@ impl Store {
         };
         self.memory.remove(&primary);
         if !slots.is_empty() {
-            self.gone.remember(primary, Miss::Invalidated);
+            self.gone.remember(primary, Miss::Invalidated, now);
         }
         let named = slots.iter().filter_map(Slot::head).map(|head| &head.named);
         let valid = named.filter(|named| !self.is_gone(named));

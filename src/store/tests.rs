@@ -66,7 +66,7 @@ fn variants_are_told_apart_and_dropped_together() {
     assert_eq!(body(store.get(key, &accept("a"), NOW)), Ok(Bytes::from("A")));
     assert_eq!(body(store.get(key, &accept("b"), NOW)), Ok(Bytes::from("B")));
     assert_eq!(body(store.get(key, &accept("c"), NOW)), Err(Fwd::VaryMiss));
-    store.invalidate(key);
+    store.invalidate(key, NOW);
     assert_eq!(body(store.get(key, &accept("a"), NOW)), Err(Fwd::UriMiss));
     put(&store, key, &[header::ACCEPT], &accept("b"), "new B");
     assert_eq!(
@@ -107,7 +107,7 @@ fn the_oldest_variant_leaves_a_full_list() {
 fn a_response_whose_list_was_dropped_is_not_stored() {
     let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     let place = place(&store, key, &[header::ACCEPT], &accept("a"));
-    store.invalidate(key);
+    store.invalidate(key, NOW);
     store.put(&place, entry("late"), NOW);
     assert_eq!(body(store.get(key, &accept("a"), NOW)), Err(Fwd::UriMiss));
 }
@@ -209,9 +209,9 @@ fn what_began_before_an_invalidation_does_not_replace_what_began_after() {
 fn an_invalidated_response_gives_its_names_once() {
     let store = Store::new(1 << 20);
     let (a, b) = (put_in(&store, "/a", &["1", "2"]), put_in(&store, "/b", &["2", "3"]));
-    let names = store.invalidate(a);
+    let names = store.invalidate(a, NOW);
     assert_eq!(names, [group("1"), group("2")]);
     purge(&store, &names, Manner::Hard);
-    assert!(store.invalidate(a).is_empty(), "it is gone");
-    assert!(store.invalidate(b).is_empty(), "RFC 9875 §2.2.1: no cascade, not even later");
+    assert!(store.invalidate(a, NOW).is_empty(), "it is gone");
+    assert!(store.invalidate(b, NOW).is_empty(), "RFC 9875 §2.2.1: no cascade, not even later");
 }
