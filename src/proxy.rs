@@ -9,6 +9,7 @@ mod cluster;
 mod combine;
 mod conditions;
 mod doubt;
+mod drive;
 pub mod explain;
 mod fetch;
 mod form;
@@ -61,6 +62,7 @@ use crate::{
 use cluster::Turn;
 use combine::Admitted;
 use doubt::Doubt;
+use drive::Drive;
 use fetch::{Fetch, Judged};
 use form::Wish;
 use recent::Recent;
@@ -240,15 +242,10 @@ impl Proxy {
 
     /// Waits for the client's own answer or for what all may have; a client that could have a
     /// stale answer (RFC 5861 §4) waits only for so long.
-    async fn wait(
-        &self,
-        fetch: &Fetch,
-        mut follower: Follower,
-        own: Option<oneshot::Receiver<Answer>>,
-    ) -> Waited {
+    async fn wait(&self, fetch: &Fetch, mut follower: Follower, own: Option<Drive>) -> Waited {
         let progress = async {
             if let Some(own) = own
-                && let Ok(answer) = own.await
+                && let Some(answer) = own.answer().await
             {
                 return Waited::Own(answer);
             }
@@ -310,14 +307,13 @@ impl Proxy {
     }
 
     /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
-    fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<oneshot::Receiver<Answer>>) {
+    fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<Drive>) {
         let Place { primary, key, .. } = fetch.place;
         self.disown_outdated(primary);
         let (follower, leader) = self.in_flight.join(primary, key, fetch.company);
         let own = leader.map(|leader| {
             let (owner, own) = oneshot::channel();
-            tokio::spawn(self.clone().fetch(fetch, Duty { leader, owner }));
-            own
+            Drive::new(self.clone().fetch(fetch, Duty { leader, owner }), own)
         });
         (follower, own)
     }
@@ -336,15 +332,23 @@ impl Proxy {
 
     /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.
     async fn fetch(self: Arc<Self>, mut fetch: Fetch, duty: Duty) {
-        // Another fetch may have stored it since this one's client looked.
-        if let Some(answer) = self.look_again(&mut fetch) {
+        // Another fetch, which this one would have joined, may have stored it since its client
+        // looked.
+        if fetch.company == Company::Welcome
+            && let Some(answer) = self.look_again(&mut fetch)
+        {
             let _ = duty.owner.send(answer);
             return;
         }
-        let lease = match self.take_turn(&mut fetch, &duty.leader).await {
-            Turn::Ask(lease) => lease,
-            Turn::Found(found) => return duty.finish(found),
-            Turn::Deserted => return,
+        let lease = match &self.remote {
+            None => None,
+            Some(remote) => {
+                match Box::pin(self.take_turn(remote, &mut fetch, &duty.leader)).await {
+                    Turn::Ask(lease) => lease,
+                    Turn::Found(found) => return duty.finish(found),
+                    Turn::Deserted => return,
+                }
+            }
         };
         let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
         let Judged { response, admitted, exchange } = match asked {
@@ -374,16 +378,17 @@ impl Proxy {
         loop {
             let request = self.clock.now();
             self.begin(fetch);
-            let head = fetch.request();
+            let again = || fetch.request();
             let upstream = &fetch.visit.route.upstream;
             let errand = Errand {
                 client: fetch.visit.believed.client,
                 stale: fetch.may_stand_in(request).is_some(),
                 sent: leader.sent(),
+                again: Some(&again),
             };
             let response = tokio::select! {
                 biased;
-                response = upstream.send(head, RequestBody::empty(), errand) => response,
+                response = upstream.send(again(), RequestBody::empty(), errand) => response,
                 () = self.abandoned(leader) => return None,
             };
             let exchange = Exchange { request, response: self.clock.now() };
@@ -487,7 +492,8 @@ impl Proxy {
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
         let keeper = self.keeper(&visit, &once.snapshot);
         let request = self.clock.now();
-        let errand = Errand { client: visit.believed.client, stale: false, sent: &sent };
+        let client = visit.believed.client;
+        let errand = Errand { client, stale: false, sent: &sent, again: None };
         let mut response = match visit.route.upstream.send(head, body, errand).await {
             Ok(response) => response,
             Err(error) => {

@@ -1,6 +1,6 @@
 //! One client's request, as the journey carries it: checked, routed, keyed.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request, uri::PathAndQuery};
 
@@ -262,9 +262,9 @@ impl Visit {
         let mut head = self.head.clone();
         let upstream = self.route.upstream.config();
         let host = match &upstream.host {
-            Host::Preserve if !self.authority.is_empty() => self.authority.clone(),
-            Host::Preserve | Host::Upstream => upstream.address.authority(),
-            Host::Named(name) => name.clone(),
+            Host::Preserve if !self.authority.is_empty() => Cow::Borrowed(&*self.authority),
+            Host::Preserve | Host::Upstream => Cow::Owned(upstream.address.authority()),
+            Host::Named(name) => Cow::Borrowed(&**name),
         };
         let forwarding = Forwarding {
             peer: self.peer,

@@ -17,8 +17,11 @@ use crate::bare::{self, Failure};
 const BODY: [u8; 1024] = [b'x'; 1024];
 
 /// What the client sends: the few fields of an ordinary API client.
-const REQUEST: &[u8] = b"GET /users/1042/orders?page=2&per_page=50 HTTP/1.1\r\n\
+const REQUEST: &[u8] = b"GET /users/1042/orders?page=00000002&per_page=50 HTTP/1.1\r\n\
     Host: api.example.org\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n\r\n";
+
+/// Where the number of the page ends in it.
+const PAGE_ENDS: usize = b"GET /users/1042/orders?page=00000002".len();
 
 /// The fields of the origin's answer, but for those that frame it and `Cache-Control`.
 const FIELDS: [(&str, &str); 4] = [
@@ -43,12 +46,16 @@ pub(crate) enum Work {
     Relay,
     /// The same through a bare hyper relay.
     BareRelay,
+    /// A response that Larder stores, each to be found by another key.
+    Miss,
 }
 
 /// A client before a server that does one kind of work.
 #[derive(Debug)]
 pub(crate) struct Rig {
+    work: Work,
     client: TcpStream,
+    request: Vec<u8>,
     /// How long a response is, head and body.
     length: usize,
     /// Larder, where it is the one.
@@ -57,16 +64,17 @@ pub(crate) struct Rig {
 
 impl Work {
     /// All of it, by name.
-    pub(crate) const ALL: [(&str, Work); 4] = [
+    pub(crate) const ALL: [(&str, Work); 5] = [
         ("hit", Work::Hit),
         ("bare-hit", Work::BareHit),
         ("relay", Work::Relay),
         ("bare-relay", Work::BareRelay),
+        ("miss", Work::Miss),
     ];
 
     fn cache_control(self) -> &'static str {
         match self {
-            Work::Hit | Work::BareHit => "max-age=60",
+            Work::Hit | Work::BareHit | Work::Miss => "max-age=60",
             Work::Relay | Work::BareRelay => "no-store",
         }
     }
@@ -76,7 +84,7 @@ impl Rig {
     /// Sets it up, and makes it do its work for the first time.
     pub(crate) async fn new(work: Work) -> Result<Rig, Failure> {
         let (address, server) = match work {
-            Work::Hit | Work::Relay => {
+            Work::Hit | Work::Relay | Work::Miss => {
                 let server = larder(origin(work).await?).await?;
                 let Some(Listen::Tcp(address)) = server.addresses().first().cloned() else {
                     return Err("it listens at no address".into());
@@ -96,7 +104,7 @@ impl Rig {
         };
         let client = TcpStream::connect(address).await?;
         client.set_nodelay(true)?;
-        let mut rig = Rig { client, length: 0, server };
+        let mut rig = Rig { work, client, request: REQUEST.to_vec(), length: 0, server };
         // The first response may be another than those that follow: a miss, not a hit.
         rig.length = rig.first().await?;
         rig.length = rig.first().await?;
@@ -107,7 +115,8 @@ impl Rig {
     pub(crate) async fn work(&mut self, times: u32) -> Result<(), Failure> {
         let mut answer = vec![0; self.length];
         for _ in 0..times {
-            self.client.write_all(REQUEST).await?;
+            self.turn_page();
+            self.client.write_all(&self.request).await?;
             self.client.read_exact(&mut answer).await?;
         }
         let right = answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(&BODY);
@@ -119,8 +128,25 @@ impl Rig {
         drop(self.server);
     }
 
+    /// Counts the number of the page up, where each request is to be another.
+    fn turn_page(&mut self) {
+        if self.work != Work::Miss {
+            return;
+        }
+        for digit in self.request[..PAGE_ENDS].iter_mut().rev() {
+            match *digit {
+                b'9' => *digit = b'0',
+                _ => {
+                    *digit += 1;
+                    return;
+                }
+            }
+        }
+    }
+
     async fn first(&mut self) -> Result<usize, Failure> {
-        self.client.write_all(REQUEST).await?;
+        self.turn_page();
+        self.client.write_all(&self.request).await?;
         let mut answer = Vec::new();
         while !answer.ends_with(&BODY) {
             self.client.read_buf(&mut answer).await?;

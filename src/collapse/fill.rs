@@ -78,7 +78,8 @@ pub struct Terms {
 #[derive(Debug)]
 pub struct Fill {
     shared: Arc<Shared>,
-    hasher: BodyHasher,
+    /// Boxed: it is large, and what holds it is moved about.
+    hasher: Box<BodyHasher>,
     limit: u64,
     clock: Clock,
     spilled: bool,
@@ -143,14 +144,7 @@ impl Fill {
         let shared = Arc::new(Shared { state: Mutex::new(state), room: Notify::new(), declared });
         let filling = Filling(shared.clone());
         (
-            Fill {
-                shared,
-                hasher: BodyHasher::default(),
-                limit,
-                clock,
-                spilled: false,
-                waiting: None,
-            },
+            Fill { shared, hasher: Box::default(), limit, clock, spilled: false, waiting: None },
             filling,
         )
     }
@@ -199,7 +193,7 @@ impl Fill {
         let whole = state.spilled.map_or_else(|| Ok(state.whole()), Err);
         state.close(Ok(()));
         drop(state);
-        whole.map(|body| (body, std::mem::take(&mut self.hasher).finish(coding)))
+        whole.map(|body| (body, self.hasher.finish(coding)))
     }
 
     fn keep(&mut self, chunk: &Bytes) -> bool {

@@ -1,10 +1,11 @@
 //! Collapsed requests (RFC 9111 §4): one fetch a key, however many ask.
 //!
-//! A fetch belongs to nobody. Whoever asks first also gets a [`Leader`], hands
-//! it to a task of its own, and then follows like everyone else, so a client
-//! who leaves takes nothing down with it. A leader that is dropped unfinished
-//! ends as [`Outcome::NotShared`]: the followers go their own way, and nobody
-//! hangs.
+//! A fetch belongs to nobody. Whoever asks first also gets a [`Leader`], and
+//! then follows like everyone else. What drives the fetch is that client's own
+//! task, and one of the fetch's own from the moment at which the client has its
+//! answer or has left, so that it takes nothing down with it. A leader that is
+//! dropped unfinished ends as [`Outcome::NotShared`]: the followers go their own
+//! way, and nobody hangs.
 
 pub mod budget;
 pub mod fill;

@@ -62,6 +62,10 @@ pub fn remove_nominated(fields: &mut HeaderMap) {
 
 /// Removes every field that is for this hop only (§7.6.1).
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
+    // Most messages have none, and to see that costs less than to look for each.
+    if !fields.keys().any(|name| ONE_HOP.contains(name)) {
+        return;
+    }
     remove_nominated(fields);
     for name in ONE_HOP {
         fields.remove(name);

@@ -152,6 +152,15 @@ fn forwarded(got: &mut HeaderMap, from: &str, version: Version) {
 }
 
 #[test]
+fn addresses_are_written_as_they_are() {
+    for from in ["0.9.10.99", "100.199.200.255", "1.1.1.1", "2001:db8::1", "::"] {
+        let mut got = fields(&[("host", "a")]);
+        forwarded(&mut got, from, Version::HTTP_11);
+        assert_eq!(got["x-forwarded-for"], from);
+    }
+}
+
+#[test]
 fn a_forwarded_request_says_where_it_comes_from() {
     let mut got = fields(&[("host", "API.example:8080"), ("x-forwarded-for", "6.6.6.6")]);
     forwarded(&mut got, "192.0.2.1", Version::HTTP_11);

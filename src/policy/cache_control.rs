@@ -120,7 +120,7 @@ pub fn withheld(headers: &HeaderMap) -> Vec<HeaderName> {
 #[must_use]
 pub fn forbids_transform(headers: &HeaderMap) -> bool {
     let general = ResponseDirectives::parse(field::lines(headers, header::CACHE_CONTROL));
-    general.no_transform || ResponseDirectives::of(headers).no_transform
+    general.no_transform || targeted::read(headers).is_some_and(|(read, _)| read.no_transform)
 }
 
 /// What a response says to this cache, and the field names in it.

@@ -32,8 +32,12 @@ pub(super) enum Turn {
 
 impl Proxy {
     /// Looks into the shared tier, and waits there for another node's fetch of the same thing.
-    pub(super) async fn take_turn(&self, fetch: &mut Fetch, leader: &Leader) -> Turn {
-        let Some(remote) = &self.remote else { return Turn::Ask(None) };
+    pub(super) async fn take_turn(
+        &self,
+        remote: &Remote,
+        fetch: &mut Fetch,
+        leader: &Leader,
+    ) -> Turn {
         if let Some(found) = self.look_afar(fetch).await {
             return Turn::Found(found);
         }

@@ -102,6 +102,10 @@ impl Proxy {
 
     /// Looks into the store again; answers if there is a fresh response by now.
     pub(super) fn look_again(&self, fetch: &mut Fetch) -> Option<Answer> {
+        let nothing = fetch.stored.is_none() && fetch.part.is_none() && fetch.place.vary.is_none();
+        if nothing && !self.store.has(fetch.place.primary) {
+            return None;
+        }
         let now = self.clock.now();
         let visit = fetch.visit.clone();
         let found = self.store.get(visit.primary, &visit.head.headers, now);

@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
 
-use super::{Fetch, Once, Proxy};
+use super::{Fetch, Once, Proxy, drive::Drive};
 use crate::{
     cache_status::Forwarded,
     collapse::{Company, Follower, Progress},
@@ -20,7 +19,7 @@ use crate::{
 };
 
 /// A fetch that a client follows, and its own way to the answer if it leads.
-type Started = (Follower, Option<oneshot::Receiver<Answer>>);
+type Started = (Follower, Option<Drive>);
 
 impl Proxy {
     /// Lets in what its route takes, and as often as it does.

@@ -189,7 +189,7 @@ impl BodyHasher {
 
     /// The name of the body, now that all of it has been taken in.
     #[must_use]
-    pub fn finish(mut self, coding: Option<&[u8]>) -> BodyId {
+    pub fn finish(&mut self, coding: Option<&[u8]>) -> BodyId {
         let length = self.0.count();
         self.0.update(&length.to_le_bytes());
         self.0.update(coding.unwrap_or_default());

@@ -1,15 +1,14 @@
 //! Marks of "not shareable" (hit-for-miss): for a while, requests for such a
 //! key do not wait for each other.
 
-use std::time::Duration;
-
+use super::recent::Recent;
 use crate::{
-    key::{IdentityState, Key},
+    key::Key,
     policy::{Mono, Now},
 };
 
-/// Keys that are marked at the same time; the least used are forgotten first.
-const MAX_MARKS: u64 = 65_536;
+/// Keys that are marked at the same time; the first marked are forgotten first.
+const MAX_MARKS: usize = 65_536;
 
 /// How long a mark lasts, in milliseconds.
 const LASTS: i64 = 60_000;
@@ -31,30 +30,25 @@ struct Mark {
 }
 
 #[derive(Debug)]
-pub(super) struct Marks(moka::sync::Cache<Key, Mark, IdentityState>);
+pub(super) struct Marks(Recent<Mark>);
 
 impl Marks {
     pub(super) fn new() -> Marks {
-        let marks = moka::sync::Cache::builder()
-            .max_capacity(MAX_MARKS)
-            .time_to_live(Duration::from_millis(LASTS.unsigned_abs()));
-        Marks(marks.build_with_hasher(IdentityState::default()))
+        Marks(Recent::new(MAX_MARKS))
     }
 
     pub(super) fn set(&self, key: Key, crowd: Crowd, now: Now) {
         let until = Mono(now.mono.0 + LASTS);
-        let mark = match crowd {
+        self.0.set(key, |known| match crowd {
             Crowd::All => Mark { all: until, with_cookie: until },
             Crowd::WithCookie => {
-                let all = self.0.get(&key).map_or(now.mono, |mark| mark.all);
-                Mark { all, with_cookie: until }
+                Mark { all: known.map_or(now.mono, |mark| mark.all), with_cookie: until }
             }
-        };
-        self.0.insert(key, mark);
+        });
     }
 
     pub(super) fn is_set(&self, key: Key, crowd: Crowd, now: Now) -> bool {
-        self.0.get(&key).is_some_and(|mark| match crowd {
+        self.0.get(key).is_some_and(|mark| match crowd {
             Crowd::All => now.mono < mark.all,
             Crowd::WithCookie => now.mono < mark.with_cookie,
         })

@@ -9,7 +9,8 @@ use std::{
 };
 
 use http::HeaderName;
-use moka::{Expiry, notification::RemovalCause, ops::compute::Op, sync::Cache};
+use moka::{Expiry, notification::RemovalCause, sync::Cache};
+use parking_lot::Mutex;
 
 use super::{
     Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary, gone::Gone, variant::Variant,
@@ -30,6 +31,10 @@ const LINGER: Duration = Duration::from_secs(60);
 
 /// moka evicts in batches; once this part of the size has been added, it is made to.
 const SETTLE_AFTER: u64 = 32;
+
+/// Locks, by key, of those who change what they have looked at. moka's own way to do that costs as
+/// much as all the rest of an insertion.
+const TURNS: usize = 64;
 
 /// What lies under a key.
 #[derive(Clone, Debug)]
@@ -54,12 +59,20 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Memory {
     cache: Cache<Key, Kept, IdentityState>,
+    turns: [Mutex<()>; TURNS],
     max_size: u64,
     /// Bytes inserted since moka last settled.
     unsettled: AtomicU64,
     evictions: Arc<Counter>,
     /// When something was last stored: about when anything leaves.
     newest: Arc<AtomicI64>,
+}
+
+/// What is to become of what lies under a key.
+enum Change {
+    Put(Kept),
+    Remove,
+    Nothing,
 }
 
 /// Collects what can no longer be used; freshness is the policy's.
@@ -97,7 +110,8 @@ impl Memory {
                 left.into_iter().for_each(|left| gone.remember(*key, left));
             })
             .build_with_hasher(IdentityState::default());
-        Memory { cache, max_size, unsettled: AtomicU64::new(0), evictions, newest }
+        let turns = std::array::from_fn(|_| Mutex::new(()));
+        Memory { cache, turns, max_size, unsettled: AtomicU64::new(0), evictions, newest }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Slot> {
@@ -116,11 +130,23 @@ impl Memory {
         let weight = u64::from(slot.weight());
         self.newest.store(now.wall.0, Relaxed);
         let kept = Kept { slot, lasts: Some(usable.saturating_add(usable.min(LINGER))) };
-        self.cache.entry(key).and_compute_with(|known| match known {
-            Some(known) if known.value().slot.asked() > asked => Op::Nop,
-            Some(_) | None => Op::Put(kept),
+        self.change(&key, |known| match known {
+            Some(known) if known.asked() > asked => Change::Nothing,
+            Some(_) | None => Change::Put(kept),
         });
         self.settle(weight);
+    }
+
+    /// Changes what lies under a key by what that is, while nobody else does.
+    fn change(&self, key: &Key, change: impl FnOnce(Option<Slot>) -> Change) {
+        let turn = usize::from(key.as_bytes()[16]) % TURNS;
+        let _turn = self.turns[turn].lock();
+        let known = if self.contains(key) { self.get(key) } else { None };
+        match change(known) {
+            Change::Put(kept) => self.cache.insert(*key, kept),
+            Change::Remove => self.cache.invalidate(key),
+            Change::Nothing => {}
+        }
     }
 
     /// A memo stays for as long as there is room, and it is used.
@@ -132,7 +158,7 @@ impl Memory {
     }
 
     pub(super) fn remove(&self, key: &Key) {
-        self.cache.invalidate(key);
+        self.change(key, |known| known.map_or(Change::Nothing, |_| Change::Remove));
     }
 
     pub(super) fn weight(&self) -> u64 {
@@ -158,20 +184,19 @@ impl Memory {
         let epoch = fastrand::u64(..);
         let fresh = Arc::new(Vary { epoch, asked, names, variants: Vec::new() });
         let mut declared = fresh.clone();
-        self.cache.entry(primary).and_compute_with(|kept| {
-            let known = kept.map(|kept| kept.into_value().slot);
+        self.change(&primary, |known| {
             let stored = matches!(known, Some(Slot::Entry(_) | Slot::Part(_)));
             let later = known.as_ref().is_some_and(|slot| slot.asked() > asked);
             let vary = known.and_then(Slot::into_vary).filter(|it| it.names == fresh.names);
             if let Some(vary) = vary {
                 declared = vary;
-                return Op::Nop;
+                return Change::Nothing;
             }
             // What is stored without Vary stays until this response is whole.
             if later || stored {
-                return Op::Nop;
+                return Change::Nothing;
             }
-            Op::Put(Kept { slot: Slot::Vary(fresh.clone()), lasts: None })
+            Change::Put(Kept { slot: Slot::Vary(fresh.clone()), lasts: None })
         });
         declared
     }
@@ -182,17 +207,15 @@ impl Memory {
         vary.variants.iter_mut().for_each(|variant| variant.tag = None);
         let vary = Arc::new(vary);
         let mut adopted = None;
-        self.cache.entry(primary).and_compute_with(|kept| {
-            match kept.map(|kept| kept.into_value().slot) {
-                Some(Slot::Vary(known)) if known.epoch == vary.epoch => {
-                    adopted = Some(known);
-                    Op::Nop
-                }
-                Some(slot) if slot.asked() > vary.asked => Op::Nop,
-                Some(_) | None => {
-                    adopted = Some(vary.clone());
-                    Op::Put(Kept { slot: Slot::Vary(vary.clone()), lasts: None })
-                }
+        self.change(&primary, |known| match known {
+            Some(Slot::Vary(known)) if known.epoch == vary.epoch => {
+                adopted = Some(known);
+                Change::Nothing
+            }
+            Some(slot) if slot.asked() > vary.asked => Change::Nothing,
+            Some(_) | None => {
+                adopted = Some(vary.clone());
+                Change::Put(Kept { slot: Slot::Vary(vary.clone()), lasts: None })
             }
         });
         adopted
@@ -200,9 +223,9 @@ impl Memory {
 
     /// Drops what lies there, unless it is this version of it.
     pub(super) fn remove_other(&self, key: &Key, version: u64) {
-        self.cache.entry(*key).and_compute_with(|kept| match kept {
-            Some(kept) if !kept.value().slot.is_version(version) => Op::Remove,
-            Some(_) | None => Op::Nop,
+        self.change(key, |known| match known {
+            Some(known) if !known.is_version(version) => Change::Remove,
+            Some(_) | None => Change::Nothing,
         });
     }
 
@@ -210,14 +233,14 @@ impl Memory {
     /// older. The oldest leaves a full one.
     pub(super) fn list(&self, primary: Key, own: &Vary, variant: Variant) -> bool {
         let (mut listed, mut oldest) = (false, None);
-        self.cache.entry(primary).and_compute_with(|kept| {
-            let vary = match kept.map(|kept| kept.into_value().slot) {
+        self.change(&primary, |known| {
+            let vary = match known {
                 Some(Slot::Vary(vary)) if vary.epoch == own.epoch => vary,
                 // It took the place of a response without Vary.
                 Some(slot @ (Slot::Entry(_) | Slot::Part(_))) if slot.asked() <= own.asked => {
                     Arc::new(own.clone())
                 }
-                Some(_) | None => return Op::Nop,
+                Some(_) | None => return Change::Nothing,
             };
             listed = true;
             let mut variants = vary.variants.clone();
@@ -231,7 +254,7 @@ impl Memory {
                 variants.push(Variant { said, ..variant.clone() });
             }
             let vary = Arc::new(Vary { variants, names: vary.names.clone(), ..*vary });
-            Op::Put(Kept { slot: Slot::Vary(vary), lasts: None })
+            Change::Put(Kept { slot: Slot::Vary(vary), lasts: None })
         });
         if let Some(oldest) = oldest {
             self.remove(&oldest);

@@ -15,6 +15,7 @@ mod memory;
 pub mod name;
 pub mod part;
 pub mod recall;
+mod recent;
 pub mod redis;
 mod variant;
 
@@ -260,6 +261,12 @@ impl Store {
         let Some(vary) = &place.vary else { return true };
         let variant = Variant::of(place.key, place.said.clone(), entry);
         self.memory.list(place.primary, vary, variant)
+    }
+
+    /// Whether anything lies under a key; no sign that it is of use.
+    #[must_use]
+    pub fn has(&self, key: Key) -> bool {
+        self.memory.contains(&key)
     }
 
     /// The whole response that lies under its own key.

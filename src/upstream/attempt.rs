@@ -13,8 +13,9 @@ use http_body::Body;
 use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
-    Error, RequestBody,
+    Again, Error, RequestBody,
     connection::{Age, Connection},
+    framing,
     upload::Progress,
 };
 use crate::clock::Clock;
@@ -25,6 +26,8 @@ pub(super) struct Terms<'a> {
     pub(super) first_byte: Duration,
     /// True while a byte of the request may have been written.
     pub(super) sent: &'a AtomicBool,
+    /// Makes its head once more.
+    pub(super) again: Option<Again<'a>>,
 }
 
 /// A response head, and the connection on which the body is to come.
@@ -37,10 +40,11 @@ pub(super) struct Answer {
 /// A try without an answer.
 pub(super) struct Failed {
     error: Error,
-    again: Option<Again>,
+    again: Option<Next>,
 }
 
-enum Again {
+/// What may be sent on another connection.
+enum Next {
     /// Nothing of it was written: hyper hands it back.
     Unwritten(Box<Request<RequestBody>>),
     /// A copy of it: a reused connection died before the first byte of the answer, and the request
@@ -55,14 +59,18 @@ pub(super) async fn attempt(
     terms: &Terms<'_>,
 ) -> Result<Answer, Failed> {
     let upload = request.body().progress();
-    let copy = may_come_twice(&connection, &request).then(|| copy(&request));
+    let twice = may_come_twice(&connection, &request);
+    let copy = (twice && terms.again.is_none()).then(|| copy(&request));
+    let anew = || terms.again.filter(|_| twice).map(anew);
     terms.sent.store(true, Release);
     let sending = connection.exchange(request);
     tokio::select! {
         biased;
         sent = sending => match sent {
             Ok(response) => Ok(Answer { response, connection, upload }),
-            Err(error) => Err(Failed::new(error, &connection, upload.as_deref(), copy)),
+            Err(error) => {
+                Err(Failed::new(error, &connection, upload.as_deref(), copy.or_else(anew)))
+            }
         },
         () = stalled(upload.as_deref(), terms) => {
             Err(Failed { error: Error::FirstByteTimeout(terms.first_byte), again: None })
@@ -84,6 +92,11 @@ fn may_come_twice(connection: &Connection, request: &Request<RequestBody>) -> bo
         && request.body().is_end_stream()
 }
 
+/// The same request made again, for one without a body.
+fn anew(again: Again<'_>) -> Box<Request<RequestBody>> {
+    Box::new(framing::request(again(), RequestBody::empty()))
+}
+
 /// The same request, for one without a body.
 fn copy(request: &Request<RequestBody>) -> Box<Request<RequestBody>> {
     let mut copy = Request::new(RequestBody::empty());
@@ -103,8 +116,8 @@ impl Failed {
     ) -> Failed {
         let unwritten = error.take_message().filter(|request| !request.body().polled());
         let again = match unwritten {
-            Some(request) => Some(Again::Unwritten(Box::new(request))),
-            None => copy.filter(|_| !connection.answered()).map(Again::Idempotent),
+            Some(request) => Some(Next::Unwritten(Box::new(request))),
+            None => copy.filter(|_| !connection.answered()).map(Next::Idempotent),
         };
         let error = match upload.and_then(Progress::fault) {
             Some(fault) => Error::Client(fault),
@@ -117,11 +130,11 @@ impl Failed {
     pub(super) fn again(self, terms: &Terms<'_>) -> Result<Request<RequestBody>, Error> {
         tracing::debug!(error = %self.error, again = self.again.is_some(), "no answer");
         match self.again {
-            Some(Again::Unwritten(request)) => {
+            Some(Next::Unwritten(request)) => {
                 terms.sent.store(false, Release);
                 Ok(*request)
             }
-            Some(Again::Idempotent(request)) => Ok(*request),
+            Some(Next::Idempotent(request)) => Ok(*request),
             None => Err(self.error),
         }
     }

@@ -90,7 +90,7 @@ impl Connection {
     /// is not ready at once is waited for, shortly.
     pub(super) async fn settles(&mut self, clock: &Clock) -> bool {
         self.sender.is_ready()
-            || matches!(clock.timeout(SETTLE, self.sender.ready()).await, Ok(Ok(())))
+            || matches!(Box::pin(clock.timeout(SETTLE, self.sender.ready())).await, Ok(Ok(())))
     }
 }
 

@@ -59,8 +59,11 @@ pub struct Upstream {
     first_byte: Histogram,
 }
 
+/// Makes the head of a request once more.
+pub type Again<'a> = &'a (dyn Fn() -> request::Parts + Sync);
+
 /// For whom a request is sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Errand<'a> {
     /// The client, as far as is believed: clients take turns.
     pub client: Option<IpAddr>,
@@ -69,13 +72,16 @@ pub struct Errand<'a> {
     /// Becomes true before the first byte may have been written, and false again if it turns out
     /// that none was.
     pub sent: &'a AtomicBool,
+    /// Makes the same head again, for one without a body, should it have to be sent twice: most
+    /// need not. Without it a copy is kept.
+    pub again: Option<Again<'a>>,
 }
 
 impl<'a> Errand<'a> {
     /// One for nobody in particular.
     #[cfg(test)]
     fn test(sent: &'a AtomicBool) -> Errand<'a> {
-        Errand { client: None, stale: false, sent }
+        Errand { client: None, stale: false, sent, again: None }
     }
 }
 
@@ -196,15 +202,15 @@ impl Upstream {
         request: Request<RequestBody>,
         errand: Errand<'_>,
     ) -> Result<Answer, Error> {
-        let (clock, first_byte, sent) = (&self.clock, self.config.first_byte, errand.sent);
-        let terms = Terms { clock, first_byte, sent };
+        let (clock, first_byte) = (&self.clock, self.config.first_byte);
+        let terms = Terms { clock, first_byte, sent: errand.sent, again: errand.again };
         let connection = self.in_turn(errand, self.connection()).await?;
         let failed = match attempt(connection, request, &terms).await {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
         let request = failed.again(&terms)?;
-        let connection = self.in_turn(errand, self.connector.connect()).await?;
+        let connection = self.in_turn(errand, Box::pin(self.connector.connect())).await?;
         Ok(attempt(connection, request, &terms).await?)
     }
 
@@ -218,7 +224,7 @@ impl Upstream {
             None => connecting.await,
             Some(quota) => {
                 let client = Client::of(errand.client);
-                quota.in_turn(client, self.config.first_byte, connecting).await
+                Box::pin(quota.in_turn(client, self.config.first_byte, connecting)).await
             }
         }
     }
@@ -226,7 +232,9 @@ impl Upstream {
     async fn connection(&self) -> Result<Connection, Error> {
         match self.pool.checkout().await {
             Some(idle) => Ok(idle),
-            None => self.connector.connect().await,
+            // Boxed, like all that few requests come to: each request is as large as the largest
+            // of what it may come to, and is moved about.
+            None => Box::pin(self.connector.connect()).await,
         }
     }
 

@@ -110,15 +110,12 @@ impl Places {
         clock: &Clock,
         limit: Duration,
     ) -> Result<Place, Error> {
-        let mut queued = match self.ask(client, stay) {
+        let queued = match self.ask(client, stay) {
             Asked::Given(place) => return Ok(place),
             Asked::Full => return Err(Error::Busy(SOON)),
             Asked::Queued(queued) => queued,
         };
-        match clock.timeout(limit, &mut queued.given).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Error::Busy(SOON)),
-        }
+        Box::pin(queued.place(clock, limit)).await
     }
 
     /// Of `max_concurrent`, those that are taken; and who waits for one.
@@ -232,6 +229,15 @@ impl Drop for Place {
             // Who has just left drops it, and so gives it to the next.
             let _ = give.send(Place { places: self.places.clone(), stay });
             next = self.places.lock().next();
+        }
+    }
+}
+
+impl Queued {
+    async fn place(mut self, clock: &Clock, limit: Duration) -> Result<Place, Error> {
+        match clock.timeout(limit, &mut self.given).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Error::Busy(SOON)),
         }
     }
 }

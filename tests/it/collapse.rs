@@ -227,6 +227,23 @@ async fn followers_keep_reading_when_the_first_client_leaves() {
 }
 
 #[tokio::test]
+async fn followers_get_the_head_although_the_first_client_has_left() {
+    let gate = Gate::new();
+    let origin = Origin::always(Reply::fresh(60, "x").held(&gate)).await;
+    let proxy = Proxy::before(&origin).await;
+    let first = get(&proxy, "/").sent().await;
+    gate.until_arrived(1).await;
+    let mut second = get(&proxy, "/").sent().await;
+    proxy.settle().await;
+    first.reset();
+    proxy.settle().await;
+    gate.open();
+    assert_eq!(second.read().await.unwrap().text(), "x");
+    assert_eq!(origin.requests(), 1, "who drove the fetch has left, the fetch goes on");
+    assert!(get(&proxy, "/").await.is_hit());
+}
+
+#[tokio::test]
 async fn a_storable_answer_is_fetched_to_its_end_when_everybody_has_left() {
     let (origin, gate) = in_two_pieces(FRESH).await;
     let proxy = Proxy::before(&origin).await;
