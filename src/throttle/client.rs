@@ -260,6 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbourhood_is_a_24_or_a_48() {
+        let telling = telling(&[Part::ClientIp]);
+        let network = |address: &str| {
+            let sender =
+                Sender { address: address.parse().ok(), fields: &HeaderMap::new(), unseen: None };
+            telling.client(sender).network().unwrap().to_string()
+        };
+        assert_eq!(network("192.0.2.1"), "192.0.2.0/24");
+        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1::/48");
+    }
+
+    #[test]
+    fn no_key_is_kept_as_it_was_sent() {
+        let telling = telling(&[Part::Header(header::HeaderName::from_static("x-api-key"))]);
+        let fields = fields(&[("x-api-key", "not-to-be-seen")]);
+        let client = telling.client(Sender { address: None, fields: &fields, unseen: None });
+        assert!(!format!("{client:?} {telling:?}").contains("not-to-be-seen"));
+    }
+
+    #[test]
     fn several_parts_count_together() {
         let key = Part::Header(header::HeaderName::from_static("x-api-key"));
         let telling = telling(&[Part::ClientIp, key]);
