@@ -84,8 +84,8 @@ impl<'a> Sender<'a> {
 impl Client {
     /// Its neighbourhood: never a part of what is one client.
     pub(super) fn network(&self) -> Option<IpNet> {
-        let own = self.network?;
-        within(own.addr(), own.prefix_len().min(24), own.prefix_len().min(48))
+        // Of the first address of its own network, so that all of that has one.
+        within(self.network?.addr(), 24, 48)
     }
 }
 
