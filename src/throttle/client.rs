@@ -84,8 +84,8 @@ impl<'a> Sender<'a> {
 impl Client {
     /// Its neighbourhood: never a part of what is one client.
     pub(super) fn network(&self) -> Option<IpNet> {
-        let own = self.network?;
-        within(own.addr(), own.prefix_len().min(24), own.prefix_len().min(48))
+        // Of the first address of its own network, so that all of that has one.
+        within(self.network?.addr(), 24, 48)
     }
 }
 
@@ -257,6 +257,26 @@ mod tests {
         assert_eq!(network("192.0.2.1"), network("192.0.3.1"), "one client of a /16");
         assert_eq!(network("2001:db8:1::1"), network("2001:db8:2::1"), "one client of a /32");
         assert_ne!(network("192.0.2.1"), network("192.1.2.1"));
+    }
+
+    #[test]
+    fn a_neighbourhood_is_a_24_or_a_48() {
+        let telling = telling(&[Part::ClientIp]);
+        let network = |address: &str| {
+            let sender =
+                Sender { address: address.parse().ok(), fields: &HeaderMap::new(), unseen: None };
+            telling.client(sender).network().unwrap().to_string()
+        };
+        assert_eq!(network("192.0.2.1"), "192.0.2.0/24");
+        assert_eq!(network("2001:db8:1:2::1"), "2001:db8:1::/48");
+    }
+
+    #[test]
+    fn no_key_is_kept_as_it_was_sent() {
+        let telling = telling(&[Part::Header(header::HeaderName::from_static("x-api-key"))]);
+        let fields = fields(&[("x-api-key", "not-to-be-seen")]);
+        let client = telling.client(Sender { address: None, fields: &fields, unseen: None });
+        assert!(!format!("{client:?} {telling:?}").contains("not-to-be-seen"));
     }
 
     #[test]

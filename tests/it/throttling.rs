@@ -69,6 +69,29 @@ async fn keys_and_cookies_make_clients_too() {
 }
 
 #[tokio::test]
+async fn a_cookie_that_the_api_does_not_see_is_a_key_all_the_same() {
+    let origin = Origin::always(Reply::fresh(600, "x")).await;
+    let text = "[cache]\ncookies = \"ignore\"\n[throttle]\nrate = \"1/h\"\nkey = \"cookie:sid\"";
+    let proxy = Proxy::with(&origin, text).await;
+    assert_eq!(statuses(&proxy, 2, ("Cookie", "sid=1")).await, [200, 429]);
+    assert_eq!(statuses(&proxy, 2, ("Cookie", "a=b; sid=2")).await, [200, 429], "not by address");
+    assert_eq!(origin.last().header("cookie"), None);
+}
+
+#[tokio::test]
+async fn a_key_that_is_sent_twice_passes_no_limit() {
+    let origin = Origin::always(Reply::fresh(600, "x")).await;
+    let text = "[throttle]\nrate = \"1/h\"\nkey = \"header:X-Api-Key\"";
+    let proxy = Proxy::with(&origin, text).await;
+    let mut statuses = Vec::new();
+    for junk in ["1", "2", "3", "4"] {
+        let twice = get(&proxy, "/").header("X-Api-Key", "k").header("X-Api-Key", junk);
+        statuses.push(twice.await.status);
+    }
+    assert_eq!(statuses, [200, 429, 429, 429], "whichever of them the API takes");
+}
+
+#[tokio::test]
 async fn several_limits_apply_at_once() {
     let origin = Origin::always(Reply::fresh(600, "x")).await;
     let text = "[[throttle]]\nrate = \"1/s\"\nburst = 2\nheaders = \"always\"\n\

@@ -184,6 +184,12 @@ fn found() -> Vec<Found> {
             ],
         ),
         (
+            "what a POST without an answer may have changed is validated (nobody may drop it so)",
+            "plain",
+            vec![one(GET), one(Ask { method: "POST", ..GET }), one(GET)],
+            vec![OK, Manner { fate: Fate::Dropped, ..OK }, OK],
+        ),
+        (
             "a group ends in all that bear its name, in one origin alone (RFC 9875 §2.1, §3)",
             "plain",
             vec![
