@@ -81,6 +81,8 @@ pub(super) struct Exchange {
     pub(super) invalidates: Vec<Target>,
     /// Authorization and Cookie as the origin saw them.
     pub(super) credentials: [String; 2],
+    /// It was while the nodes heard nothing of each other.
+    pub(super) apart: bool,
 }
 
 /// The list.
@@ -89,6 +91,9 @@ pub(super) struct History {
     pub(super) asked: Vec<Asked>,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) tick: usize,
+    /// The nodes hear nothing of each other.
+    pub(super) apart: bool,
+    pub(super) nodes: usize,
     pub(super) manners: Vec<Manner>,
     /// Part of every path of this sequence: what an earlier one left behind is not listed.
     pub(super) part: String,
@@ -111,7 +116,8 @@ pub(super) struct World {
     pub(super) history: Arc<Mutex<History>>,
     pub(super) manual: Arc<Manual>,
     clock: Clock,
-    proxy: Arc<Proxy>,
+    /// The nodes, asked in turn.
+    pub(super) proxies: Vec<Arc<Proxy>>,
     idle: Vec<Client>,
     /// The sequence: part of every path, so that each begins with an empty cache.
     pub(super) sequence: usize,
@@ -119,7 +125,13 @@ pub(super) struct World {
 }
 
 impl World {
+    /// One node without a shared tier.
     pub(super) fn new() -> World {
+        World::of(1, "")
+    }
+
+    /// So many nodes; `redis` is their `[cache.redis]`.
+    pub(super) fn of(nodes: usize, redis: &str) -> World {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("origin");
         let (clock, manual) = Clock::manual(NOON);
@@ -128,14 +140,14 @@ impl World {
             format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
         });
         let text = format!(
-            "listen = \"127.0.0.1:0\"\nupstream = \"unix:{}\"\n[cache.memory]\nmax_size = \"64MiB\"\n{}",
+            "listen = \"127.0.0.1:0\"\nupstream = \"unix:{}\"\n[cache.memory]\nmax_size = \"64MiB\"\n{redis}{}",
             socket.display(),
             routes.collect::<String>(),
         );
         let config = config::parse("model.toml", &text, &|_| None);
         let config = config.unwrap_or_else(|problems| panic!("{text}\n{problems:?}"));
-        let counters = Arc::new(Counters::default());
-        let proxy = Proxy::new(&config, clock.clone(), counters).unwrap();
+        let node = |_| Proxy::new(&config, clock.clone(), Arc::new(Counters::default())).unwrap();
+        let proxies = (0..nodes).map(node).collect();
         let history = Arc::new(Mutex::new(History::default()));
         let listener = UnixListener::bind(&socket).unwrap();
         tokio::spawn(serve(listener, history.clone(), clock.clone(), manual.clone()));
@@ -143,7 +155,7 @@ impl World {
             history,
             manual,
             clock,
-            proxy,
+            proxies,
             idle: Vec::new(),
             sequence: 0,
             _directory: directory,
@@ -156,7 +168,8 @@ impl World {
         self.manual.set_wall(NOON);
         let mut history = self.history.lock();
         let part = format!("/{:07}/", self.sequence);
-        *history = History { part, manners: manners.to_vec(), ..History::default() };
+        let nodes = self.proxies.len();
+        *history = History { part, nodes, manners: manners.to_vec(), ..History::default() };
     }
 
     /// Sends a request and reads its answer. `fields` are all but Host.
@@ -189,8 +202,13 @@ impl World {
         (client.filter(|_| !closes), answer)
     }
 
+    /// A connection to the node whose turn it is.
     pub(super) fn client(&mut self) -> Client {
-        self.idle.pop().unwrap_or_else(|| Client::connect(self.proxy.clone()))
+        let node = (self.sequence + self.history.lock().asked.len()) % self.proxies.len();
+        match self.idle.iter().rposition(|it| it.node == node) {
+            Some(at) => self.idle.swap_remove(at),
+            None => Client::connect(self.proxies[node].clone(), node),
+        }
     }
 
     pub(super) fn park(&mut self, client: Option<Client>) {
@@ -246,12 +264,14 @@ impl History {
 
 /// A client's connection to the proxy, in memory.
 pub(super) struct Client {
+    /// Which node it is connected to.
+    node: usize,
     wire: Wire<ReadHalf<DuplexStream>>,
     write: WriteHalf<DuplexStream>,
 }
 
 impl Client {
-    fn connect(proxy: Arc<Proxy>) -> Client {
+    fn connect(proxy: Arc<Proxy>, node: usize) -> Client {
         let (near, far) = tokio::io::duplex(64 << 10);
         let (read, write) = tokio::io::split(near);
         let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
@@ -267,7 +287,7 @@ impl Client {
         tokio::spawn(async move {
             let _ = serving.await;
         });
-        Client { wire: Wire::new(read), write }
+        Client { node, wire: Wire::new(read), write }
     }
 
     async fn read(&mut self, method: &str, answer: &mut Answer) -> std::io::Result<()> {
