@@ -111,13 +111,14 @@ async fn beside_memory() -> Result<(), Failure> {
     let (redis, origin) = (RedisServer::start()?, Origin::start().await?);
     let one = Node::start(&origin, Some(&redis), "").await?;
     let other = Node::start(&origin, Some(&redis), "").await?;
-    let (mut fills, mut client) = (one.client().await?, other.client().await?);
+    let mut fills = one.client().await?;
     let paths: Vec<String> = (0..CALLS / 4).map(|n| format!("/users/{n}")).collect();
     for path in &paths {
         fills.get(path).await?;
     }
     let stored = format!("larder_redis_events_total{{event=\"stored\"}} {}", paths.len());
     one.until(&stored).await?;
+    let mut client = other.client().await?;
     for (what, word) in [("answer from Redis", "detail=l2"), ("answer from memory", "hit")] {
         let mut times = Times::default();
         for path in &paths {

@@ -51,11 +51,12 @@ fn say(text: &str) {
 
 fn main() -> ExitCode {
     let figures = [lookups::run, misses::run, purges::run, crowd::run];
+    let mut code = ExitCode::SUCCESS;
     for run in figures {
         if let Err(error) = run() {
             say(&format!("redis: {error}"));
-            return ExitCode::FAILURE;
+            code = ExitCode::FAILURE;
         }
     }
-    ExitCode::SUCCESS
+    code
 }
