@@ -11,6 +11,7 @@
 //! change that it tests. What was found lies in [`found`], and is tried every time.
 
 mod allow;
+mod cluster;
 mod form;
 mod found;
 mod lifetime;
@@ -211,22 +212,22 @@ impl Bench {
             (Err(why), None) => Err(why),
         }
     }
+}
 
-    /// The sequence of a seed; shrunk, if it fails.
-    fn try_seed(&self, sequences: &BoxedStrategy<Sequence>, seed: u64) -> Result<(), String> {
-        let config = Config {
-            cases: 1,
-            max_shrink_iters: 4000,
-            failure_persistence: None,
-            ..Config::default()
-        };
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let outcome = TestRunner::new_with_rng(config, rng)
-            .run(sequences, |sequence| self.play(&sequence).map_err(TestCaseError::fail));
-        outcome.map_err(|failure| format!("LARDER_SEED={seed}\n{failure}"))
-    }
+/// Plays the sequence of a seed; shrunk, if it fails.
+fn try_seed<T: std::fmt::Debug>(
+    sequences: &BoxedStrategy<T>,
+    seed: u64,
+    play: impl Fn(&T) -> Result<(), String>,
+) -> Result<(), String> {
+    let config =
+        Config { cases: 1, max_shrink_iters: 4000, failure_persistence: None, ..Config::default() };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let outcome = TestRunner::new_with_rng(config, rng)
+        .run(sequences, |sequence| play(&sequence).map_err(TestCaseError::fail));
+    outcome.map_err(|failure| format!("LARDER_SEED={seed}\n{failure}"))
 }
 
 fn note(survey: &Mutex<Survey>, why: String, sequence: &Sequence) {
@@ -248,7 +249,7 @@ fn part(seeds: std::ops::Range<u64>, failed: &AtomicBool) -> Result<Tally, Strin
         if failed.load(Relaxed) {
             break;
         }
-        let tried = bench.try_seed(&sequences, seed);
+        let tried = try_seed(&sequences, seed, |it| bench.play(it));
         failed.fetch_or(tried.is_err(), Relaxed);
         tried?;
     }

@@ -55,6 +55,7 @@ pub(super) fn answer(
         range: None,
         torn: manner.fate == Fate::Torn,
         invalidates: Vec::new(),
+        apart: history.apart,
         credentials: ["authorization", "cookie"]
             .map(|name| lines(&request.fields, name).join("; ")),
     };

@@ -76,6 +76,10 @@ impl Judge<'_> {
 
     /// §4.4, RFC 9875 §3, and §4: the most recent response.
     pub(super) fn is_current(&self, stored: &Stored<'_>) -> Verdict<()> {
+        // What one node makes invalid the others hear once they can hear each other again.
+        if self.history.apart {
+            return Ok(());
+        }
         for exchange in &self.history.exchanges {
             let number = exchange.number;
             let invalid = self.invalidates(exchange, stored);
@@ -120,7 +124,10 @@ impl Judge<'_> {
     fn replaces(&self, exchange: &Exchange, stored: &Stored<'_>) -> bool {
         let (asked, by) = (self.asked(), &self.history.asked[exchange.by]);
         let got = by.got.as_ref().filter(|it| it.at.tick < asked.sent.tick);
+        // What is stored meanwhile, or for one credential, stays on its node.
+        let own = self.mode.isolate && line(&by.fields, "authorization").is_some();
         exchange.target == asked.target
+            && !(self.history.nodes > 1 && (exchange.apart || own))
             && by.sent.tick > self.after(stored.last)
             && !matches!(exchange.status, None | Some(206 | 304))
             && !exchange.torn

@@ -82,6 +82,8 @@ pub(super) struct Exchange {
     pub(super) invalidates: Vec<Target>,
     /// Authorization and Cookie as the origin saw them.
     pub(super) credentials: [String; 2],
+    /// It was while the nodes heard nothing of each other.
+    pub(super) apart: bool,
 }
 
 /// The list.
@@ -93,6 +95,9 @@ pub(super) struct History {
     pub(super) purges: Vec<Purged>,
     /// When who may share what was changed.
     pub(super) reloads: Vec<usize>,
+    /// The nodes hear nothing of each other.
+    pub(super) apart: bool,
+    pub(super) nodes: usize,
     pub(super) manners: Vec<Manner>,
     /// Part of every path of this sequence: what an earlier one left behind is not listed.
     pub(super) part: String,
@@ -115,10 +120,11 @@ pub(super) struct World {
     pub(super) history: Arc<Mutex<History>>,
     pub(super) manual: Arc<Manual>,
     clock: Clock,
-    proxy: Arc<Proxy>,
-    /// What it begins with, and the same but for who may share what.
+    /// The nodes, asked in turn.
+    pub(super) proxies: Vec<Arc<Proxy>>,
+    /// What they begin with, and the same but for who may share what.
     configs: [Config; 2],
-    /// Which of them it has.
+    /// Which of them they have.
     config: usize,
     idle: Vec<Client>,
     /// The sequence: part of every path, so that each begins with an empty cache.
@@ -127,14 +133,21 @@ pub(super) struct World {
 }
 
 impl World {
+    /// One node without a shared tier.
     pub(super) fn new() -> World {
+        World::of(1, "")
+    }
+
+    /// So many nodes; `redis` is their `[cache.redis]`.
+    pub(super) fn of(nodes: usize, redis: &str) -> World {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("origin");
         let (clock, manual) = Clock::manual(NOON);
         let path = socket.display().to_string();
-        let configs = [config(&path, ""), config(&path, NEVER)];
-        let counters = Arc::new(Counters::default());
-        let proxy = Proxy::new(&configs[0], clock.clone(), counters).unwrap();
+        let configs = [config(&path, "", redis), config(&path, NEVER, redis)];
+        let counters = || Arc::new(Counters::default());
+        let node = |_| Proxy::new(&configs[0], clock.clone(), counters()).unwrap();
+        let proxies = (0..nodes).map(node).collect();
         let history = Arc::new(Mutex::new(History::default()));
         let listener = UnixListener::bind(&socket).unwrap();
         tokio::spawn(serve(listener, history.clone(), clock.clone(), manual.clone()));
@@ -142,7 +155,7 @@ impl World {
             history,
             manual,
             clock,
-            proxy,
+            proxies,
             configs,
             config: 0,
             idle: Vec::new(),
@@ -157,7 +170,8 @@ impl World {
         self.manual.set_wall(NOON);
         let mut history = self.history.lock();
         let part = format!("/{:07}/", self.sequence);
-        *history = History { part, manners: manners.to_vec(), ..History::default() };
+        let nodes = self.proxies.len();
+        *history = History { part, nodes, manners: manners.to_vec(), ..History::default() };
     }
 
     /// Purges, as an operator would.
@@ -165,7 +179,7 @@ impl World {
         let at = self.history.lock().moment(&self.clock);
         let part = format!("/{}/{:07}", mode.name, self.sequence);
         let purged = Purged::of(purge, &part, at);
-        self.proxy.purge(&purged.order()).await;
+        self.proxies[0].purge(&purged.order()).await;
         self.history.lock().purges.push(purged);
     }
 
@@ -177,7 +191,9 @@ impl World {
             history.reloads.push(now);
             self.config = 1 - self.config;
         }
-        self.proxy.reload(&self.configs[self.config]).unwrap();
+        for proxy in &self.proxies {
+            proxy.reload(&self.configs[self.config]).unwrap();
+        }
     }
 
     /// Sends a request and reads its answer. `fields` are all but Host.
@@ -210,8 +226,13 @@ impl World {
         (client.filter(|_| !closes), answer)
     }
 
+    /// A connection to the node whose turn it is.
     pub(super) fn client(&mut self) -> Client {
-        self.idle.pop().unwrap_or_else(|| Client::connect(self.proxy.clone()))
+        let node = (self.sequence + self.history.lock().asked.len()) % self.proxies.len();
+        match self.idle.iter().rposition(|it| it.node == node) {
+            Some(at) => self.idle.swap_remove(at),
+            None => Client::connect(self.proxies[node].clone(), node),
+        }
     }
 
     pub(super) fn park(&mut self, client: Option<Client>) {
@@ -269,14 +290,14 @@ impl History {
 const NEVER: &str = "[cache]\nno_store_when = [\"header:X-Never\"]\n";
 
 /// A route for each mode.
-fn config(socket: &str, more: &str) -> Config {
+fn config(socket: &str, more: &str, redis: &str) -> Config {
     let routes = MODES.iter().map(|mode| {
         let (name, toml) = (mode.name, mode.toml);
         format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
     });
     let text = format!(
         "listen = \"127.0.0.1:0\"\nupstream = \"unix:{socket}\"\n{more}[cache.memory]\n\
-         max_size = \"64MiB\"\n{}",
+         max_size = \"64MiB\"\n{redis}{}",
         routes.collect::<String>(),
     );
     let config = config::parse("model.toml", &text, &|_| None);
@@ -285,12 +306,14 @@ fn config(socket: &str, more: &str) -> Config {
 
 /// A client's connection to the proxy, in memory.
 pub(super) struct Client {
+    /// Which node it is connected to.
+    node: usize,
     wire: Wire<ReadHalf<DuplexStream>>,
     write: WriteHalf<DuplexStream>,
 }
 
 impl Client {
-    fn connect(proxy: Arc<Proxy>) -> Client {
+    fn connect(proxy: Arc<Proxy>, node: usize) -> Client {
         let (near, far) = tokio::io::duplex(64 << 10);
         let (read, write) = tokio::io::split(near);
         let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
@@ -306,7 +329,7 @@ impl Client {
         tokio::spawn(async move {
             let _ = serving.await;
         });
-        Client { wire: Wire::new(read), write }
+        Client { node, wire: Wire::new(read), write }
     }
 
     async fn read(&mut self, method: &str, answer: &mut Answer) -> std::io::Result<()> {
