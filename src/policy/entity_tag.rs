@@ -30,7 +30,7 @@ pub(super) fn list<'a>(lines: impl Iterator<Item = &'a [u8]>) -> impl Iterator<I
     lines.flat_map(|line| Tags { rest: line })
 }
 
-fn opaque(tag: &[u8]) -> &[u8] {
+pub(super) fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 

@@ -110,7 +110,8 @@ pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<(HeaderValu
     let best = |one: (u16, _, _), other: (u16, _, _)| if other.0 > one.0 { other } else { one };
     let all = tags(asked, header::IF_NONE_MATCH).filter_map(weighed);
     let (_, tag, kind) = all.reduce(best).filter(|best| best.0 > 0 && is_strong(etag))?;
-    Some((HeaderValue::from_bytes(tag).ok()?, kind))
+    // Strong, as a 200 would have it (§15.4.5), though somebody on the way made it weak.
+    Some((HeaderValue::from_bytes(entity_tag::opaque(tag)).ok()?, kind))
 }
 
 /// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not

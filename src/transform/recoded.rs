@@ -317,6 +317,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_client_does_not_take_is_not_read() {
+        let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(2 << 20).collect();
+        for coding in Coding::ALL {
+            let body = Body::Full(Bytes::from(noise.clone()));
+            let mut recoded = Recoded::packed(body, (coding, Levels::default()), permit());
+            let frame = poll_fn(|cx| recoded.poll_frame(cx)).now_or_never().unwrap();
+            assert!(frame.unwrap().is_ok(), "{coding:?}");
+            let taken = recoded.taken.load(super::Relaxed);
+            assert!(taken <= 512 << 10, "{coding:?}: {taken} bytes read for one frame");
+        }
+    }
+
+    #[test]
     fn a_long_body_takes_turns_with_others() {
         let zeros = Bytes::from(vec![0; 8 << 20]);
         for coding in Coding::ALL {
