@@ -186,7 +186,11 @@ mod tests {
     use crate::store::BodyHasher;
 
     fn memos() -> Memos {
-        Memos::new(1, Arc::new(Times::new(crate::clock::Clock::manual(0).0)))
+        on(1)
+    }
+
+    fn on(threads: usize) -> Memos {
+        Memos::new(threads, Arc::new(Times::new(crate::clock::Clock::manual(0).0)))
     }
 
     fn named(text: &str) -> (Bytes, BodyId) {
@@ -234,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_takes_nothing_along() {
         // One core has one thread for this, too.
-        let (store, memos) = (Arc::new(Store::new(1 << 20)), Memos::new(0, Arc::default()));
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), on(0));
         let (body, id) = named(&"abcdefgh".repeat(1000));
         let recipe = Recipe::Pack(Coding::Gzip);
         let left = memos.make(&store, (&body, &id), recipe).now_or_never();
