@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    collapse::fill::Reader, log, metrics::Metrics, reason::Reason, transform::recoded::Recoded,
-    upstream::ResponseBody,
+    collapse::fill::Reader, log, metrics::Metrics, proxy::shadow::Watched, reason::Reason,
+    transform::recoded::Recoded, upstream::ResponseBody,
 };
 
 /// The body of a response to a client.
@@ -31,6 +31,8 @@ pub enum Body {
     Relayed(Box<ResponseBody>),
     /// Any of these, packed or unpacked as it comes.
     Recoded(Box<Recoded>),
+    /// An upstream's, as it comes, for a cache in shadow mode to look at.
+    Watched(Box<Passing>),
     /// One that comes as it comes, its bytes counted.
     Counted(Box<Counted>),
     /// Any of these, with its end told to the access log.
@@ -49,6 +51,16 @@ pub struct Counted {
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
     left: u64,
+}
+
+/// A body that is looked at as it goes.
+#[derive(Debug)]
+pub struct Passing {
+    body: Body,
+    watched: Option<Watched>,
+    /// Bytes that there are to be, where that is known: then nobody may ask for the end.
+    declared: Option<u64>,
+    passed: u64,
 }
 
 /// A body whose bytes and end are told to the access log.
@@ -87,6 +99,7 @@ impl Body {
             Body::Arriving(_)
             | Body::Relayed(_)
             | Body::Recoded(_)
+            | Body::Watched(_)
             | Body::Counted(_)
             | Body::Logged(_) => {
                 Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
@@ -104,8 +117,19 @@ impl Body {
             | Body::Pieces(_)
             | Body::Relayed(_)
             | Body::Recoded(_)
+            | Body::Watched(_)
             | Body::Logged(_) => None,
         }
+    }
+
+    /// The same body, looked at as it goes, where somebody does.
+    #[must_use]
+    pub fn watched(self, watched: Option<Watched>) -> Body {
+        let Some(watched) = watched else { return self };
+        let declared = http_body::Body::size_hint(&self).exact();
+        let mut passing = Passing { body: self, watched: Some(watched), declared, passed: 0 };
+        passing.settle(declared == Some(0));
+        Body::Watched(Box::new(passing))
     }
 
     /// The same body, with its end told to the access log.
@@ -151,6 +175,7 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
             Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
+            Body::Watched(passing) => passing.poll_frame(cx),
             Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
@@ -164,6 +189,7 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
             Body::Recoded(_) => false,
+            Body::Watched(passing) => passing.body.is_end_stream(),
             Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
@@ -177,9 +203,39 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
             Body::Recoded(_) => SizeHint::default(),
+            Body::Watched(passing) => passing.body.size_hint(),
             Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),
         }
+    }
+}
+
+impl Passing {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = http_body::Body::poll_frame(Pin::new(&mut self.body), cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                self.watched.iter_mut().for_each(|it| it.update(data));
+                self.passed += data.len() as u64;
+                self.settle(self.declared == Some(self.passed));
+            }
+            Poll::Ready(None) => self.settle(true),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn settle(&mut self, ended: bool) {
+        if ended {
+            self.watched.take().into_iter().for_each(|it| it.finish(true));
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.watched.take().into_iter().for_each(|it| it.finish(false));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod load;
 pub mod reasons;
+pub mod shadow;
 mod text;
 pub mod times;
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use reasons::Reasons;
+use shadow::Shadow;
 pub use text::{Scrape, render};
 pub use times::Times;
 
@@ -64,6 +66,8 @@ pub struct Metrics {
     shards: Box<[Shard]>,
     /// Why requests were answered as they were; nothing of it is counted for a plain hit.
     reasons: Reasons,
+    /// What the cache would have done, where it is in shadow mode.
+    pub shadow: Shadow,
 }
 
 /// One thread's part; on cache lines of its own.
@@ -96,7 +100,7 @@ impl Default for Metrics {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let shards = threads.clamp(1, MAX_SHARDS).next_power_of_two();
         let shards = (0..shards).map(|_| Shard::default()).collect();
-        Metrics { shards, reasons: Reasons::default() }
+        Metrics { shards, reasons: Reasons::default(), shadow: Shadow::default() }
     }
 }
 

@@ -20,6 +20,7 @@ mod recent;
 mod report;
 mod send;
 mod setup;
+pub mod shadow;
 mod shared;
 mod steps;
 mod storable;
@@ -27,7 +28,7 @@ mod toll;
 mod variants;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -99,6 +100,8 @@ pub struct Proxy {
     /// What is counted of requests that find no route.
     unrouted: Arc<Metrics>,
     counters: Arc<Counters>,
+    /// What a cache in shadow mode would have stored; made when a route needs it.
+    shadow: OnceLock<Arc<Store>>,
     /// What was last decided, for who asks.
     recent: Recent,
     /// This node, among those of a cluster.
@@ -160,7 +163,7 @@ impl Proxy {
         if visit.ends_here() {
             return reply::options();
         }
-        if !route.cache.on || visit.upgrade != Upgrade::No {
+        if !route.cache.is_on() || visit.upgrade != Upgrade::No {
             let told = CacheStatus::forwarded(Fwd::Bypass);
             return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
@@ -491,6 +494,7 @@ impl Proxy {
         let sent = AtomicBool::new(false);
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);
         let keeper = self.keeper(&visit, &once.snapshot);
+        let watch = self.watch(&visit);
         let request = self.clock.now();
         let client = visit.believed.client;
         let errand = Errand { client, stale: false, sent: &sent, again: None };
@@ -506,6 +510,7 @@ impl Proxy {
         if encoding != UpstreamEncoding::Client {
             encoding::forget_in_vary(response.headers_mut());
         }
+        let watched = watch.and_then(|watch| watch.judge(self, exchange, &response));
         let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
         doubt.settle(response.status(), response.headers());
         let told = told.with_status(Some(response.status()));
@@ -522,7 +527,10 @@ impl Proxy {
             StatusCode::SWITCHING_PROTOCOLS => {
                 self.tunnel((once.upgrade, once.peer), response, status)
             }
-            _ => reply::relayed(&visit, response.map(Body::relayed), status),
+            _ => {
+                let body = |body| Body::relayed(body).watched(watched);
+                reply::relayed(&visit, response.map(body), status)
+            }
         }
     }
 }

@@ -75,6 +75,8 @@ tokens! {
     pub enum Bypass {
         /// `cache.mode` is off.
         Off => "cache-off",
+        /// `cache.mode` is shadow.
+        Shadow => "shadow",
         /// It asks for another protocol.
         Upgrade => "upgrade",
         /// It has content, whose meaning a cache cannot know.

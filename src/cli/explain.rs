@@ -108,6 +108,9 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
+/// A member of the explanation, and what writes it.
+type Part = (&'static str, fn(&Value) -> String);
+
 /// The explanation for people: a line a part, aligned.
 pub(super) fn readable(told: &Value) -> String {
     let mut text = String::new();
@@ -119,7 +122,7 @@ pub(super) fn readable(told: &Value) -> String {
             word(&told["request"]["url"])
         );
     }
-    let parts: [(&str, fn(&Value) -> String); 9] = [
+    let parts: [Part; 9] = [
         ("verdict", verdict),
         ("route", route),
         ("key", key),
@@ -231,9 +234,18 @@ fn last(it: &Value) -> String {
 }
 
 fn shadow(it: &Value) -> String {
-    let mut lines = Vec::new();
-    if let Some(members) = it.as_object() {
-        lines.extend(members.iter().map(|(name, value)| format!("{name} {}", word(value))));
+    if it["cache"].is_string() {
+        return format!("would have been: {}", verdict(it));
     }
-    lines.join("\n")
+    let [requests, hits, ratio, same, differs, wrong, unknown] =
+        ["requests", "would_hit", "hit_ratio", "same", "differs", "wrong_ratio", "unknown"]
+            .map(|part| word(&it[part]));
+    let mut text = format!(
+        "requests {requests}, {hits} would have been hits ({ratio})\n\
+         of these {same} were the same, {differs} were not ({wrong}), {unknown} cannot be told"
+    );
+    if let Some(age) = it["mean_age_of_wrong"].as_u64() {
+        let _ = write!(text, "\nthose that were not were {age} s old on average");
+    }
+    text
 }

@@ -47,6 +47,9 @@ fn what_is_wrong_is_a_usage_error() {
         "larder purge",
         "larder purge --all --tag a",
         "larder purge --url a --host b",
+        "larder explain",
+        "larder explain GET",
+        "larder explain GET http://a --route b",
     ] {
         assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments}");
     }
@@ -142,4 +145,25 @@ fn memory_is_the_least_of_all_limits() {
     assert_eq!(machine::memory(root), Some(1_000_000), "that of a group around it");
     put("sys/fs/cgroup/memory/memory.limit_in_bytes", "999\n");
     assert_eq!(machine::memory(root), Some(999));
+}
+
+#[test]
+fn an_explanation_is_a_line_a_part() {
+    let route = serde_json::json!({
+        "name": "users", "line": 4, "upstream": "api", "mode": "shadow", "limits": 2,
+    });
+    let shadow = serde_json::json!({
+        "requests": 10, "would_hit": 8, "hit_ratio": 0.8, "same": 6, "differs": 2,
+        "wrong_ratio": 0.25, "unknown": 0, "mean_age_of_wrong": 12,
+    });
+    let told = serde_json::json!({ "route": route, "shadow": shadow });
+    let expected = "  \
+route    users (line 4 of the file), to api, cache shadow, 2 limits
+  shadow   requests 10, 8 would have been hits (0.8)
+           of these 6 were the same, 2 were not (0.25), 0 cannot be told
+           those that were not were 12 s old on average
+";
+    assert_eq!(explain::readable(&told), expected);
+    let told = serde_json::json!({ "route": route, "shadow": null });
+    assert!(!explain::readable(&told).contains("  shadow "), "nothing was measured yet");
 }

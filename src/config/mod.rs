@@ -182,8 +182,8 @@ pub enum Collapse {
 /// Caching on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// `mode = "on"`.
-    pub on: bool,
+    /// Whether anything is.
+    pub mode: Mode,
     /// A body longer than this is relayed; default 8 MiB.
     pub max_object_size: u64,
     /// Whose requests for the same thing at the same time become one.
@@ -196,6 +196,18 @@ pub struct Cache {
     pub query: Query,
     /// Tags of everything that is stored, for purges.
     pub tags: Vec<String>,
+}
+
+/// Whether a route's answers are cached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They are.
+    #[default]
+    On,
+    /// They are relayed.
+    Off,
+    /// They are relayed, and it is measured what the cache would have done.
+    Shadow,
 }
 
 /// Compression on one route.
@@ -326,10 +338,18 @@ pub struct Memory {
     pub max_in_flight: u64,
 }
 
+impl Cache {
+    /// Whether anything is stored, or answered from what is.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.mode == Mode::On
+    }
+}
+
 impl Default for Cache {
     fn default() -> Cache {
         Cache {
-            on: true,
+            mode: Mode::On,
             max_object_size: 8 << 20,
             collapse: Collapse::Node,
             collapse_wait: Duration::from_secs(5),

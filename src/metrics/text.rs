@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{BUCKETS, Metrics, OUTCOMES, STATUSES, Times, Totals, load, reasons};
+use super::{BUCKETS, Metrics, OUTCOMES, STATUSES, Times, Totals, load, reasons, shadow};
 use crate::{
     counters::Counters,
     store::{self, redis::Remote},
@@ -39,6 +39,7 @@ pub fn render(scrape: &Scrape<'_>) -> String {
     of_the_rest(&mut page, &totals);
     of_the_store(&mut page, &totals, scrape);
     reasons::write(&mut page, scrape.routes.iter().map(|(route, it)| (*route, &it.reasons)));
+    shadow::write(&mut page, scrape.routes.iter().map(|(route, it)| (*route, &it.shadow)));
     scrape.times.write(&mut page);
     load::write(&mut page, scrape);
     scrape.remote.iter().for_each(|remote| of_redis(&mut page, remote));

@@ -52,6 +52,20 @@ const LONG: [Bound; 16] = [
     (30_000_000_000, "30"),
 ];
 
+/// For how long something has lain there.
+const AGES: [Bound; 10] = [
+    (1_000_000_000, "1"),
+    (5_000_000_000, "5"),
+    (15_000_000_000, "15"),
+    (60_000_000_000, "60"),
+    (300_000_000_000, "300"),
+    (900_000_000_000, "900"),
+    (3_600_000_000_000, "3600"),
+    (21_600_000_000_000, "21600"),
+    (86_400_000_000_000, "86400"),
+    (604_800_000_000_000, "604800"),
+];
+
 /// Times, sorted into buckets.
 #[derive(Debug)]
 pub struct Histogram {
@@ -86,6 +100,19 @@ impl Histogram {
     #[must_use]
     pub fn long() -> Histogram {
         Histogram::of(&LONG)
+    }
+
+    /// One for ages, from a second to a week.
+    #[must_use]
+    pub fn ages() -> Histogram {
+        Histogram::of(&AGES)
+    }
+
+    /// The mean of those that were counted.
+    #[must_use]
+    pub fn mean(&self) -> Option<Duration> {
+        let count: u64 = self.counts.iter().map(|it| it.load(Relaxed)).sum();
+        self.nanos.load(Relaxed).checked_div(count).map(Duration::from_nanos)
     }
 
     fn of(bounds: &'static [Bound]) -> Histogram {
@@ -191,7 +218,7 @@ mod tests {
 
     #[test]
     fn bounds_rise_and_are_written_as_they_are_meant() {
-        for bounds in [&SHORT[..], &LONG[..]] {
+        for bounds in [&SHORT[..], &LONG[..], &AGES[..]] {
             for (nanos, text) in bounds {
                 let seconds: f64 = text.parse().unwrap();
                 let meant = Duration::from_nanos(*nanos).as_secs_f64();

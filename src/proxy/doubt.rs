@@ -107,7 +107,11 @@ impl Proxy {
         // Disown first, remove second: what is under way must not come back.
         self.in_flight.disown(primary);
         self.invalidate_afar(primary);
-        self.store.invalidate(primary, by, self.clock.now().wall)
+        let at = self.clock.now().wall;
+        let mut names = self.store.invalidate(primary, by, at);
+        let shadow = self.shadow().map(|it| it.invalidate(primary, by, at));
+        names.extend(shadow.into_iter().flatten());
+        names
     }
 }
 

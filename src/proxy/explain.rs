@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::{Found, Proxy, fetch, purge::Target};
 use crate::{
     cache_status::{self, CacheStatus},
+    config::Mode,
     fields::Upgrade,
     policy::{self, Decision, Fwd, Now, Wall},
-    reason::{Bypass, Miss, Reason, Refused, Stale, Tier},
+    reason::{Bypass, Miss, Missed, Reason, Refused, Stale, Tier},
     reply,
     server::PeerAddr,
     snapshot::{Route, Snapshot},
@@ -113,6 +114,12 @@ impl Proxy {
             "route": route(&visit.route),
             "key": key(&visit),
         });
+        if visit.route.cache.mode == Mode::Shadow
+            && let Some(store) = self.shadow()
+        {
+            let found = store.get(visit.primary, &visit.head.headers, now);
+            told["shadow"] = self::verdict(&would_be(&visit, &found, now).0, None);
+        }
         if let Some(found) = &verdict.found {
             told["variant"] = variant(found);
             if let Some(left) = self.store.how_it_left(&found.place) {
@@ -143,18 +150,18 @@ impl Proxy {
         if visit.ends_here() {
             return done(reply::options().status);
         }
-        if !route.cache.on || visit.upgrade != Upgrade::No {
-            return done(forwarded(visit, Fwd::Bypass, None));
+        if !route.cache.is_on() || visit.upgrade != Upgrade::No {
+            return done(bypassed(fetch::why_bypassed(visit, Fwd::Bypass)));
         }
         let found = self.store.get(visit.primary, &head.headers, visit.arrived);
         if let Some(answer) = found.part.as_ref().and_then(|part| self.part_hit(visit, part)) {
             return Verdict { told: answer.status, found: Some(found), stored: None };
         }
-        let (told, stored) = judged(visit, &found, now);
+        let (told, stored) = would_be(visit, &found, now);
         let missed = matches!(told, CacheStatus::Forwarded(it) if it.missed.is_some());
         if missed && let Some(entry) = self.seen_afar(visit, &found.place).await {
             let found = Found { stored: Ok(entry), ..found };
-            if let (CacheStatus::Hit { ttl, .. }, stored) = judged(visit, &found, now) {
+            if let (CacheStatus::Hit { ttl, .. }, stored) = would_be(visit, &found, now) {
                 let told = CacheStatus::Hit { ttl, detail: Some(Reason::Found(Tier::L2)) };
                 return Verdict { told, found: Some(found), stored };
             }
@@ -164,8 +171,11 @@ impl Proxy {
     }
 }
 
-/// What the policy decides of what was found.
-fn judged(visit: &Visit, found: &Found, now: Now) -> (CacheStatus, Option<Entry>) {
+/// What would become of a request, by what was found for it.
+pub(super) fn would_be(visit: &Visit, found: &Found, now: Now) -> (CacheStatus, Option<Entry>) {
+    if visit.upgrade != Upgrade::No {
+        return (forwarded(visit, Fwd::Bypass, None), None);
+    }
     let (rules, stored) = (&visit.route.cache.rules, found.stored.clone());
     let fresh = |entry: &Entry| cache_status::ttl(&entry.head.meta, now);
     match policy::decide(&visit.asked, rules, stored, now) {
@@ -184,12 +194,18 @@ fn judged(visit: &Visit, found: &Found, now: Now) -> (CacheStatus, Option<Entry>
     }
 }
 
-fn forwarded(visit: &Visit, fwd: Fwd, missed: Option<crate::reason::Missed>) -> CacheStatus {
+/// What goes forward, by the rules for single requests.
+fn forwarded(visit: &Visit, fwd: Fwd, missed: Option<Missed>) -> CacheStatus {
     let told = CacheStatus::forwarded(fwd).missed(missed);
-    match fetch::why_bypassed(visit, fwd) {
-        Some(rule) => CacheStatus::Forwarded(told.detail(Reason::Bypassed(rule))),
-        None => CacheStatus::Forwarded(told),
+    match fwd {
+        Fwd::Bypass => bypassed(Some(fetch::rule_of_bypass(visit))),
+        _ => CacheStatus::Forwarded(told),
     }
+}
+
+fn bypassed(rule: Option<Bypass>) -> CacheStatus {
+    let told = CacheStatus::forwarded(Fwd::Bypass);
+    CacheStatus::Forwarded(rule.map_or(told, |rule| told.detail(Reason::Bypassed(rule))))
 }
 
 impl Question {
@@ -206,7 +222,7 @@ impl Proxy {
     pub fn explain_route(&self, name: &str) -> Option<Value> {
         let snapshot = self.snapshot.load();
         let found = snapshot.routes.iter().find(|route| route.name == name)?;
-        Some(json!({ "route": route(found) }))
+        Some(json!({ "route": route(found), "shadow": found.metrics.shadow.told() }))
     }
 }
 
@@ -238,9 +254,17 @@ fn route(route: &Route) -> Value {
         "name": route.name,
         "line": route.line,
         "upstream": route.upstream.config().name,
-        "mode": if route.cache.on { "on" } else { Bypass::Off.token() },
+        "mode": mode(route.cache.mode),
         "limits": limits,
     })
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::On => "on",
+        Mode::Off => "off",
+        Mode::Shadow => "shadow",
+    }
 }
 
 fn key(visit: &Visit) -> Value {

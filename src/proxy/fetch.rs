@@ -9,6 +9,7 @@ use super::combine::Admitted;
 use crate::{
     cache_status::{CacheStatus, Collapsed, Forwarded},
     collapse::Company,
+    config::Mode,
     fields::{self, Upgrade},
     key::Key,
     policy::{
@@ -291,10 +292,19 @@ pub(super) fn why_bypassed(visit: &Visit, fwd: Fwd) -> Option<Bypass> {
     match visit {
         _ if fwd != Fwd::Bypass => None,
         _ if visit.upgrade != Upgrade::No => Some(Bypass::Upgrade),
-        _ if !visit.route.cache.on => Some(Bypass::Off),
-        _ if visit.asked.content => Some(Bypass::Content),
-        _ if visit.asked.bypass => Some(Bypass::When),
-        _ => Some(Bypass::Authorization),
+        _ if visit.route.cache.mode == Mode::Off => Some(Bypass::Off),
+        _ if visit.route.cache.mode == Mode::Shadow => Some(Bypass::Shadow),
+        _ => Some(rule_of_bypass(visit)),
+    }
+}
+
+/// The same, of the rules for single requests.
+pub(super) fn rule_of_bypass(visit: &Visit) -> Bypass {
+    match visit {
+        _ if visit.upgrade != Upgrade::No => Bypass::Upgrade,
+        _ if visit.asked.content => Bypass::Content,
+        _ if visit.asked.bypass => Bypass::When,
+        _ => Bypass::Authorization,
     }
 }
 

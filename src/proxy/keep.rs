@@ -90,7 +90,7 @@ impl Proxy {
     /// Who watches a relayed request, where there is something to learn from its response.
     pub(super) fn keeper(&self, visit: &Visit, snapshot: &Snapshot) -> Option<Keeper> {
         let (asked, route) = (&visit.asked, &visit.route);
-        if !route.cache.on || asked.bypass || asked.no_store || visit.upgrade != Upgrade::No {
+        if !route.cache.is_on() || asked.bypass || asked.no_store || visit.upgrade != Upgrade::No {
             return None;
         }
         let learns = match visit.head.method {
@@ -107,7 +107,7 @@ impl Proxy {
             }
             Learns::Part => visit.clone(),
         };
-        if !visit.route.cache.on || visit.asked.bypass || visit.asked.no_store {
+        if !visit.route.cache.is_on() || visit.asked.bypass || visit.asked.no_store {
             return None;
         }
         let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;

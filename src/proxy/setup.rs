@@ -1,6 +1,6 @@
 //! A proxy, made of its configuration, and given another one while it runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
@@ -39,6 +39,7 @@ impl Proxy {
             budget: Budget::new(config.memory.max_in_flight),
             unrouted: Arc::default(),
             counters,
+            shadow: OnceLock::new(),
             recent: Recent::default(),
             node: node.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))),
         }))

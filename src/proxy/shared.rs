@@ -204,7 +204,12 @@ impl Proxy {
         told: Told<'_>,
     ) -> (Moment, Option<Purging>) {
         let purging = self.remote.as_ref().map(Remote::purging);
-        (self.store.purge(scope, manner, self.clock.now(), told), purging)
+        let now = self.clock.now();
+        let moment = self.store.purge(scope, manner, now, told);
+        if let Some(shadow) = self.shadow() {
+            let _ = shadow.purge(scope, manner, now, told);
+        }
+        (moment, purging)
     }
 
     /// Purges on this node, and tells the others behind the reply.

@@ -10,7 +10,10 @@ use crate::key::Key;
 
 /// Something small for each of the last keys.
 #[derive(Debug)]
-pub struct Recall<T>(Box<[Mutex<Option<(Key, T)>>]>);
+pub struct Recall<T>(Box<[Place<T>]>);
+
+/// What has a place now.
+type Place<T> = Mutex<Option<(Key, T)>>;
 
 impl<T: Copy> Recall<T> {
     /// With so many places.
@@ -38,7 +41,7 @@ impl<T: Copy> Recall<T> {
         }
     }
 
-    fn place(&self, key: Key) -> &Mutex<Option<(Key, T)>> {
+    fn place(&self, key: Key) -> &Place<T> {
         let [a, b, c, d, ..] = *key.as_bytes();
         &self.0[u32::from_le_bytes([a, b, c, d]) as usize % self.0.len()]
     }

@@ -314,6 +314,9 @@ async fn the_command_line_says_it_for_people() {
     ] {
         assert!(said.contains(line), "{line} in\n{said}");
     }
+    let output = larder(&["--route", "default"]).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with("  route    default (the top of the file), to "), "{said}");
     let output = larder(&["GET", "http://api.test/a", "--json"]).await;
     let told: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     assert_eq!(verdict(&told), ["uri-miss", "not-stored", "private"]);

@@ -46,6 +46,7 @@ mod real;
 mod reasons;
 mod reviewed;
 mod sequences;
+mod shadow;
 mod shared;
 mod stale;
 mod streaming;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::{
-        Cache, Collapse, Memory, Redis,
+        Cache, Collapse, Memory, Mode, Redis,
         reader::Section,
         units::{PERCENT, SECONDS, TIMEOUT, size},
         value::Item,
@@ -53,7 +53,8 @@ pub(super) fn of_route(mut section: Section<'_>, inherited: &Cache, tiers: Tiers
 }
 
 fn read(mut section: Section<'_>, inherited: &Cache, tiers: Tiers) -> Cache {
-    let on = section.word("mode", &[("on", true), ("off", false)], inherited.on);
+    let modes = [("on", Mode::On), ("off", Mode::Off), ("shadow", Mode::Shadow)];
+    let mode = section.word("mode", &modes, inherited.mode);
     let max_object_size = max_object_size(&mut section, inherited.max_object_size, tiers.memory);
     let words = [("node", Collapse::Node), ("off", Collapse::Off), ("cluster", Collapse::Cluster)];
     let collapse = section.word("collapse", &words, inherited.collapse);
@@ -69,7 +70,7 @@ fn read(mut section: Section<'_>, inherited: &Cache, tiers: Tiers) -> Cache {
     let (query, fields) = key(section.table("key"), &inherited.query, &rules.key);
     section.finish();
     let rules = Rules { key: fields, ..rules };
-    Cache { on, max_object_size, collapse, collapse_wait, rules, query, tags }
+    Cache { mode, max_object_size, collapse, collapse_wait, rules, query, tags }
 }
 
 /// One body must not push out everything else, and has to fit while it arrives.

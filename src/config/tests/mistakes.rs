@@ -37,13 +37,13 @@ fn what_is_not_toml_is_one_problem_with_its_line() {
 
 #[test]
 fn every_problem_is_found_at_once_in_the_order_of_lines() {
-    let text = "listen = ':80'\n\n[cache]\ntll = '1s'\nmode = 'shadow'\n\n[limits]\nmax_head = 1\n\
+    let text = "listen = ':80'\n\n[cache]\ntll = '1s'\nmode = 'onn'\n\n[limits]\nmax_head = 1\n\
                 [[routes]]\nmatch = { path = 'x' }\n";
     let expected = [
         "p:1: listen: \":80\" has no address: put one before the port, 127.0.0.1 (for this machine \
          alone), 0.0.0.0 or [::] (for all), as in \"127.0.0.1:8080\"",
         "p:4: cache.tll: unknown key: did you mean \"ttl\"?",
-        "p:5: cache.mode: \"shadow\" is not a value that it has: write \"on\" or \"off\"",
+        "p:5: cache.mode: \"onn\" is not a value that it has: write \"on\" or \"off\" or \"shadow\"",
         "p:8: limits.max_head: \"1\" is out of range: write 8KiB to 1MiB",
         "p:9: routes.upstream: is missing: write a URL or a name here, or an upstream for all routes \
          at the top of the file",
@@ -179,7 +179,10 @@ const MISTYPED: &[(&str, &[&str])] = &[
         "[cache]\nttl = 1.5",
         &["p:4: cache.ttl: expected a duration such as \"30s\" or \"off\", found a float"],
     ),
-    ("[cache]\nmode = true", &["p:4: cache.mode: expected \"on\" or \"off\", found a boolean"]),
+    (
+        "[cache]\nmode = true",
+        &["p:4: cache.mode: expected \"on\" or \"off\" or \"shadow\", found a boolean"],
+    ),
     (
         "[cache.key]\nquery = { sort = 'yes' }",
         &["p:4: cache.key.query.sort: expected true or false \

@@ -9,7 +9,7 @@ use crate::policy::{
     encoding::{MediaRange, UpstreamEncoding},
 };
 use crate::{
-    config::Access,
+    config::{Access, Mode},
     ids::{Naming, Tracing},
 };
 
@@ -215,8 +215,8 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     let query = Query { exclude: vec!["utm_*".to_owned()], sort: true, ..Query::default() };
     let tags = vec!["all".to_owned(), "v1".to_owned()];
     let (collapse, collapse_wait) = (Collapse::Off, Cache::default().collapse_wait);
-    let max_object_size = 1 << 20;
-    let whole = Cache { on: true, max_object_size, collapse, collapse_wait, rules, query, tags };
+    let (mode, max_object_size) = (Mode::On, 1 << 20);
+    let whole = Cache { mode, max_object_size, collapse, collapse_wait, rules, query, tags };
     assert_eq!(default.cache, whole);
     let mut expected = whole.clone();
     expected.rules.ttl = Some(5);
@@ -225,7 +225,7 @@ fn a_route_inherits_from_the_cache_key_by_key() {
     expected.query.exclude = vec!["x".to_owned()];
     assert_eq!(a.cache, expected);
     let mut expected = whole;
-    expected.on = false;
+    expected.mode = Mode::Off;
     expected.rules.authorization = Authorization::Isolate;
     expected.rules.set_cookie = SetCookie::Strip;
     expected.rules.request_cache_control = RequestCacheControl::Honor;

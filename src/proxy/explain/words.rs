@@ -99,6 +99,7 @@ fn unstored(token: &str) -> &'static str {
 fn bypassed(rule: Bypass) -> &'static str {
     match rule {
         Bypass::Off => "set cache.mode = \"on\" for the route",
+        Bypass::Shadow => "larder explain --route says what has been measured so far",
         Bypass::Authorization => "set authorization = \"rfc\" or \"isolate\" for the route",
         Bypass::When => "remove the condition from bypass_when",
         Bypass::Upgrade | Bypass::Content => "",
