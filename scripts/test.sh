@@ -15,10 +15,12 @@ missing() {
     done <<'LIST'
 brotli brotli
 cc build-essential
+chromium chromium
 curl curl
 nginx nginx-light
 node nodejs
 npm npm
+openssl openssl
 promtool prometheus
 python3 python3
 zstd zstd

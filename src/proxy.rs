@@ -49,9 +49,10 @@ use crate::{
     },
     reason::{Reason, Stale, Tier},
     reply::{self, Answer, Failure},
-    server::Peer,
+    server::{Peer, Way},
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store, redis::Remote},
+    target::Scheme,
     transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody},
     visit::{Arrived, Visit},
@@ -120,12 +121,17 @@ impl Proxy {
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let snapshot = self.snapshot.load_full();
         let mut record = self.record(&head, &peer, at);
-        let addr = peer.addr;
-        if head.method.as_str() == purge::PURGE {
-            let answer = self.purge_requested(&head, addr, &snapshot).await;
+        if peer.way == Way::Redirect {
+            let answer = reply::to_https(&head, snapshot.https_port());
             return self.send(self.counted(answer, &self.unrouted, at), version, record);
         }
-        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
+        if head.method.as_str() == purge::PURGE {
+            let answer = self.purge_requested(&head, &peer, &snapshot).await;
+            return self.send(self.counted(answer, &self.unrouted, at), version, record);
+        }
+        let (scheme, way) = (peer.way.scheme(), peer.way.clone());
+        let arrived = Arrived { head, content, peer: peer.addr, way, at };
+        let answer = match Visit::new(&snapshot, arrived) {
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
                 self.counted(answer, &self.unrouted, at)
@@ -139,7 +145,11 @@ impl Proxy {
                 self.counted(answer, &route.metrics, at)
             }
         };
-        self.send(answer, version, record)
+        let response = self.send(answer, version, record);
+        match scheme {
+            Scheme::Http => response,
+            Scheme::Https => self.strict(response),
+        }
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.

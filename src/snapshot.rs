@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What is said of TLS, if it is spoken.
+    pub tls: Option<config::Tls>,
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
@@ -116,12 +118,28 @@ impl Snapshot {
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, limiters, departures })
+        let tls = config.tls.clone();
+        Ok(Snapshot {
+            routes,
+            table,
+            trusted_proxies,
+            tls,
+            purge_from,
+            upstreams,
+            limiters,
+            departures,
+        })
     }
 
     /// Every upstream.
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         self.upstreams.values().map(AsRef::as_ref)
+    }
+
+    /// The port that clients are sent to who come in the clear.
+    #[must_use]
+    pub fn https_port(&self) -> u16 {
+        self.tls.as_ref().map_or(443, |tls| tls.redirect_port)
     }
 
     fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {

@@ -13,7 +13,7 @@ use crate::{
         cookies::{self, KEY_COOKIES},
         rules::Cookies,
     },
-    server::PeerAddr,
+    server::{PeerAddr, Way},
     snapshot::{Route, Snapshot},
     store::Origin,
     target::{self, Refusal},
@@ -71,6 +71,8 @@ pub struct Arrived {
     pub content: bool,
     /// The peer of the connection that it came on.
     pub peer: PeerAddr,
+    /// How that came in.
+    pub way: Way,
     /// When its head had been read.
     pub at: Now,
 }
@@ -99,8 +101,8 @@ impl Visit {
     /// # Errors
     /// Why not.
     pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Rejected> {
-        let Arrived { mut head, content, peer, at } = arrived;
-        let checked = match check(snapshot, &mut head, peer) {
+        let Arrived { mut head, content, peer, way, at } = arrived;
+        let checked = match check(snapshot, &mut head, (peer, &way)) {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
         };
@@ -245,7 +247,7 @@ impl Visit {
 fn check(
     snapshot: &Snapshot,
     head: &mut request::Parts,
-    peer: PeerAddr,
+    (peer, way): (PeerAddr, &Way),
 ) -> Result<Checked, Refusal> {
     target::check(head)?;
     let upgrade = upgrade(head);
@@ -253,7 +255,11 @@ fn check(
         keep_te(&mut head.headers);
     }
     fields::join_cookies(&mut head.headers, head.version);
-    let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
+    let trusted = &snapshot.trusted_proxies;
+    let mut believed = believe(&mut head.headers, peer, trusted, way.scheme());
+    if let Some(field) = snapshot.tls.as_ref().and_then(|tls| tls.clients.subject.as_ref()) {
+        fields::vouch(&mut head.headers, field, way.subject());
+    }
     let authority = target::authority(head, believed.scheme)?;
     believed.host = believed.host.filter(|host| *host != authority);
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;

@@ -7,6 +7,7 @@ mod demo;
 mod machine;
 mod purge;
 mod run;
+mod service;
 mod signals;
 mod source;
 

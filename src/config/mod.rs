@@ -18,6 +18,7 @@ mod secret;
 mod suggest;
 mod text;
 pub mod throttle;
+pub mod tls;
 mod units;
 mod value;
 
@@ -40,6 +41,7 @@ pub use reader::Key;
 pub use redis::Redis;
 pub use schema::keys;
 pub use secret::Secret;
+pub use tls::Tls;
 
 use crate::policy::{
     Rules,
@@ -49,8 +51,12 @@ use crate::policy::{
 /// Everything that `proxy.toml` says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where clients are listened for.
+    /// Where clients are listened for in the clear.
     pub listen: Vec<Listen>,
+    /// Where they are listened for by TLS, and how; none where `tls.listen` is not written.
+    pub tls: Option<Tls>,
+    /// Peers whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: Vec<IpNet>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// By name; a plain URL is its own name.
@@ -202,6 +208,8 @@ pub struct Query {
 pub struct Limits {
     /// Connections at the same time; default 10,000.
     pub max_connections: usize,
+    /// TLS handshakes at the same time; default 1,000.
+    pub max_handshakes: usize,
     /// Bytes of a request head; default 32 KiB.
     pub max_head: usize,
     /// Fields of a request head; default 100.
@@ -211,6 +219,8 @@ pub struct Limits {
 /// Bounds on waits towards clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For a PROXY header and a TLS handshake to be complete; default 10 s.
+    pub handshake: Duration,
     /// For a request head to be complete; default 8 s.
     pub headers: Duration,
     /// For the next request on a connection; default 75 s.
@@ -274,13 +284,19 @@ impl Default for Cache {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_connections: 10_000, max_head: 32 << 10, max_fields: 100 }
+        Limits {
+            max_connections: 10_000,
+            max_handshakes: 1_000,
+            max_head: 32 << 10,
+            max_fields: 100,
+        }
     }
 }
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
         Timeouts {
+            handshake: Duration::from_secs(10),
             headers: Duration::from_secs(8),
             idle: Duration::from_secs(75),
             body_idle: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use tokio::sync::Notify;
 
-use super::*;
+use super::{super::watch::PATIENCE, *};
 
 /// Answers once it is let go; says when it was asked.
 fn gated() -> (Arc<Notify>, Arc<Notify>, impl Handler) {
@@ -32,14 +32,34 @@ async fn a_drain_lets_an_active_response_finish_and_closes_idle_connections() {
     within("the request", asked.notified()).await;
     let Listen::Tcp(addr) = stub.front.addresses()[0] else { panic!("not TCP") };
     let drained = tokio::spawn(stub.front.drain());
-    assert_eq!(idle.rest().await, b"", "at once");
-    assert_eq!(fresh.rest().await, b"", "at once");
+    within("their last chance", stub.manual.until_sleeping(PATIENCE)).await;
+    stub.manual.advance(PATIENCE);
+    assert_eq!(idle.rest().await, b"", "it asked for nothing more");
+    assert_eq!(fresh.rest().await, b"", "it never asked");
     TcpStream::connect(addr).await.expect_err("nobody listens");
     go.notify_one();
     let response = busy.response().await;
     assert!(response.contains("connection: close") && response.ends_with("done"), "{response}");
     within("the drain", drained).await.unwrap();
     assert_eq!(stub.counters.closed_drain.get(), 0);
+}
+
+/// RFC 9112 §9.6: a request that was on its way when the end began is answered, and the answer says
+/// that it is the last.
+#[tokio::test]
+async fn one_more_request_is_answered_in_a_drain_and_then_the_connection_ends() {
+    let stub = Stub::start(echo);
+    let (mut known, mut fresh) = (stub.connect().await, stub.connect().await);
+    known.get("/").await;
+    until("its accept", || stub.counters.connections.get() == 2).await;
+    let drained = tokio::spawn(stub.front.drain());
+    within("their last chance", stub.manual.until_sleeping(PATIENCE)).await;
+    for client in [&mut known, &mut fresh] {
+        let response = client.get("/late").await;
+        assert!(response.contains("connection: close"), "{response}");
+        assert_eq!(client.rest().await, b"");
+    }
+    within("the drain", drained).await.unwrap();
 }
 
 #[tokio::test]

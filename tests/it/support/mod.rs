@@ -7,6 +7,7 @@
 
 mod answer;
 mod ask;
+mod authority;
 mod cache_status;
 mod client;
 mod conversation;
@@ -24,6 +25,7 @@ mod wire;
 
 pub(crate) use answer::{Answer, Broken};
 pub(crate) use ask::{Ask, get, send};
+pub(crate) use authority::Authority;
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use client::{Arriving, Client};
 pub(crate) use gate::Gate;
