@@ -28,6 +28,7 @@ mod model;
 mod nodes;
 mod overrides;
 mod own_tags;
+mod packaging;
 mod partial;
 mod paths;
 mod posted;
