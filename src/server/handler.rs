@@ -76,8 +76,9 @@ impl<H: Handler> Requests<H> {
             let answer = self.handler.answer(request, self.peer.clone());
             async move {
                 let mut response = answer.await;
-                if guard.is_last() {
-                    // What is answered at once is answered before the watch can tell hyper.
+                // What is answered at once is answered before the watch can tell hyper.
+                let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                if guard.is_last() && !switches {
                     response.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
                 Ok(response.map(|body| Guarded::new(body, guard, None)))

@@ -200,8 +200,8 @@ mod tests {
             command in 0x1e..0x24u8,
             family in 0..=255u8,
         ) {
-            reads(&bytes);
-            reads(&[b"PROXY TCP4 ", &bytes[..], b"\r\n"].concat());
+            let _ = reads(&bytes);
+            let _ = reads(&[b"PROXY TCP4 ", &bytes[..], b"\r\n"].concat());
             let (read, left) = reads(&v2(command, family, &bytes));
             prop_assert!(left == 3 || read.is_err());
         }

@@ -63,6 +63,36 @@ async fn one_more_request_is_answered_in_a_drain_and_then_the_connection_ends() 
 }
 
 #[tokio::test]
+async fn a_change_of_protocol_that_was_under_way_in_a_drain_still_names_it() {
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (asked.clone(), go.clone());
+    let stub = Stub::start(move |_: Request<Incoming>, _: Peer| {
+        let (tell, wait) = (tell.clone(), wait.clone());
+        async move {
+            tell.notify_one();
+            wait.notified().await;
+            let mut response = full("");
+            *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+            for name in ["connection", "upgrade"] {
+                let value = if name == "upgrade" { "websocket" } else { "upgrade" };
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            response
+        }
+    });
+    let mut client = stub.connect().await;
+    let fields = "Host: a\r\nConnection: upgrade\r\nUpgrade: websocket";
+    client.write(format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n")).await;
+    within("the request", asked.notified()).await;
+    let drained = tokio::spawn(stub.front.drain());
+    within("the drain", stub.manual.until_sleeping(SHUTDOWN)).await;
+    go.notify_one();
+    let head = String::from_utf8(client.rest().await).unwrap();
+    assert!(head.contains("connection: upgrade"), "RFC 9110 §7.8: {head}");
+    within("the drain", drained).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_left_at_the_drain_deadline_is_cut_and_counted() {
     let (asked, _go, handler) = gated();
     let stub = Stub::start(handler);
