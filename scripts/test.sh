@@ -20,6 +20,7 @@ curl curl
 nginx nginx-light
 node nodejs
 npm npm
+openssl openssl
 promtool prometheus
 python3 python3
 zstd zstd

@@ -14,6 +14,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::policy::{Mono, Now, Wall};
 
@@ -24,6 +25,14 @@ pub enum Clock {
     System(Instant),
     /// A time that stands still until it is advanced.
     Manual(Arc<Manual>),
+}
+
+/// The kernel's monotonic time, in which service managers reckon.
+#[must_use]
+pub fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    let whole = Duration::from_secs(now.tv_sec.unsigned_abs());
+    whole + Duration::from_nanos(now.tv_nsec.unsigned_abs())
 }
 
 /// A clock for tests: it stands still until [`Manual::advance`].

@@ -31,6 +31,9 @@ pub struct Counters {
     pub connections: Counter,
     /// Of those, the ones that have ended, or become a tunnel.
     pub connections_ended: Counter,
+    /// Connections closed before their first request: their PROXY header or TLS handshake was not
+    /// as it must be, not complete within `timeouts.handshake`, or made room for others.
+    pub closed_handshake: Counter,
     /// Connections closed because no head was complete within `timeouts.headers`.
     pub closed_headers: Counter,
     /// Connections closed because no request came within `timeouts.idle`.

@@ -53,9 +53,10 @@ use crate::{
     },
     reason::{Reason, Stale, Tier},
     reply::{self, Answer, Failure},
-    server::Peer,
+    server::{Peer, Way},
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store, redis::Remote},
+    target::Scheme,
     transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody},
     visit::{Arrived, Visit},
@@ -135,11 +136,17 @@ impl Proxy {
         let (addr, ids) = (peer.addr, snapshot.naming.of(&head.headers));
         let record = snapshot.log.record(&head, addr, at);
         let mut last = LastHand { version, ids: ids.clone(), record };
-        if head.method.as_str() == purge::PURGE {
-            let answer = self.purge_requested(&head, addr, &snapshot).await;
+        if peer.way == Way::Redirect {
+            let answer = reply::to_https(&head, snapshot.https_port());
             return self.send(self.counted(answer, &self.unrouted, at), last);
         }
-        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at, ids }) {
+        if head.method.as_str() == purge::PURGE {
+            let answer = self.purge_requested(&head, &peer, &snapshot).await;
+            return self.send(self.counted(answer, &self.unrouted, at), last);
+        }
+        let (scheme, way) = (peer.way.scheme(), peer.way.clone());
+        let arrived = Arrived { head, content, peer: addr, way, at, ids };
+        let answer = match Visit::new(&snapshot, arrived) {
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
                 self.counted(answer, &self.unrouted, at)
@@ -155,7 +162,11 @@ impl Proxy {
                 self.counted(answer, &route.metrics, at)
             }
         };
-        self.send(answer, last)
+        let response = self.send(answer, last);
+        match scheme {
+            Scheme::Http => response,
+            Scheme::Https => self.strict(response),
+        }
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.

@@ -107,6 +107,8 @@ tokens! {
         Precondition => "precondition-failed",
         /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
         MaxForwards => "max-forwards",
+        /// It came in the clear, to a listener that sends all to https.
+        Redirect => "https-redirect",
         /// It purged.
         Purge => "purge",
         /// Its route does not take the method.

@@ -37,7 +37,7 @@ pub use source::Source;
 use source::{relayed_304, source, spell};
 pub use trouble::{
     Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
-    refused_upgrade, spoilt, throttled,
+    refused_upgrade, spoilt, throttled, to_https,
 };
 
 /// What a 304 does not repeat of the head that it stands for, besides the validators' own

@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub naming: Naming,
     /// Where they are told of.
     pub log: AccessLog,
+    /// What is said of TLS, if it is spoken.
+    pub tls: Option<config::Tls>,
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
@@ -130,12 +132,14 @@ impl Snapshot {
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
+        let tls = config.tls.clone();
         Ok(Snapshot {
             routes,
             table,
             trusted_proxies,
             naming: config.log.naming,
             log: AccessLog::default(),
+            tls,
             purge_from,
             upstreams,
             limiters,
@@ -152,6 +156,12 @@ impl Snapshot {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.limiters.waiting()
+    }
+
+    /// The port that clients are sent to who come in the clear.
+    #[must_use]
+    pub fn https_port(&self) -> u16 {
+        self.tls.as_ref().map_or(443, |tls| tls.redirect_port)
     }
 
     fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {

@@ -14,10 +14,10 @@ use crate::{
         cookies::{self, KEY_COOKIES},
         rules::Cookies,
     },
-    server::PeerAddr,
+    server::{PeerAddr, Way},
     snapshot::{Route, Snapshot},
     store::{Name, Origin},
-    target::{self, Refusal, Scheme},
+    target::{self, Refusal},
     throttle::Sender,
 };
 
@@ -76,6 +76,8 @@ pub struct Arrived {
     pub content: bool,
     /// The peer of the connection that it came on.
     pub peer: PeerAddr,
+    /// How that came in.
+    pub way: Way,
     /// When its head had been read.
     pub at: Now,
     /// What it is known by, where anybody wants to know.
@@ -106,8 +108,8 @@ impl Visit {
     /// # Errors
     /// Why not.
     pub fn new(snapshot: &Snapshot, arrived: Arrived) -> Result<Visit, Rejected> {
-        let Arrived { mut head, content, peer, at, ids } = arrived;
-        let checked = match check(snapshot, &mut head, peer) {
+        let Arrived { mut head, content, peer, way, at, ids } = arrived;
+        let checked = match check(snapshot, &mut head, (peer, &way)) {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
         };
@@ -136,14 +138,6 @@ impl Visit {
             arrived,
             ids,
         })
-    }
-
-    /// The same request, where its client asks for it by `scheme`.
-    #[must_use]
-    pub fn asked_by(mut self, scheme: Scheme) -> Visit {
-        self.believed.scheme = scheme;
-        self.primary = primary(&self.route, &self.believed, &self.authority, &self.head);
-        self
     }
 
     /// A GET of the same target by the same client, without conditions and without content.
@@ -285,7 +279,7 @@ impl Visit {
 fn check(
     snapshot: &Snapshot,
     head: &mut request::Parts,
-    peer: PeerAddr,
+    (peer, way): (PeerAddr, &Way),
 ) -> Result<Checked, Refusal> {
     target::check(head)?;
     let upgrade = upgrade(head);
@@ -293,7 +287,11 @@ fn check(
         keep_te(&mut head.headers);
     }
     fields::join_cookies(&mut head.headers, head.version);
-    let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
+    let trusted = &snapshot.trusted_proxies;
+    let mut believed = believe(&mut head.headers, peer, trusted, way.scheme());
+    if let Some(field) = snapshot.tls.as_ref().and_then(|tls| tls.clients.subject.as_ref()) {
+        fields::vouch(&mut head.headers, field, way.subject());
+    }
     let authority = target::authority(head, believed.scheme)?;
     believed.host = believed.host.filter(|host| *host != authority);
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;

@@ -9,8 +9,8 @@ use larder::{
     clock::Clock,
     policy::{Meta, encoding::Forms},
     store::{
-        Block, BodyHasher, Entry, Head, Manner, Name, Named, Origin as Place, Scope, Selecting,
-        Store, Turn,
+        Block, BodyHasher, By, Entry, Head, Manner, Name, Named, Origin as Place, Scope, Selecting,
+        Store, Told, Turn,
         name::Known,
         redis::{Counters, Event, Member, Remote},
     },
@@ -83,7 +83,8 @@ async fn of_a_million() -> Result<(), Failure> {
         for (tag, number, times) in &mut times {
             let start = now();
             let name = Name::tag(ORIGIN, tag);
-            store.purge(&Scope::Tags(vec![name]), Manner::Hard, clock.now());
+            let told = Told { by: By::Operator, what: tag };
+            store.purge(&Scope::Tags(vec![name]), Manner::Hard, clock.now(), told);
             remote.purge(&[Member::Hard(*number)]).await?;
             times.since(start);
         }

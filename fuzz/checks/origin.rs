@@ -31,12 +31,13 @@ pub(crate) fn forwarded(data: &[u8]) {
     let peer: IpAddr = [10, 0, 0, 1].into();
     let trusted = ["10.0.0.0/8".parse().expect("a network")];
     let mut stripped = sent.clone();
-    let stranger = fields::believe(&mut stripped, PeerAddr::Ip([192, 0, 2, 1].into()), &trusted);
+    let stranger =
+        fields::believe(&mut stripped, PeerAddr::Ip([192, 0, 2, 1].into()), &trusted, Scheme::Http);
     assert!(stripped.is_empty(), "a stranger's word is taken out: {stripped:?}");
     assert_eq!(stranger.client, Some([192, 0, 2, 1].into()), "and not believed");
     assert_eq!((stranger.scheme, stranger.host, stranger.trusted), (Scheme::Http, None, false));
     let mut kept = sent.clone();
-    let believed = fields::believe(&mut kept, PeerAddr::Ip(peer), &trusted);
+    let believed = fields::believe(&mut kept, PeerAddr::Ip(peer), &trusted, Scheme::Http);
     assert!(believed.trusted && believed.client.is_some(), "a trusted peer is at least itself");
     if let Some(host) = &believed.host {
         let again = target::normalise(host.as_bytes(), believed.scheme);
@@ -45,7 +46,7 @@ pub(crate) fn forwarded(data: &[u8]) {
     if let (Some(client), true) = (believed.client, sent.contains_key(header::FORWARDED)) {
         let mut only = sent.clone();
         only.retain_forwarded();
-        let alone = fields::believe(&mut only, PeerAddr::Ip(peer), &trusted);
+        let alone = fields::believe(&mut only, PeerAddr::Ip(peer), &trusted, Scheme::Http);
         assert_eq!(alone.client, Some(client), "Forwarded wins over X-Forwarded-*");
     }
 }

@@ -21,7 +21,7 @@ use larder::{
         validation::Validators,
     },
     reply,
-    server::PeerAddr,
+    server::{PeerAddr, Way},
     snapshot::Snapshot,
     store::{Block, BodyHasher, Entry, Head, Named, Part, Turn},
     visit::{Arrived, Visit},
@@ -164,7 +164,8 @@ fn visit(asked: &HeaderMap) -> Visit {
     head.headers = asked.clone();
     head.headers.insert(header::HOST, HeaderValue::from_static("api.test"));
     let peer = PeerAddr::Unix;
-    let arrived = Arrived { head, content: false, peer, at: Now::default(), ids: None };
+    let (way, at) = (Way::Plain, Now::default());
+    let arrived = Arrived { head, content: false, peer, way, at, ids: None };
     Visit::new(&SNAPSHOT, arrived).expect("nothing is wrong with it")
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, request};
 use larder::{
     policy::Now,
-    server::PeerAddr,
+    server::{PeerAddr, Way},
     snapshot::Snapshot,
     target::Scheme,
     visit::{Arrived, Visit},
@@ -39,8 +39,8 @@ pub(crate) fn request(data: &[u8]) {
     let Some((trusted, head)) = head(data) else { return };
     let peer = if trusted { TRUSTED } else { STRANGER };
     let let_in = |head: &request::Parts, peer| {
-        let arrived =
-            Arrived { head: head.clone(), content: false, peer, at: Now::default(), ids: None };
+        let (head, way) = (head.clone(), Way::Plain);
+        let arrived = Arrived { head, content: false, peer, way, at: Now::default(), ids: None };
         Visit::new(&SNAPSHOT, arrived)
     };
     let Ok(visit) = let_in(&head, peer) else { return };

@@ -40,7 +40,9 @@ impl Check {
 
 /// What a configuration amounts to, in a line.
 pub(crate) fn summary(config: &Config) -> String {
-    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let mut listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let secure = config.tls.iter().flat_map(|tls| &tls.listen);
+    listen.extend(secure.map(|address| format!("{address} (TLS)")));
     format!(
         "{}, {}, listening on {}",
         counted(config.routes.len(), "route"),

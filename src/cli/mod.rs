@@ -9,6 +9,7 @@ mod machine;
 mod print;
 mod purge;
 mod run;
+mod service;
 mod signals;
 mod source;
 mod talk;

@@ -6,11 +6,12 @@ use larder::{
     clock::Clock,
     config::{Config, advice},
     counters::Counters,
-    server::Server,
+    server::{Server, inherited::Inherited},
 };
 
 use super::{
     bad_configuration, block_on, fail, machine,
+    service::Manager,
     signals::{Asked, Signals},
     source::Source,
 };
@@ -24,39 +25,60 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(self) -> ExitCode {
+        // Before there are threads: it changes the environment.
+        let inherited = match Inherited::take() {
+            Ok(inherited) => inherited,
+            Err(error) => return fail(&error),
+        };
         match self.source.load() {
-            Ok(config) => block_on(serve(&self.source, config)),
+            Ok(config) => block_on(serve(&self.source, config, inherited)),
             Err(problems) => bad_configuration(&problems),
         }
     }
 }
 
-async fn serve(source: &Source, config: Config) -> ExitCode {
+async fn serve(source: &Source, config: Config, inherited: Inherited) -> ExitCode {
     // First of all, so that no signal finds nobody.
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot wait for signals: {error}")),
     };
     advise(&config);
-    let server = match Server::start(config.clone(), Clock::system()).await {
+    let server = match Server::start_on(inherited, config.clone(), Clock::system()).await {
         Ok(server) => server,
         Err(error) => return fail(&error.to_string()),
     };
     for address in server.addresses() {
         eprintln!("listening on {address}");
     }
+    for address in server.tls_addresses() {
+        eprintln!("listening by TLS on {address}");
+    }
+    for address in server.redirect_addresses() {
+        eprintln!("redirecting to https from {address}");
+    }
     if let Some(address) = server.admin_address() {
         eprintln!("admin on {address}");
     }
+    let manager = Manager::found();
+    manager.ready("serving");
+    let alive = tokio::spawn(Manager::found().keep_alive(Clock::system()));
     let mut current = config;
     loop {
         match signals.next().await {
-            Asked::Reload => current = reload(&server, source, current),
+            Asked::Reload => {
+                manager.reloading();
+                current = reload(&server, source, current);
+                manager.ready("serving");
+            }
             Asked::Reopen => server.reopen_log(),
             Asked::Stop => break,
         }
     }
-    stop(server, signals).await
+    manager.stopping();
+    let code = stop(server, signals).await;
+    alive.abort();
+    code
 }
 
 /// Reads the configuration again; if it cannot be used, says why and changes nothing.
@@ -109,6 +131,8 @@ fn advise(config: &Config) {
 pub(crate) fn changes(old: &Config, new: &Config) -> String {
     let parts = [
         ("listen", old.listen != new.listen),
+        ("tls", old.tls != new.tls),
+        ("proxy_protocol", old.proxy_protocol != new.proxy_protocol),
         ("trusted_proxies", old.trusted_proxies != new.trusted_proxies),
         ("upstreams", old.upstreams != new.upstreams),
         ("routes", old.routes != new.routes),
@@ -130,6 +154,7 @@ fn farewell(counters: &Counters) {
     tracing::info!(
         connections = counters.connections.get(),
         connections_full = counters.connections_full.get(),
+        closed_handshake = counters.closed_handshake.get(),
         closed_headers = counters.closed_headers.get(),
         closed_idle = counters.closed_idle.get(),
         closed_write_idle = counters.closed_write_idle.get(),

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use larder::config::{self, Config, Overrides, Problem};
+use larder::{
+    config::{self, Config, Overrides, Problem},
+    server::tls,
+};
 
 /// Looked for in the working directory.
 pub(crate) const FILE: &str = "proxy.toml";
@@ -35,8 +38,8 @@ impl Source {
         let mut overrides =
             Overrides { listen: self.listen.clone(), upstream: self.upstream.clone() };
         match &self.config {
-            Some(file) => config::load_with(file, &overrides),
-            None if default.exists() => config::load_with(default, &overrides),
+            Some(file) => whole(file, &overrides),
+            None if default.exists() => whole(default, &overrides),
             None if self.upstream.is_some() => {
                 overrides.listen.get_or_insert_with(|| LISTEN.to_owned());
                 let env = |name: &str| std::env::var(name).ok();
@@ -45,6 +48,13 @@ impl Source {
             None => Err(vec![nothing_to_do(default)]),
         }
     }
+}
+
+/// The file, and the files that it names as far as they can be wrong in themselves.
+fn whole(file: &Path, overrides: &Overrides) -> Result<Config, Vec<Problem>> {
+    let config = config::load_with(file, overrides)?;
+    let problems = tls::problems(&config, &file.display().to_string());
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
 fn nothing_to_do(default: &Path) -> Problem {

@@ -123,7 +123,10 @@ fn every_documented_value_is_valid_and_every_documented_default_is_one() {
     assert_eq!(config.memory, Memory::default());
     assert_eq!(config.log, Log::default());
     let [route, default] = &config.routes[..] else { panic!("{:?}", config.routes) };
-    assert_eq!(default.cache, Cache::default());
+    let mut cache = default.cache.clone();
+    let subject = std::mem::take(&mut cache.rules.key.headers);
+    assert_eq!(subject, ["x-client-subject"], "each client of tls.client_subject has its own");
+    assert_eq!(cache, Cache::default());
     assert_eq!(route.cache.rules.ttl, Some(30));
     let [users, plain] = &config.upstreams[..] else { panic!("{:?}", config.upstreams) };
     assert_eq!(users.name, route.upstream);

@@ -20,6 +20,7 @@ mod secret;
 mod suggest;
 mod text;
 pub mod throttle;
+pub mod tls;
 mod units;
 mod value;
 
@@ -44,6 +45,7 @@ pub use reader::{Key, Values};
 pub use redis::Redis;
 pub use schema::keys;
 pub use secret::Secret;
+pub use tls::Tls;
 
 use crate::{
     ids::Naming,
@@ -56,8 +58,12 @@ use crate::{
 /// Everything that `proxy.toml` says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where clients are listened for.
+    /// Where clients are listened for in the clear.
     pub listen: Vec<Listen>,
+    /// Where they are listened for by TLS, and how; none where `tls.listen` is not written.
+    pub tls: Option<Tls>,
+    /// Peers whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: Vec<IpNet>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// By name; a plain URL is its own name.
@@ -235,6 +241,8 @@ pub struct Query {
 pub struct Limits {
     /// Connections at the same time; default 10,000.
     pub max_connections: usize,
+    /// TLS handshakes at the same time; default 1,000.
+    pub max_handshakes: usize,
     /// Bytes of a request head; default 32 KiB.
     pub max_head: usize,
     /// Fields of a request head; default 100.
@@ -244,6 +252,8 @@ pub struct Limits {
 /// Bounds on waits towards clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For a PROXY header and a TLS handshake to be complete; default 10 s.
+    pub handshake: Duration,
     /// For a request head to be complete; default 8 s.
     pub headers: Duration,
     /// For the next request on a connection; default 75 s.
@@ -374,13 +384,19 @@ impl Default for Log {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_connections: 10_000, max_head: 32 << 10, max_fields: 100 }
+        Limits {
+            max_connections: 10_000,
+            max_handshakes: 1_000,
+            max_head: 32 << 10,
+            max_fields: 100,
+        }
     }
 }
 
 impl Default for Timeouts {
     fn default() -> Timeouts {
         Timeouts {
+            handshake: Duration::from_secs(10),
             headers: Duration::from_secs(8),
             idle: Duration::from_secs(75),
             body_idle: Duration::from_secs(30),

@@ -196,6 +196,12 @@ impl<'a> Section<'a> {
         self.line
     }
 
+    /// The line of one of its keys; its own where that is not written.
+    pub(super) fn line_of(&self, key: &str) -> usize {
+        let found = self.table.and_then(|table| table.get_key_value(key));
+        found.map_or(self.line, |(name, _)| self.context.line(name.span().start))
+    }
+
     /// Whether the key is written.
     pub(super) fn has(&self, key: &str) -> bool {
         let given = self.path.is_empty() && self.context.given(key).is_some();
@@ -309,9 +315,7 @@ impl<'a> Section<'a> {
 
     /// Reports a problem of one of its keys, at that key's line, or at its own.
     pub(super) fn report(&self, key: &str, message: impl Into<String>) {
-        let found = self.table.and_then(|table| table.get_key_value(key));
-        let line = found.map_or(self.line, |(name, _)| self.context.line(name.span().start));
-        self.context.report(line, &join(&self.path, key), message);
+        self.context.report(self.line_of(key), &join(&self.path, key), message);
     }
 
     /// Reports a problem of the table itself.

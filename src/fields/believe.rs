@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
 use super::{NOT_NOMINATED, ONE_HOP};
@@ -68,7 +68,13 @@ struct Hop {
 }
 
 /// Reads what the peer says of the client if it is trusted, and else takes it out of the request.
-pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Believed {
+/// `scheme` is that of the connection, for a peer that says nothing of it.
+pub fn believe(
+    fields: &mut HeaderMap,
+    peer: PeerAddr,
+    trusted: &[IpNet],
+    scheme: Scheme,
+) -> Believed {
     let peer = match peer {
         PeerAddr::Ip(address) => Some(address),
         PeerAddr::Unix => None,
@@ -77,7 +83,7 @@ pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Bel
     remove(fields, |name| REWRITES.contains(name) || is_disguised(name));
     if !peer.is_some_and(is_trusted) {
         remove(fields, is_lie);
-        return Believed { client: peer, ..Believed::default() };
+        return Believed { client: peer, scheme, ..Believed::default() };
     }
     let hops = match fields.contains_key(header::FORWARDED) {
         true => forwarded(fields),
@@ -86,10 +92,23 @@ pub fn believe(fields: &mut HeaderMap, peer: PeerAddr, trusted: &[IpNet]) -> Bel
     let client = hops.iter().rposition(|hop| !hop.address.is_some_and(is_trusted));
     let client = client.or((!hops.is_empty()).then_some(0));
     let hop = client.and_then(|index| hops.into_iter().nth(index)).unwrap_or_default();
-    let scheme = hop.scheme.unwrap_or_default();
+    let scheme = hop.scheme.unwrap_or(scheme);
     let host = hop.host.and_then(|host| target::normalise(host.as_bytes(), scheme).ok());
     let (client, besides) = (hop.address.or(peer), besides(fields));
     Believed { client, scheme, host, besides, trusted: true }
+}
+
+/// Makes the field `name` say what we know of the client, or nothing. What a client says by it is
+/// gone, however it is spelled, in trailers too.
+pub fn vouch(fields: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
+    let is_it = |text: &str| text.trim().replace('_', "-").eq_ignore_ascii_case(name.as_str());
+    remove(fields, |other| is_it(other.as_str()));
+    if members(fields, &header::TRAILER).iter().any(|it| is_it(it)) {
+        fields.remove(header::TRAILER);
+    }
+    if let Some(value) = value {
+        fields.insert(name.clone(), value.clone());
+    }
 }
 
 /// `X-Forwarded-Prefix`, `-Port` and their like: they pass, and so must be part of the key.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::ids;
 
-pub use believe::{Believed, believe};
+pub use believe::{Believed, believe, vouch};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 
 /// Fields that mean the connection they come on, whoever sends them.

@@ -65,7 +65,7 @@ fn a_stranger_is_not_believed() {
         ("proxy", "http://evil"),
         ("accept", "*/*"),
     ]);
-    let believed = believe(&mut got, peer("192.0.2.1"), &trusted());
+    let believed = believe(&mut got, peer("192.0.2.1"), &trusted(), Scheme::Http);
     assert_eq!(believed.client, Some("192.0.2.1".parse().unwrap()));
     assert_eq!((believed.scheme, believed.host), (Scheme::Http, None));
     assert_eq!(lines(&got), [("accept".to_owned(), "*/*".to_owned())]);
@@ -80,7 +80,7 @@ fn what_rewrites_a_request_is_not_even_a_trusted_proxys_to_say() {
         ("x-real-ip", "198.51.100.1"),
         ("api_key", "1"),
     ]);
-    believe(&mut got, peer("10.0.0.1"), &trusted());
+    believe(&mut got, peer("10.0.0.1"), &trusted(), Scheme::Http);
     let mut names: Vec<_> = got.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["api_key", "x-real-ip"]);
@@ -137,7 +137,7 @@ fn a_trusted_chain_is_walked_from_the_right() {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        let believed = believe(&mut got, peer("10.0.0.1"), &trusted());
+        let believed = believe(&mut got, peer("10.0.0.1"), &trusted(), Scheme::Http);
         assert_eq!(believed.client, Some(client.parse().unwrap()), "{given:?}");
         assert_eq!((believed.scheme, believed.host.as_deref()), (scheme, host), "{given:?}");
     }
@@ -145,7 +145,7 @@ fn a_trusted_chain_is_walked_from_the_right() {
 
 fn forwarded(got: &mut HeaderMap, from: &str, version: Version) {
     let peer = peer(from);
-    let believed = believe(got, peer, &trusted());
+    let believed = believe(got, peer, &trusted(), Scheme::Http);
     let (authority, host) = ("api.example:8080", "api.example:8080");
     let upgrade = Upgrade::No;
     forward(got, Forwarding { peer, believed: &believed, authority, host, version, upgrade });

@@ -187,6 +187,7 @@ fn of_connections(page: &mut Page, counters: &Counters) {
     let name = "larder_connections_closed_total";
     page.family(name, "counter", "Client connections closed from this side, by why.");
     for (reason, counter) in [
+        ("handshake", &counters.closed_handshake),
         ("headers", &counters.closed_headers),
         ("idle", &counters.closed_idle),
         ("write-idle", &counters.closed_write_idle),

@@ -17,7 +17,7 @@ use crate::{
     policy::{self, Decision, Fwd, Now, Wall},
     reason::{Bypass, Miss, Missed, Reason, Refused, Stale, Tier},
     reply,
-    server::PeerAddr,
+    server::{PeerAddr, Way},
     snapshot::{Route, Snapshot},
     store::{Entry, Left, Purge},
     target::Scheme,
@@ -211,8 +211,11 @@ fn bypassed(rule: Option<Bypass>) -> CacheStatus {
 impl Question {
     fn visit(&self, snapshot: &Snapshot, at: Now) -> Result<Visit, Rejected> {
         let (head, content) = (self.head(), self.has_content());
-        let arrived = Arrived { head, content, peer: PeerAddr::Unix, at, ids: None };
-        Visit::new(snapshot, arrived).map(|visit| visit.asked_by(self.scheme))
+        let way = match self.scheme {
+            Scheme::Http => Way::Plain,
+            Scheme::Https => Way::Secure(None),
+        };
+        Visit::new(snapshot, Arrived { head, content, peer: PeerAddr::Unix, way, at, ids: None })
     }
 }
 

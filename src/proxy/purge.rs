@@ -11,7 +11,7 @@ use crate::{
     key,
     reason::{Ended, Refused},
     reply::{self, Answer},
-    server::PeerAddr,
+    server::{Peer, PeerAddr},
     snapshot::Snapshot,
     store::{By, Manner, Name, Origin, Scope, Told},
     target::{self, Refusal, Scheme},
@@ -176,21 +176,24 @@ impl Proxy {
     }
 
     /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not
-    /// in `admin.purge_from`. Only the socket's peer counts, not what it says of others.
+    /// in `admin.purge_from`. The socket's peer counts, not what it says of others in a field. Where
+    /// it passes the connection on (PROXY protocol), it must be there, and so must who that is for:
+    /// neither a load balancer's clients nor a client's word gets a right that is the other's.
     pub(super) async fn purge_requested(
         self: &Arc<Self>,
         head: &request::Parts,
-        peer: PeerAddr,
+        peer: &Peer,
         snapshot: &Snapshot,
     ) -> Answer {
-        let may = match peer {
+        let may = |peer| match peer {
             PeerAddr::Ip(address) => snapshot.purge_from.iter().any(|net| net.contains(&address)),
             PeerAddr::Unix => false,
         };
-        if !may {
+        if !may(peer.socket) || !may(peer.addr) {
             return reply::refused(Refusal::Method, &head.headers);
         }
-        let target = target::check(head).and_then(|()| target::authority(head, Scheme::Http));
+        let scheme = peer.way.scheme();
+        let target = target::check(head).and_then(|()| target::authority(head, scheme));
         match (target, head.uri.path_and_query()) {
             (Err(refusal), _) => reply::refused(refusal, &head.headers),
             (Ok(_), None) => reply::refused(Refusal::Form, &head.headers),

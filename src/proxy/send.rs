@@ -33,6 +33,17 @@ impl Proxy {
         Answer { response: response.map(|body| body.counted(metrics)), status, source }
     }
 
+    /// Tells a client that came by TLS to come by nothing else (RFC 6797 §7.1), where the operator
+    /// wants that and the origin has not spoken of it.
+    pub(super) fn strict(&self, mut response: Response<Body>) -> Response<Body> {
+        let snapshot = self.snapshot.load();
+        if let Some(value) = snapshot.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
+            let fields = response.headers_mut();
+            fields.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| value.clone());
+        }
+        response
+    }
+
     /// Puts the last hand to an answer: Cache-Status, the request's id, and the log's record.
     pub(super) fn send(&self, answer: Answer, last: LastHand) -> Response<Body> {
         let Answer { mut response, status, .. } = answer;

@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{self, HeaderName},
+    request,
 };
 
 use super::Answer;
@@ -16,7 +17,7 @@ use crate::{
     cache_status::{CacheStatus, Forwarded},
     fields,
     reason::{Ended, Failed, Reason, Refused},
-    target::Refusal,
+    target::{self, Refusal, Scheme},
     throttle,
     upstream::{self, ClientFault},
     validate::{Invalid, Validation},
@@ -65,6 +66,34 @@ pub fn options() -> Answer {
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::ALLOW, ALLOWED);
     Answer::new(response, CacheStatus::Refused(Refused::Ended(Ended::MaxForwards)))
+}
+
+/// Sends a request that came in the clear to https, at `port`, with its path and query as they
+/// came. The host is the one that it names, once that is known to be one and nothing else.
+#[must_use]
+pub fn to_https(head: &request::Parts, port: u16) -> Answer {
+    let authority = target::check(head).and_then(|()| target::authority(head, Scheme::Http));
+    let target = match (authority, head.uri.path_and_query()) {
+        (Err(refusal), _) => Err(refusal),
+        (Ok(authority), Some(target)) if !authority.is_empty() && head.uri.path() != "*" => {
+            let port = if port == 443 { String::new() } else { format!(":{port}") };
+            Ok(format!("https://{}{port}{target}", target::host(&authority)))
+        }
+        (Ok(_), _) => Err(Refusal::Host),
+    };
+    let location = target.and_then(|it| HeaderValue::try_from(it).map_err(|_| Refusal::Form));
+    let location = match location {
+        Ok(location) => location,
+        Err(refusal) => return refused(refusal, &head.headers),
+    };
+    let mut response = Response::new(Body::Empty);
+    // A method may change on 301, which old clients know; on 308 it may not (RFC 9110 §15.4).
+    *response.status_mut() = match head.method {
+        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::PERMANENT_REDIRECT,
+    };
+    response.headers_mut().insert(header::LOCATION, location);
+    Answer::new(response, CacheStatus::Refused(Refused::Ended(Ended::Redirect)))
 }
 
 /// A request that its route does not take.

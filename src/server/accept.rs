@@ -6,6 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 use rustix::io::Errno;
 
 use super::{
+    arrive::{Door, Knock},
     connection::{self, Accepted},
     front::Common,
     handler::Handler,
@@ -16,7 +17,11 @@ use super::{
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Accepts until the task is aborted.
-pub(super) async fn accept<H: Handler>(listener: Listener, common: Arc<Common>, handler: H) {
+pub(super) async fn accept<H: Handler>(
+    (listener, door): (Listener, Door),
+    common: Arc<Common>,
+    handler: H,
+) {
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -24,7 +29,8 @@ pub(super) async fn accept<H: Handler>(listener: Listener, common: Arc<Common>, 
                 failing = false;
                 common.counters.connections.one();
                 let place = common.places.take(&common.counters).await;
-                let accepted = Accepted { socket, addr, place };
+                let knock = Knock { socket, addr, door: door.clone() };
+                let accepted = Accepted { knock, place };
                 tokio::spawn(connection::serve(accepted, common.clone(), handler.clone()));
             }
             Err(error) if is_of_one(&error) => tracing::debug!(%error, "accept"),

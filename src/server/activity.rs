@@ -196,6 +196,13 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct Guard(Arc<Activity>);
 
+impl Guard {
+    /// Whether the connection is to end after this request.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.level() != Level::Serving
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Relaxed);

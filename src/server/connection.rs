@@ -1,17 +1,22 @@
-//! One connection, from its first byte to its last: HTTP/1, or HTTP/2 by prior knowledge.
+//! One connection, from its first byte to its last: HTTP/1, or HTTP/2, by prior knowledge or as the
+//! handshake agreed.
 
 use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncReadExt, sync::OwnedSemaphorePermit};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::OwnedSemaphorePermit,
+};
 
 use super::{
     activity::Activity,
+    arrive::{Entered, Knock},
     front::Common,
     handler::{Handler, Latest, Requests},
     http,
     io::Watched,
-    peer::{Peer, PeerAddr, Tenure},
+    peer::{Peer, Tenure},
     socket::Socket,
     streams::Streams,
     watch::{Ended, Wait, Watch},
@@ -28,8 +33,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A connection with its place among `max_connections`.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub(super) socket: Socket,
-    pub(super) addr: PeerAddr,
+    pub(super) knock: Knock,
     pub(super) place: Arc<OwnedSemaphorePermit>,
 }
 
@@ -44,16 +48,25 @@ impl Drop for Counted {
 
 /// Serves one connection to its end. The place is free when nothing of it is left.
 pub(super) async fn serve<H: Handler>(accepted: Accepted, common: Arc<Common>, handler: H) {
-    let Accepted { socket, addr, place } = accepted;
+    let Accepted { knock, place } = accepted;
     let activity = Activity::new();
     let _open = common.open.enter(activity.clone());
     let _counted = Counted(common.counters.clone());
+    let peer = knock.addr;
+    let Some(entered) = knock.enter(&common, &activity).await else { return };
+    let Entered { socket, addr, way, http2 } = entered;
     let tenure = Arc::new(Tenure { place, cut: common.cut.subscribe() });
-    let peer = Peer { addr, tenure };
+    let peer = Peer { addr, socket: peer, way, tenure };
     let (limits, timeouts) = common.bounds();
     let watch = Watch::new(activity.clone(), common.clock.clone(), timeouts);
     let it = Serving { common, activity, peer, handler, limits, timeouts, watch };
-    it.http1(socket).await;
+    match http2 {
+        false => it.http1(socket).await,
+        true => {
+            let io = Watched::known(socket, it.activity.clone());
+            Box::pin(it.http2(io)).await;
+        }
+    }
 }
 
 struct Serving<H> {
@@ -92,6 +105,9 @@ impl<H: Handler> Serving<H> {
         self.tell(&ended);
         if whole || refused {
             Box::pin(self.linger(io, refused)).await;
+        } else if matches!(ended, Ended::Late(Wait::Idle)) {
+            // Nothing was under way: by TLS, that is said (RFC 9112 §9.8).
+            let _ = at_once(io.shutdown()).await;
         }
     }
 
@@ -129,7 +145,7 @@ impl<H: Handler> Serving<H> {
             Ended::Done(Err(error)) if is_fault(error) => counters.closed_protocol.one(),
             Ended::Done(Err(_)) => {}
             Ended::Late(Wait::Headers) => counters.closed_headers.one(),
-            Ended::Late(Wait::Idle) => counters.closed_idle.one(),
+            Ended::Late(Wait::Idle | Wait::Last) => counters.closed_idle.one(),
             Ended::Late(Wait::Write) => counters.closed_write_idle.one(),
         }
         let addr = self.peer.addr;

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
+use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -10,10 +11,14 @@ use super::{
     StartError,
     accept::accept,
     activity::Level,
+    arrive::Door,
     handler::Handler,
+    handshakes::Handshakes,
+    inherited::Inherited,
     listen::{Access, Listener},
     open::Open,
     places::Places,
+    tls::Acceptor,
 };
 use crate::{
     clock::Clock,
@@ -28,7 +33,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What a front is made of.
 #[derive(Debug)]
 pub(super) struct Terms<'a> {
-    pub(super) listen: &'a [Listen],
+    pub(super) doors: Vec<(&'a Listen, Door)>,
+    pub(super) inherited: Inherited,
+    /// Peers that send PROXY headers.
+    pub(super) proxies: Vec<IpNet>,
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
     pub(super) access: Access,
@@ -36,16 +44,30 @@ pub(super) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     /// Those of the public front.
-    pub(super) fn of(config: &'a Config) -> Terms<'a> {
-        let Config { listen, limits, timeouts, .. } = config;
-        Terms { listen, limits: *limits, timeouts: *timeouts, access: Access::Umask }
+    pub(super) fn of(config: &'a Config, tls: Option<&Arc<Acceptor>>) -> Terms<'a> {
+        let Config { limits, timeouts, .. } = config;
+        let mut doors: Vec<_> = config.listen.iter().map(|it| (it, Door::Plain)).collect();
+        if let (Some(terms), Some(acceptor)) = (&config.tls, tls) {
+            doors.extend(terms.listen.iter().map(|it| (it, Door::Secure(acceptor.clone()))));
+            doors.extend(terms.redirect.iter().map(|it| (it, Door::Redirect)));
+        }
+        Terms {
+            doors,
+            inherited: Inherited::default(),
+            proxies: config.proxy_protocol.clone(),
+            limits: *limits,
+            timeouts: *timeouts,
+            access: Access::Umask,
+        }
     }
 
     /// Those of the admin listener: few connections, small heads, and no long farewell.
     pub(super) fn of_admin(listen: &'a Listen) -> Terms<'a> {
         let limits = Limits { max_connections: 64, max_head: 16 << 10, ..Limits::default() };
         let timeouts = Timeouts { shutdown: Duration::from_secs(1), ..Timeouts::default() };
-        Terms { listen: std::slice::from_ref(listen), limits, timeouts, access: Access::Owner }
+        let doors = vec![(listen, Door::Plain)];
+        let (inherited, proxies) = (Inherited::default(), Vec::new());
+        Terms { doors, inherited, proxies, limits, timeouts, access: Access::Owner }
     }
 }
 
@@ -66,7 +88,9 @@ pub(super) struct Common {
     pub(super) open: Open,
     /// For tunnels: becomes true when everything ends.
     pub(super) cut: watch::Sender<bool>,
+    pub(super) handshakes: Handshakes,
     bounds: ArcSwap<(Limits, Timeouts)>,
+    proxies: ArcSwap<Vec<IpNet>>,
 }
 
 impl Common {
@@ -74,24 +98,37 @@ impl Common {
     pub(super) fn bounds(&self) -> (Limits, Timeouts) {
         **self.bounds.load()
     }
+
+    /// The peers whose new connections begin with a PROXY header.
+    pub(super) fn proxies(&self) -> Guard<Arc<Vec<IpNet>>> {
+        self.proxies.load()
+    }
 }
 
 impl Front {
     /// Binds every listener, then serves in the background.
     pub(super) fn start<H: Handler>(
-        terms: &Terms<'_>,
+        mut terms: Terms<'_>,
         clock: Clock,
         counters: Arc<Counters>,
         handler: H,
     ) -> Result<Front, StartError> {
         raise_open_files();
-        let mut listeners = Vec::with_capacity(terms.listen.len());
-        let mut addresses = Vec::with_capacity(terms.listen.len());
-        for listen in terms.listen {
+        let mut listeners = Vec::with_capacity(terms.doors.len());
+        let mut addresses = Vec::with_capacity(terms.doors.len());
+        let all: Vec<&Listen> = terms.doors.iter().map(|(listen, _)| *listen).collect();
+        for (listen, door) in &terms.doors {
             let failed = |error| StartError::Listen(listen.to_string(), error);
-            let listener = Listener::bind(listen, terms.listen, terms.access).map_err(failed)?;
+            let listener = match terms.inherited.claim(listen) {
+                Some(passed) => Listener::inherit(passed),
+                None => Listener::bind(listen, &all, terms.access),
+            };
+            let listener = listener.map_err(failed)?;
             addresses.push(listener.address().map_err(failed)?);
-            listeners.push(listener);
+            listeners.push((listener, door.clone()));
+        }
+        if let Some(unclaimed) = terms.inherited.unclaimed() {
+            return Err(StartError::Build(unclaimed));
         }
         let common = Arc::new(Common {
             clock,
@@ -99,7 +136,9 @@ impl Front {
             places: Places::new(terms.limits.max_connections),
             open: Open::default(),
             cut: watch::Sender::new(false),
+            handshakes: Handshakes::default(),
             bounds: ArcSwap::from_pointee((terms.limits, terms.timeouts)),
+            proxies: ArcSwap::from_pointee(terms.proxies),
         });
         let serve = |it| tokio::spawn(accept(it, common.clone(), handler.clone()));
         let acceptors = listeners.into_iter().map(serve).collect();
@@ -111,10 +150,12 @@ impl Front {
         &self.addresses
     }
 
-    /// Bounds for the connections to come; the places are for all.
-    pub(super) fn set_bounds(&self, limits: Limits, timeouts: Timeouts) {
+    /// Takes over bounds for the connections to come; the places are for all.
+    pub(super) fn reload(&self, config: &Config) {
+        let Config { limits, timeouts, .. } = *config;
         self.common.places.resize(limits.max_connections);
         self.common.bounds.store(Arc::new((limits, timeouts)));
+        self.common.proxies.store(Arc::new(config.proxy_protocol.clone()));
     }
 
     /// Stops listening, lets what is under way end within `timeouts.shutdown`, cuts the rest.

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::Future, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{
     body::Incoming,
@@ -17,6 +17,8 @@ use super::{
     peer::Peer,
 };
 use crate::body::Error;
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What answers requests: any `Fn(Request<Incoming>, Peer) -> Future<Output = Response<Body>>`.
 /// The proxy is one, and so are the stubs of the tests.
@@ -72,7 +74,15 @@ impl<H: Handler> Requests<H> {
                 self.activity.set_fragile(true);
             }
             let answer = self.handler.answer(request, self.peer.clone());
-            async move { Ok(answer.await.map(|body| Guarded::new(body, guard, None))) }
+            async move {
+                let mut response = answer.await;
+                // What is answered at once is answered before the watch can tell hyper.
+                let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                if guard.is_last() && !switches {
+                    response.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                Ok(response.map(|body| Guarded::new(body, guard, None)))
+            }
         })
     }
 

@@ -43,6 +43,11 @@ impl Watched {
         Watched { socket, activity, start: Start::Preface(0) }
     }
 
+    /// A socket that begins with HTTP/2, and needs no finding out.
+    pub(super) fn known(socket: Socket, activity: Arc<Activity>) -> Watched {
+        Watched { socket, activity, start: Start::Past }
+    }
+
     /// Gives bytes back that were read.
     pub(super) fn rewind(&mut self, bytes: Bytes) {
         self.start = Start::Again(bytes);

@@ -10,7 +10,7 @@ use std::{
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{peer::PeerAddr, socket::Socket};
+use super::{inherited::Passable, peer::PeerAddr, socket::Socket};
 use crate::config::Listen;
 
 /// Connections that the kernel keeps for us until they are accepted; it has its own maximum.
@@ -29,7 +29,8 @@ pub(super) enum Access {
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// The file is `None` where somebody else listens on, too.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// The file of a unix socket; removed when it is no longer listened on.
@@ -42,10 +43,20 @@ pub(super) struct SocketFile {
 
 impl Listener {
     /// Begins to listen. Where IPv4 has the same port in `all`, `[::]` leaves IPv4 to it.
-    pub(super) fn bind(listen: &Listen, all: &[Listen], access: Access) -> io::Result<Listener> {
+    pub(super) fn bind(listen: &Listen, all: &[&Listen], access: Access) -> io::Result<Listener> {
         match listen {
             Listen::Tcp(addr) => tcp(*addr, all),
             Listen::Unix(path) => unix(path, access),
+        }
+    }
+
+    /// Listens on a socket that was passed to us. Its file is not ours to remove.
+    pub(super) fn inherit(passed: Passable) -> io::Result<Listener> {
+        match passed {
+            Passable::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
+            Passable::Unix(socket) => {
+                UnixListener::from_std(socket).map(|socket| Listener::Unix(socket, None))
+            }
         }
     }
 
@@ -53,7 +64,12 @@ impl Listener {
     pub(super) fn address(&self) -> io::Result<Listen> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
-            Listener::Unix(_, file) => Ok(Listen::Unix(file.path.clone())),
+            Listener::Unix(_, Some(file)) => Ok(Listen::Unix(file.path.clone())),
+            Listener::Unix(listener, None) => {
+                let address = listener.local_addr()?;
+                let path = address.as_pathname().map(Path::to_owned);
+                Ok(Listen::Unix(path.unwrap_or_default()))
+            }
         }
     }
 
@@ -74,11 +90,10 @@ impl Listener {
     }
 }
 
-fn tcp(addr: SocketAddr, all: &[Listen]) -> io::Result<Listener> {
+fn tcp(addr: SocketAddr, all: &[&Listen]) -> io::Result<Listener> {
     let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, None)?;
     if addr.is_ipv6() {
-        let beside =
-            |it: &Listen| matches!(it, Listen::Tcp(it) if it.is_ipv4() && it.port() == addr.port());
+        let beside = |it: &&Listen| matches!(it, Listen::Tcp(it) if it.is_ipv4() && it.port() == addr.port());
         socket.set_only_v6(addr.port() != 0 && all.iter().any(beside))?;
     }
     // A restart must not wait for the connections of the last run to leave TIME_WAIT.
@@ -100,7 +115,7 @@ fn unix(path: &Path, access: Access) -> io::Result<Listener> {
     }
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Listener::Unix(UnixListener::from_std(socket.into())?, file))
+    Ok(Listener::Unix(UnixListener::from_std(socket.into())?, Some(file)))
 }
 
 /// Removes the socket file of a process that is gone. Nothing else is ever removed.

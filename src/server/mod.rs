@@ -5,8 +5,9 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `front` | all listeners and connections of one server; draining |
-//! | `listen`, `socket` | TCP and unix sockets |
+//! | `listen`, [`inherited`], `socket` | TCP and unix sockets, our own or passed to us |
 //! | `accept`, `places`, `open` | the accept loop; who may come in; who is in |
+//! | `arrive`, `proxy_protocol`, `handshakes`, [`tls`] | what comes before the first request |
 //! | `connection` | one connection, from its first byte to its last |
 //! | `http`, `handler`, `streams` | hyper's protocols with our limits, and how requests are handed over |
 //! | `io`, `guarded`, `activity` | where a connection's doings are noted |
@@ -14,26 +15,33 @@
 
 mod accept;
 mod activity;
+mod arrive;
 mod connection;
 mod front;
 mod guarded;
 mod handler;
+mod handshakes;
 mod http;
+pub mod inherited;
 mod io;
 mod listen;
 mod open;
 pub mod peer;
 mod places;
+mod proxy_protocol;
 mod socket;
 mod streams;
+pub mod tls;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-pub use peer::{Peer, PeerAddr, Tenure};
+use tokio::task::JoinHandle;
+
+pub use peer::{Peer, PeerAddr, Tenure, Way};
 
 use crate::{
     admin::{Admin, Phase},
@@ -43,11 +51,17 @@ use crate::{
     proxy::Proxy,
 };
 use front::{Front, Terms};
+use inherited::Inherited;
+use tls::Acceptor;
+
+/// How often the files of certificates are looked at.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// A running proxy. Dropping it ends everything at once.
 #[derive(Debug)]
 pub struct Server {
     front: Front,
+    tls: Option<Secured>,
     admin: Option<(Arc<Admin>, Front)>,
     proxy: Arc<Proxy>,
     counters: Arc<Counters>,
@@ -66,23 +80,53 @@ pub enum StartError {
     Build(String),
 }
 
+/// What secures the listeners by TLS; ends the looking when it is dropped.
+#[derive(Debug)]
+struct Secured {
+    acceptor: Arc<Acceptor>,
+    looking: JoinHandle<()>,
+}
+
+impl Drop for Secured {
+    fn drop(&mut self) {
+        self.looking.abort();
+    }
+}
+
 impl Server {
     /// Binds every listener, then serves in the background of the current tokio runtime.
     ///
     /// # Errors
     /// The first thing that cannot be had; nothing is left running then.
     pub async fn start(config: Config, clock: Clock) -> Result<Server, StartError> {
+        Server::start_on(Inherited::default(), config, clock).await
+    }
+
+    /// As [`start`](Self::start), on sockets that were passed to the process, where the
+    /// configuration names their addresses. The admin listener is always bound anew: who may open
+    /// its socket is for us to say.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); a socket that the configuration does not name is one.
+    pub async fn start_on(
+        inherited: Inherited,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Server, StartError> {
         let counters = Arc::<Counters>::default();
         let proxy = Proxy::new(&config, clock.clone(), counters.clone());
         let proxy = proxy.map_err(StartError::Build)?;
         let admin = start_admin(&config.admin, &proxy, &clock)?;
         let answer = proxy.clone();
         let handler = move |request, peer| answer.clone().handle(request, peer);
-        let front = Front::start(&Terms::of(&config), clock, counters.clone(), handler)?;
+        let tls = secure(config.tls.as_ref(), &clock)?;
+        let terms = Terms::of(&config, tls.as_ref().map(|it| &it.acceptor));
+        let terms = Terms { inherited, ..terms };
+        let front = Front::start(terms, clock, counters.clone(), handler)?;
         if let Some((admin, _)) = &admin {
             admin.set_phase(Phase::Ready);
         }
-        Ok(Server { front, admin, proxy, counters, config })
+        Ok(Server { front, tls, admin, proxy, counters, config })
     }
 
     /// The address of the admin listener, port as bound.
@@ -91,10 +135,30 @@ impl Server {
         self.admin.as_ref().and_then(|(_, front)| front.addresses().first().cloned())
     }
 
-    /// The addresses listened at, ports as bound, in the order of the configuration.
+    /// The addresses listened at in the clear, ports as bound, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> Vec<Listen> {
-        self.front.addresses().to_vec()
+        self.doors().0.to_vec()
+    }
+
+    /// Those listened at by TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> Vec<Listen> {
+        self.doors().1.to_vec()
+    }
+
+    /// Those at which clients are sent to https.
+    #[must_use]
+    pub fn redirect_addresses(&self) -> Vec<Listen> {
+        self.doors().2.to_vec()
+    }
+
+    /// The addresses in the clear, by TLS, and of redirects: in that order they were bound.
+    fn doors(&self) -> (&[Listen], &[Listen], &[Listen]) {
+        let (plain, rest) = self.front.addresses().split_at(self.config.listen.len());
+        let secure = self.config.tls.as_ref().map_or(0, |tls| tls.listen.len());
+        let (secure, redirect) = rest.split_at(secure);
+        (plain, secure, redirect)
     }
 
     /// What was counted so far.
@@ -110,13 +174,24 @@ impl Server {
     /// # Errors
     /// Why it cannot be used; nothing has changed then.
     pub fn reload(&self, config: Config) -> Result<Vec<String>, String> {
+        let (tls, was) = (config.tls.as_ref(), self.config.tls.as_ref());
+        let acceptor = self.tls.as_ref().map(|it| &it.acceptor);
+        let next = acceptor.zip(tls).map(|(it, terms)| it.read(terms)).transpose()?;
         self.proxy.reload(&config)?;
-        self.front.set_bounds(config.limits, config.timeouts);
+        // From here on nothing fails: all of it is in use, or nothing.
+        if let Some((acceptor, next)) = acceptor.zip(next) {
+            acceptor.take_over(next);
+        }
+        self.front.reload(&config);
         if let Some((admin, _)) = &self.admin {
             admin.reload(config.admin.clone());
         }
+        let listen = |tls: Option<&config::Tls>| tls.map(|it| it.listen.clone());
+        let redirect = |tls: Option<&config::Tls>| tls.map(|it| it.redirect.clone());
         let fixed = [
             ("listen", config.listen != self.config.listen),
+            ("tls.listen", listen(tls) != listen(was)),
+            ("tls.redirect", redirect(tls) != redirect(was)),
             ("cache.memory", config.memory != self.config.memory),
             ("cache.redis", config.redis != self.config.redis),
             ("admin.listen", config.admin.listen != self.config.admin.listen),
@@ -144,6 +219,22 @@ impl Server {
     }
 }
 
+/// Reads the certificates, and looks at their files from now on.
+fn secure(terms: Option<&config::Tls>, clock: &Clock) -> Result<Option<Secured>, StartError> {
+    let Some(terms) = terms else { return Ok(None) };
+    let acceptor = Arc::new(Acceptor::new(terms).map_err(StartError::Build)?);
+    let (looked, clock) = (acceptor.clone(), clock.clone());
+    let looking = tokio::spawn(async move {
+        loop {
+            clock.sleep(LOOK).await;
+            let looked = looked.clone();
+            // A disk may hang; no request waits for it.
+            let _ = tokio::task::spawn_blocking(move || looked.look()).await;
+        }
+    });
+    Ok(Some(Secured { acceptor, looking }))
+}
+
 /// What the admin listener counts is not the public port's.
 fn start_admin(
     config: &config::Admin,
@@ -154,6 +245,6 @@ fn start_admin(
     let admin = Admin::new(proxy.clone(), config.clone(), clock.clone());
     let answer = admin.clone();
     let handler = move |request, peer| answer.clone().handle(request, peer);
-    let front = Front::start(&Terms::of_admin(listen), clock.clone(), Arc::default(), handler)?;
+    let front = Front::start(Terms::of_admin(listen), clock.clone(), Arc::default(), handler)?;
     Ok(Some((admin, front)))
 }

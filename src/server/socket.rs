@@ -1,4 +1,5 @@
-//! A connection's socket, TCP or unix: one type, so that what serves it is compiled once.
+//! A connection's socket, TCP or unix, in the clear or by TLS: one type, so that what serves it is
+//! compiled once.
 
 use std::{
     io::{self, IoSlice},
@@ -10,19 +11,24 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::server::TlsStream;
 
 /// A connection's socket.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Either of them, after its handshake.
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Socket {
     /// Makes the peer see an error, rather than an end, when the socket is closed. Only TCP can.
     pub(super) fn break_off(&self) {
-        if let Socket::Tcp(stream) = self {
-            let _ = stream.set_zero_linger();
+        match self {
+            Socket::Tcp(stream) => drop(stream.set_zero_linger()),
+            Socket::Unix(_) => {}
+            Socket::Tls(stream) => stream.get_ref().0.break_off(),
         }
     }
 }
@@ -36,6 +42,7 @@ impl AsyncRead for Socket {
         match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -49,6 +56,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -60,6 +68,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -71,6 +80,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -78,6 +88,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

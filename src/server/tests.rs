@@ -51,6 +51,8 @@ struct Stub {
 fn config() -> Config {
     Config {
         listen: vec![Listen::Tcp(([127, 0, 0, 1], 0).into())],
+        tls: None,
+        proxy_protocol: Vec::new(),
         trusted_proxies: Vec::new(),
         upstreams: Vec::new(),
         routes: Vec::new(),
@@ -72,7 +74,7 @@ impl Stub {
     fn with(config: &Config, handler: impl Handler) -> Result<Stub, StartError> {
         let (clock, manual) = Clock::manual(0);
         let counters = Arc::<Counters>::default();
-        let front = Front::start(&Terms::of(config), clock, counters.clone(), handler)?;
+        let front = Front::start(Terms::of(config, None), clock, counters.clone(), handler)?;
         Ok(Stub { front, counters, manual })
     }
 

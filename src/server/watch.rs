@@ -1,4 +1,4 @@
-//! A connection's timeouts: `headers`, `idle` and `write_idle`, by one sleep.
+//! A connection's timeouts, and how long it may go on in a drain: `headers`, `idle` and `write_idle`, by one sleep.
 //!
 //! hyper has one timer, and it counts the wait for a head and keep-alive alike. So none of its
 //! timers is used: this polls hyper's connection, reads what [`Activity`] noted meanwhile, and
@@ -18,6 +18,11 @@ use crate::{
     clock::{Clock, Sleep},
     config::Timeouts,
 };
+
+/// How long a connection by HTTP/1 may bring one more request once everything ends: what is on its
+/// way to us is answered, with `Connection: close`, rather than lost (RFC 9112 §9.6). HTTP/2 needs
+/// no such wait: GOAWAY says what was not processed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// hyper's two server connections, as far as the watch needs them.
 pub(super) trait Connection: Future<Output = hyper::Result<()>> + Unpin {
@@ -45,6 +50,8 @@ pub(super) enum Wait {
     Headers,
     /// The next request.
     Idle,
+    /// The last one, once everything ends.
+    Last,
     /// Its peer to read.
     Write,
 }
@@ -61,6 +68,8 @@ pub(super) struct Watch {
     wrote: (u32, Instant),
     armed: Option<(Due, Sleep)>,
     leaving: Option<Why>,
+    /// When it was seen, between two requests, that everything ends.
+    drained: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +89,7 @@ impl Watch {
     pub(super) fn new(activity: Arc<Activity>, clock: Clock, timeouts: Timeouts) -> Watch {
         let now = clock.instant();
         let (moved, wrote) = ((activity.moves(), now), (activity.writes(), now));
-        Watch { activity, clock, timeouts, moved, wrote, armed: None, leaving: None }
+        Watch { activity, clock, timeouts, moved, wrote, armed: None, leaving: None, drained: None }
     }
 
     /// Runs a connection to its end, or to the end of our patience.
@@ -99,13 +108,22 @@ impl Watch {
         if let Poll::Ready(result) = it.as_mut().poll(cx) {
             return Poll::Ready(self.done(result));
         }
-        if self.activity.level() == Level::Draining && self.leaving.is_none() {
+        if self.activity.level() == Level::Draining && self.leaving.is_none() && !self.lingers() {
             let left = self.leave(Why::Drained, it.as_mut(), cx);
             if left.is_ready() {
                 return left;
             }
         }
         self.poll_timer(it, cx)
+    }
+
+    /// Whether it waits for a last request.
+    fn lingers(&mut self) -> bool {
+        if self.activity.is_multiplexed() || self.activity.phase() == Phase::Busy {
+            return false;
+        }
+        let now = self.clock.instant();
+        now < *self.drained.get_or_insert(now) + PATIENCE
     }
 
     fn poll_timer<C: Connection>(
@@ -120,6 +138,7 @@ impl Watch {
             }
             let goaway = due.wait == Wait::Idle && self.activity.is_multiplexed();
             let left = match self.leaving {
+                None if due.wait == Wait::Last => self.leave(Why::Drained, it.as_mut(), cx),
                 None if goaway => self.leave(Why::Idle, it.as_mut(), cx),
                 Some(Why::Drained) if goaway => Poll::Ready(Ended::Stayed),
                 _ => Poll::Ready(Ended::Late(due.wait)),
@@ -165,14 +184,18 @@ impl Watch {
             return Some(Due::after(Wait::Write, self.wrote.1, self.timeouts.write_idle));
         }
         let since = self.moved.1;
-        match self.activity.phase() {
-            Phase::Busy => None,
-            Phase::Head => Some(Due::after(Wait::Headers, since, self.timeouts.headers)),
+        let drained = self.drained.filter(|_| self.leaving.is_none());
+        match (self.activity.phase(), drained) {
+            (Phase::Busy, _) => None,
+            (Phase::Head | Phase::Idle, Some(drained)) => {
+                Some(Due::after(Wait::Last, drained, PATIENCE))
+            }
+            (Phase::Head, None) => Some(Due::after(Wait::Headers, since, self.timeouts.headers)),
             // The peer of a connection that was told to leave has as long for that as for a head.
-            Phase::Idle if self.leaving.is_some() => {
+            (Phase::Idle, None) if self.leaving.is_some() => {
                 Some(Due::after(Wait::Idle, since, self.timeouts.headers))
             }
-            Phase::Idle => Some(Due::after(Wait::Idle, since, self.timeouts.idle)),
+            (Phase::Idle, None) => Some(Due::after(Wait::Idle, since, self.timeouts.idle)),
         }
     }
 

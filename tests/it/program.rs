@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, ChildStderr, Command},
 };
 
-use crate::support::{Client, Gate, Origin, Place, Reply, get, within};
+use crate::support::{Authority, Client, Gate, Origin, Place, Reply, get, within};
 
 /// The built program, with a directory for its files.
 pub(crate) struct Program {
@@ -22,7 +22,7 @@ pub(crate) struct Program {
     directory: tempfile::TempDir,
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
     command.env_remove("LARDER_LOG").kill_on_drop(true).stdin(Stdio::null());
     command
@@ -41,24 +41,30 @@ fn text(bytes: &[u8]) -> String {
 
 impl Program {
     pub(crate) async fn start(config: &str) -> (Program, Place) {
+        let mut program = Program::start_by(command().args(["run", "--config"]), config);
+        let place = program.place("listening on ").await;
+        (program, place)
+    }
+
+    /// Starts it by `command`, which lacks the name of the configuration's file.
+    pub(crate) fn start_by(command: &mut Command, config: &str) -> Program {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("proxy.toml");
         fs::write(&path, config).unwrap();
-        let mut child = command()
-            .args(["run", "--config"])
-            .arg(&path)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it was built");
+        let command = command.arg(&path).stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("it was built");
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut program = Program { child, lines, directory };
-        let line = program.says("listening on ").await;
-        let address: SocketAddr = line.split("listening on ").last().unwrap().parse().unwrap();
-        (program, Place::Tcp(address))
+        Program { child, lines, directory }
     }
 
-    fn config(&self) -> PathBuf {
+    /// The address that it says behind `words`.
+    pub(crate) async fn place(&mut self, words: &str) -> Place {
+        let line = self.says(words).await;
+        let address: SocketAddr = line.split(words).last().unwrap().parse().unwrap();
+        Place::Tcp(address)
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
         self.directory.path().join("proxy.toml")
     }
 
@@ -80,7 +86,7 @@ impl Program {
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
-    async fn code(&mut self) -> Option<i32> {
+    pub(crate) async fn code(&mut self) -> Option<i32> {
         within("the program's end", self.child.wait()).await.unwrap().code()
     }
 }
@@ -107,6 +113,43 @@ async fn a_wrong_configuration_is_78_with_every_problem_and_its_line() {
         assert!(said.contains(&format!("{path}:2: upsteam: ")), "{said}");
         assert!(said.contains("upstream"), "the nearest key is named: {said}");
         assert!(said.contains(&format!("{path}:4: cache.ttl: ")), "all at once: {said}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_problems_with_their_lines() {
+    let authority = Authority::new();
+    authority.issue("good", &["good.test"]);
+    authority.issue("other", &["other.test"]);
+    authority.write("torn.pem", "-----BEGIN CERTIFICATE-----\nMIIB");
+    let pair = |cert: &str, key: &str| {
+        let (cert, key) = (authority.file(cert), authority.file(key));
+        format!("[[tls.certificates]]\ncert = \"{cert}\"\nkey = \"{key}\"\n")
+    };
+    let ca = authority.file("good.key");
+    let text = format!(
+        "upstream = \"http://a\"\n[tls]\nlisten = \"127.0.0.1:0\"\n\
+         client_certificates = \"require\"\nclient_ca = \"{ca}\"\n{}{}{}{}",
+        pair("good.pem", "good.key"),
+        pair("torn.pem", "good.key"),
+        pair("good.pem", "absent.key"),
+        pair("good.pem", "other.key"),
+    );
+    let path = file(authority.path("").as_path(), &text);
+    for command in ["run", "check"] {
+        let output = run(&[command, "--config", &path]).await;
+        let said = self::text(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        for (line, key, words) in [
+            (5, "tls.client_ca", "good.key\" has no certificate in it"),
+            (10, "tls.certificates.cert", "torn.pem\" is garbled"),
+            (14, "tls.certificates.key", "absent.key\" cannot be read (No such file"),
+            (17, "tls.certificates.key", "other.key\" is not the key of the first certificate"),
+        ] {
+            let found = said.lines().find(|it| it.starts_with(&format!("{path}:{line}: {key}: ")));
+            assert!(found.is_some_and(|it| it.contains(words)), "{line} {words}: {said}");
+        }
+        assert!(said.contains("4 problems"), "{said}");
     }
 }
 

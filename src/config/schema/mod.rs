@@ -10,6 +10,7 @@ mod log;
 mod redis;
 mod routes;
 mod throttle;
+mod tls;
 mod upstreams;
 
 use ipnet::IpNet;
@@ -20,6 +21,7 @@ use super::{
     address::range,
     reader::{Context, Group, Key, Section},
     units::{TIMEOUT, buffer, count},
+    value::Text,
 };
 use routes::Defaults;
 use upstreams::Upstreams;
@@ -78,13 +80,20 @@ fn syntax(message: &str) -> String {
 
 fn top(mut top: Section<'_>) -> Config {
     let listen = listen(&mut top);
+    let tls = tls::read(top.table("tls"), &listen);
+    if tls.is_none() && !top.has("listen") {
+        let example = "listen = \"127.0.0.1:8080\"";
+        top.report("listen", format!("is missing: write where clients connect, as in {example}"));
+    }
     let upstream =
         top.text("upstream", "a URL, or the name of an [upstreams.<name>], in quotes", None);
-    let trusted_proxies = trusted_proxies(&mut top);
+    let trusted_proxies = ranges(&mut top, "trusted_proxies");
+    let proxy_protocol = ranges(&mut top, "proxy_protocol");
     let limits = limits(top.table("limits"));
     let timeouts = timeouts(top.table("timeouts"));
     let log = log::read(top.table("log"));
-    let admin = admin::read(top.table("admin"), &listen);
+    let public: Vec<Listen> = tls::public(&listen, tls.as_ref()).cloned().collect();
+    let admin = admin::read(top.table("admin"), &public);
     let (cache, tiers, redis) = cache::whole(top.table("cache"));
     let (compression, max_streams) = compression::whole(top.table("compression"));
     let limits_of_all = throttle::of_all(&mut top);
@@ -102,11 +111,16 @@ fn top(mut top: Section<'_>) -> Config {
         let example = "upstream = \"http://127.0.0.1:3000\"";
         top.report("upstream", format!("is missing: write where the API is, as in {example}"));
     }
-    let routes = routes::all(sections.unwrap_or_default(), &defaults, &mut upstreams);
+    let mut routes = routes::all(sections.unwrap_or_default(), &defaults, &mut upstreams);
+    if let Some(field) = tls.as_ref().and_then(|tls| tls.clients.subject.as_ref()) {
+        routes.iter_mut().for_each(|route| tls::tell_apart(route, field));
+    }
     top.finish();
     let upstreams = upstreams.list;
     Config {
         listen,
+        tls,
+        proxy_protocol,
         trusted_proxies,
         upstreams,
         routes,
@@ -120,19 +134,23 @@ fn top(mut top: Section<'_>) -> Config {
     }
 }
 
+/// The listeners in the clear.
 fn listen(top: &mut Section<'_>) -> Vec<Listen> {
     let takes = "an address such as \"127.0.0.1:8080\", or an array of them";
     let texts = top.texts("listen", takes, None);
-    let example = "listen = \"127.0.0.1:8080\"";
-    if !top.has("listen") {
-        top.report("listen", format!("is missing: write where clients connect, as in {example}"));
-    } else if texts.as_ref().is_some_and(Vec::is_empty) {
+    if texts.as_ref().is_some_and(Vec::is_empty) {
+        let example = "listen = \"127.0.0.1:8080\"";
         top.report("listen", format!("is empty: write where clients connect, as in {example}"));
     }
+    addresses(texts.unwrap_or_default(), &[])
+}
+
+/// Addresses to listen at, each once, none of `others` among them.
+fn addresses(texts: Vec<Text<'_>>, others: &[Listen]) -> Vec<Listen> {
     let mut addresses: Vec<Listen> = Vec::new();
-    for text in texts.unwrap_or_default() {
+    for text in texts {
         let Some(address) = text.read(str::parse::<Listen>) else { continue };
-        if addresses.iter().any(|other| other.collides(&address)) {
+        if addresses.iter().chain(others).any(|other| other.collides(&address)) {
             text.refuse("is listened at already: remove one of the two");
         }
         addresses.push(address);
@@ -140,9 +158,9 @@ fn listen(top: &mut Section<'_>) -> Vec<Listen> {
     addresses
 }
 
-fn trusted_proxies(top: &mut Section<'_>) -> Vec<IpNet> {
+fn ranges(top: &mut Section<'_>, key: &'static str) -> Vec<IpNet> {
     let takes = "an array of addresses and ranges such as [\"10.0.0.0/8\"]";
-    let texts = top.texts("trusted_proxies", takes, Some("[]")).unwrap_or_default();
+    let texts = top.texts(key, takes, Some("[]")).unwrap_or_default();
     texts.iter().filter_map(|text| text.read(range)).collect()
 }
 
@@ -153,6 +171,11 @@ fn limits(mut section: Section<'_>) -> Limits {
             "max_connections",
             &count(1, 1_000_000),
             default.max_connections,
+        ),
+        max_handshakes: section.number(
+            "max_handshakes",
+            &count(1, 1_000_000),
+            default.max_handshakes,
         ),
         // hyper's read buffer has at least 8 KiB
         max_head: section.number("max_head", &buffer(8 << 10, 1 << 20), default.max_head),
@@ -165,6 +188,7 @@ fn limits(mut section: Section<'_>) -> Limits {
 fn timeouts(mut section: Section<'_>) -> Timeouts {
     let default = Timeouts::default();
     let timeouts = Timeouts {
+        handshake: section.number("handshake", &TIMEOUT, default.handshake),
         headers: section.number("headers", &TIMEOUT, default.headers),
         idle: section.number("idle", &TIMEOUT, default.idle),
         body_idle: section.number("body_idle", &TIMEOUT, default.body_idle),

@@ -69,6 +69,8 @@ fn read(
 ) -> Option<Route> {
     section.refuse(&[
         "listen",
+        "tls",
+        "proxy_protocol",
         "trusted_proxies",
         "limits",
         "timeouts",

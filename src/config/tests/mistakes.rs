@@ -57,8 +57,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     ("upstrem = 'x'", &["p:3: upstrem: unknown key: did you mean \"upstream\"?"]),
     (
         "[images]\nsizes = ['small']",
-        &["p:3: images: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+        &["p:3: images: unknown key: the top of the file knows listen, tls, upstream, \
+               trusted_proxies, proxy_protocol, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
                routes"],
     ),
     (
@@ -122,8 +122,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     ),
     (
         "\"a\\nb\" = 1",
-        &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+        &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, tls, upstream, \
+               trusted_proxies, proxy_protocol, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
                routes"],
     ),
 ];

@@ -30,6 +30,8 @@ fn two_lines_are_enough() {
     };
     let expected = Config {
         listen: vec![Listen::Tcp("0.0.0.0:8080".parse().unwrap())],
+        tls: None,
+        proxy_protocol: Vec::new(),
         trusted_proxies: Vec::new(),
         upstreams: vec![upstream],
         routes: vec![route],
@@ -54,7 +56,8 @@ fn the_process_has_limits_and_a_log() {
     let config = config.unwrap();
     let trusted: Vec<String> = config.trusted_proxies.iter().map(IpNet::to_string).collect();
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
-    let limits = Limits { max_connections: 20_000, max_head: 65_536, max_fields: 16 };
+    let limits =
+        Limits { max_connections: 20_000, max_head: 65_536, max_fields: 16, ..Limits::default() };
     assert_eq!(config.limits, limits);
     assert_eq!(config.timeouts.headers, Duration::from_millis(500));
     assert_eq!(config.timeouts.idle, Duration::from_secs(5400));

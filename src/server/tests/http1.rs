@@ -300,7 +300,8 @@ async fn bounds_that_are_reloaded_hold_for_the_next_connection() {
     let mut first = stub.connect().await;
     first.get("/").await;
     let idle = Duration::from_secs(5);
-    stub.front.set_bounds(Limits::default(), Timeouts { idle, ..config.timeouts });
+    let (limits, timeouts) = (Limits::default(), Timeouts { idle, ..config.timeouts });
+    stub.front.reload(&Config { limits, timeouts, ..config });
     let mut next = stub.connect().await;
     next.get("/").await;
     within("the old wait", stub.manual.until_sleeping(IDLE)).await;

@@ -107,8 +107,9 @@ impl Cluster {
                     self.world.manual.advance(Duration::from_millis(*millis));
                     self.world.settle(2).await;
                 }
-                // Clocks that jump are for one node: between two they are another fault.
-                Act::Wall(_) => {}
+                // Clocks that jump are for one node: between two they are another fault. Purges
+                // come as events, so that one can also come while Redis is away.
+                Act::Wall(_) | Act::Purge(_) | Act::Reload(_) => {}
                 Act::Ask(asks) => {
                     let manual = self.world.manual.clone();
                     let asked = ask_all(&mut self.world, &MODES[*mode], asks, &mut memory);

@@ -11,7 +11,7 @@ use larder::{
     config::{self, Config},
     counters::Counters,
     proxy::Proxy,
-    server::{Peer, PeerAddr, Tenure},
+    server::{Peer, PeerAddr, Tenure, Way},
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -319,7 +319,8 @@ impl Client {
         let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
         let tenure =
             Arc::new(Tenure { place: Arc::new(place), cut: tokio::sync::watch::channel(false).1 });
-        let peer = Peer { addr: PeerAddr::Ip(Ipv4Addr::LOCALHOST.into()), tenure };
+        let addr = PeerAddr::Ip(Ipv4Addr::LOCALHOST.into());
+        let peer = Peer { addr, socket: addr, way: Way::Plain, tenure };
         let service = service_fn(move |request: http::Request<Incoming>| {
             let answer = proxy.clone().handle(request, peer.clone());
             async move { Ok::<_, std::convert::Infallible>(answer.await) }

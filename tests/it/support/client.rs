@@ -42,7 +42,13 @@ impl Client {
 
     fn on(connection: Socket) -> Client {
         let socket = connection.handle();
-        let (read, write) = tokio::io::split(connection.into_duplex());
+        Client { socket, ..Client::over(connection.into_duplex()) }
+    }
+
+    /// Over a connection that is there, whatever it is. It cannot be reset.
+    pub(crate) fn over(connection: Box<dyn Duplex>) -> Client {
+        let (read, write) = tokio::io::split(connection);
+        let socket = None;
         Client { wire: Wire::new(read), write, socket, heads: VecDeque::new() }
     }
 

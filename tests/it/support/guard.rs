@@ -5,6 +5,19 @@ use std::{fmt::Display, future::Future, panic::Location, time::Duration};
 /// Far longer than anything here takes, even on a machine that is busy elsewhere.
 const GUARD: Duration = Duration::from_secs(20);
 
+/// A browser alone takes seconds to start, and many where other things run.
+const BROWSER: Duration = Duration::from_secs(90);
+
+/// What `future` gives, which waits for a browser.
+///
+/// # Panics
+/// After [`BROWSER`] of real time.
+#[allow(clippy::disallowed_methods, reason = "a test that hangs must fail in real time")]
+pub(crate) async fn within_a_browser<F: Future>(future: F) -> F::Output {
+    let output = tokio::time::timeout(BROWSER, future).await;
+    output.unwrap_or_else(|_| panic!("waited {BROWSER:?} for the browser"))
+}
+
 /// What `future` gives.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinHandle;
 
-use super::{Answer, Broken, Target, wire::Fields, within};
+use super::{Answer, Broken, Target, place::Duplex, wire::Fields, within};
 
 /// One HTTP/2 connection. Closed on drop.
 #[derive(Debug)]
@@ -19,7 +19,12 @@ pub(crate) struct H2 {
 impl H2 {
     /// Connects, and begins in HTTP/2.
     pub(crate) async fn connect(target: &impl Target) -> H2 {
-        let io = TokioIo::new(target.place().connect().await.into_duplex());
+        H2::over(target.place().connect().await.into_duplex()).await
+    }
+
+    /// Over a connection that is there, whatever it is.
+    pub(crate) async fn over(connection: Box<dyn Duplex>) -> H2 {
+        let io = TokioIo::new(connection);
         let handshake = http2::handshake(TokioExecutor::new(), io);
         let (sender, connection) = within("a handshake", handshake).await.expect("HTTP/2");
         let connection = tokio::spawn(async move {

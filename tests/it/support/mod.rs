@@ -7,6 +7,7 @@
 
 mod answer;
 mod ask;
+mod authority;
 mod cache_status;
 mod client;
 mod conversation;
@@ -25,10 +26,11 @@ mod wire;
 
 pub(crate) use answer::{Answer, Broken};
 pub(crate) use ask::{Ask, get, send};
+pub(crate) use authority::Authority;
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use client::{Arriving, Client};
 pub(crate) use gate::Gate;
-pub(crate) use guard::within;
+pub(crate) use guard::{within, within_a_browser};
 pub(crate) use h2::H2;
 pub(crate) use origin::{NOON, Origin};
 pub(crate) use place::{Place, Target};

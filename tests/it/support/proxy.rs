@@ -106,6 +106,30 @@ impl Proxy {
         place(&self.server.admin_address().expect("it has [admin] listen"))
     }
 
+    /// Its first listener by TLS.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub(crate) fn tls(&self) -> Place {
+        place(self.server.tls_addresses().first().expect("it has [tls] listen"))
+    }
+
+    /// Its first listener that sends clients to https.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub(crate) fn redirect(&self) -> Place {
+        place(self.server.redirect_addresses().first().expect("it has tls.redirect"))
+    }
+
+    /// As [`reload`](Self::reload), with a configuration that may not be usable.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) fn try_reload(&self, text: &str) -> Result<Vec<String>, String> {
+        self.server.reload(compile(&self.origin, &completed(text)))
+    }
+
     /// Waits until its counters say so.
     #[track_caller]
     pub(crate) fn until(&self, reached: impl Fn(&Counters) -> bool) -> impl Future<Output = ()> {
