@@ -190,6 +190,18 @@ fn found() -> Vec<Found> {
             vec![OK, Manner { fate: Fate::Dropped, ..OK }, OK],
         ),
         (
+            "what one tenant is told prolongs nobody else's answer, though both have one tag",
+            "keyed",
+            vec![
+                one(Ask { shown: ("t1", ""), ..GET }),
+                one(Ask { shown: ("t2", ""), ..GET }),
+                Act::Step(30_000),
+                one(Ask { shown: ("t1", ""), ..GET }),
+                one(Ask { shown: ("t2", ""), ..GET }),
+            ],
+            vec![OK],
+        ),
+        (
             "a group ends in all that bear its name, in one origin alone (RFC 9875 §2.1, §3)",
             "plain",
             vec![
