@@ -1,8 +1,8 @@
 //! What the shared tier costs, with a real redis-server: look-ups, misses without it, purges, the
 //! collapse of four nodes.
 //!
-//! `cargo bench --bench redis` prints the figures of `docs/redis.md`; under two minutes, and about
-//! 2 GiB for the million objects. Nodes, clients and origin are in this process.
+//! `cargo bench --bench redis` prints the figures of `docs/redis.md`; a few minutes, and about 2 GiB
+//! for the million objects. Nodes, clients and origin are in this process.
 
 mod crowd;
 mod lookups;
