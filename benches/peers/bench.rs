@@ -60,7 +60,7 @@ impl Bench {
 
     /// The ordinary setup: memory for everything.
     pub(crate) fn setup(&self, cores: &'static str) -> Setup {
-        Setup { origin: self.origin, cores, memory: 1024, canned: None, more: "" }
+        Setup { origin: self.origin, cores, memory: 1024, canned: None, more: "", nginx: "" }
     }
 }
 

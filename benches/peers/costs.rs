@@ -15,7 +15,7 @@ use crate::{
 
 /// What a server should do with each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meant {
+pub(crate) enum Meant {
     Hit,
     Forward,
 }
@@ -35,7 +35,7 @@ const RELAYS: [Peer; 5] =
 const HIT: &str = "/hit/1k";
 
 /// Microseconds of CPU time that the server's processes take for each request.
-fn cost(
+pub(crate) fn cost(
     bench: &Bench,
     server: &Running,
     meant: Meant,

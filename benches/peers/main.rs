@@ -15,6 +15,7 @@ mod costs;
 mod load;
 mod machine;
 mod open_loop;
+mod packing;
 mod pairs;
 mod peer;
 mod roles;
@@ -33,7 +34,7 @@ use pairs::{Effort, Outcome};
 type Scenario = fn(&Bench) -> Result<Vec<Outcome>, Failure>;
 
 /// In the order of the list: what a request costs, then tails, then sizes.
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 20] = [
     ("hit-1k", |it| one(costs::hit_1k(it))),
     ("hit-10k", |it| one(costs::hit_10k(it))),
     ("hit-100k", |it| one(costs::hit_100k(it))),
@@ -43,6 +44,11 @@ const SCENARIOS: [(&str, Scenario); 15] = [
     ("stored-misses", |it| one(costs::stored_misses(it))),
     ("workers", |it| one(costs::workers(it))),
     ("limited", |it| one(costs::limited(it))),
+    ("gzip-10k", |it| one(packing::gzip_10k(it))),
+    ("gzip-100k", |it| one(packing::gzip_100k(it))),
+    ("saved", |it| one(packing::saved(it))),
+    ("first-byte", |it| one(packing::first_byte(it))),
+    ("encoders", |it| one(packing::encoders(it))),
     ("crowd", |it| one(tails::crowd(it))),
     ("mixed", |it| one(tails::mixed(it))),
     ("churn", |it| one(tails::churn(it))),

@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) canned: Option<(SocketAddr, &'static str)>,
     /// For Larder: more lines of its configuration.
     pub(crate) more: &'static str,
+    /// For nginx: the same.
+    pub(crate) nginx: &'static str,
 }
 
 /// A server that runs until it is dropped.
@@ -193,7 +195,7 @@ fn larder(setup: &Setup, address: SocketAddr) -> String {
 }
 
 fn nginx(setup: &Setup, (http1, http2): (SocketAddr, SocketAddr), folder: &Path) -> String {
-    let Setup { origin, memory, .. } = setup;
+    let Setup { origin, memory, nginx, .. } = setup;
     let folder = folder.display();
     // One worker: one core. The directive `user` only means something to root.
     format!(
@@ -209,7 +211,7 @@ http {{
     open_file_cache max=10000 inactive=60s;
     upstream origin {{ server {origin}; keepalive 128; keepalive_requests 1000000000; }}
     server {{
-        listen {http1} backlog=4096; listen {http2} http2;
+        listen {http1} backlog=4096; listen {http2} http2; {nginx}
         location / {{
             proxy_pass http://origin; proxy_http_version 1.1;
             proxy_set_header Connection \"\"; proxy_set_header Host $host;

@@ -11,8 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use larder::clock::Clock;
@@ -59,6 +61,8 @@ fn canned(from: SocketAddr, path: &str) -> Result<(HeaderMap, Bytes), Failure> {
     Ok((head, Bytes::from(answer.body)))
 }
 
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
 /// `/hit/SIZE`, `/store/N` and `/slow/N` and so on; `/count` tells how many requests came.
 async fn origin(listener: TcpListener) {
     let (count, clock) = (Arc::new(AtomicU64::new(0)), Clock::system());
@@ -70,7 +74,7 @@ async fn origin(listener: TcpListener) {
                 let path = request.uri().path();
                 if path == "/count" {
                     let text = count.load(Relaxed).to_string();
-                    return Ok::<_, Infallible>(Response::new(Full::from(text)));
+                    return Ok::<_, Infallible>(Response::new(Full::from(text).boxed_unsync()));
                 }
                 count.fetch_add(1, Relaxed);
                 if path.starts_with("/slow/") {
@@ -84,19 +88,25 @@ async fn origin(listener: TcpListener) {
     }
 }
 
-fn answer(path: &str) -> Response<Full<Bytes>> {
+fn answer(path: &str) -> Response<Body> {
     let (kind, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
     let size = match (kind, rest) {
-        ("hit", "10k") => 10 << 10,
-        ("hit", "100k") => 100 << 10,
+        ("bytes", length) => length.parse().unwrap_or_default(),
+        ("hit" | "json" | "live" | "half", "10k") => 10 << 10,
+        ("hit" | "json" | "live" | "half", "100k") => 100 << 10,
         _ => 1 << 10,
     };
     let control = match kind {
-        "hit" | "store" => "max-age=86400",
+        "hit" | "store" | "bytes" | "json" | "half" => "max-age=86400",
         "brief" => "max-age=1",
         _ => "no-store",
     };
-    let mut response = Response::new(Full::new(body(size)));
+    let body = match kind {
+        "json" | "live" => Full::new(json(size)).boxed_unsync(),
+        "half" => half(size),
+        _ => Full::new(body(size)).boxed_unsync(),
+    };
+    let mut response = Response::new(body);
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
@@ -107,6 +117,45 @@ fn answer(path: &str) -> Response<Full<Bytes>> {
 
 /// The entity-tag of everything.
 pub(crate) const TAG: &str = "\"33a64df551425fcc55e4d42a148795d9\"";
+
+/// Half of some JSON, and then nothing more for as long as anybody waits.
+fn half(size: usize) -> Body {
+    let begin = json(size);
+    let begin = begin.slice(..begin.len() / 2);
+    let rest = stream::pending();
+    StreamBody::new(stream::iter([Ok(Frame::data(begin))]).chain(rest)).boxed_unsync()
+}
+
+/// JSON as APIs send it: as many bytes and a few more, and always the same ones.
+pub(crate) fn json(size: usize) -> Bytes {
+    const WORDS: [&str; 8] =
+        ["active", "pending", "closed", "north", "south", "Berlin", "Lisbon", "Osaka"];
+    let (mut text, mut seed) = ("[".to_owned(), 1_u64);
+    let mut next = |below: u64| {
+        // Knuth's MMIX.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for id in 1_u64.. {
+        let word = |number: u64| WORDS[usize::try_from(number).unwrap_or_default()];
+        let user = format!(
+            "{{\"id\":{id},\"token\":\"{:08x}\",\"state\":\"{}\",\"city\":\"{}\",\"score\":{}.{}}},\n",
+            next(1 << 31),
+            word(next(3)),
+            word(3 + next(5)),
+            next(1000),
+            next(100),
+        );
+        text.push_str(&user);
+        if text.len() > size {
+            break;
+        }
+    }
+    let whole = text.trim_end_matches(",\n").len();
+    text.truncate(whole);
+    text.push(']');
+    text.into()
+}
 
 /// The body of that size.
 pub(crate) fn body(size: usize) -> Bytes {

@@ -140,6 +140,10 @@ pub(crate) fn binary() -> Result<Vec<Outcome>, Failure> {
 }
 
 /// A figure that is measured once.
-fn single(scenario: &'static str, unit: &'static str, rows: Vec<(String, Vec<f64>)>) -> Outcome {
+pub(crate) fn single(
+    scenario: &'static str,
+    unit: &'static str,
+    rows: Vec<(String, Vec<f64>)>,
+) -> Outcome {
     Outcome { scenario, unit, rows, targets: Vec::new(), discarded: 0, notes: Vec::new() }
 }
