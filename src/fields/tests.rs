@@ -229,3 +229,26 @@ fn trailers_are_announced_but_for_what_we_say_ourselves() {
     forwarded(&mut got, "192.0.2.1", Version::HTTP_11);
     assert_eq!(got.get("trailer"), None);
 }
+
+/// RFC 9110 §6.5.1: what Trailer names may come behind the body, and some servers take it for a field
+/// of the head.
+#[test]
+fn only_we_vouch_for_a_client_in_head_and_trailers() {
+    let name = HeaderName::from_static("x-subject");
+    let sent = [
+        ("x-subject", "root"),
+        ("x_subject", "root"),
+        ("x-other", "kept"),
+        ("trailer", "Expires, X_Subject"),
+    ];
+    for (value, told) in [(Some("alice"), &["alice"][..]), (None, &[])] {
+        let mut got = HeaderMap::new();
+        for (name, value) in sent {
+            got.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        vouch(&mut got, &name, value.map(HeaderValue::from_static).as_ref());
+        assert_eq!(got.get_all(&name).iter().collect::<Vec<_>>(), told);
+        assert!(!got.contains_key("x_subject") && !got.contains_key(header::TRAILER), "{got:?}");
+        assert!(got.contains_key("x-other"));
+    }
+}

@@ -33,7 +33,7 @@ pub(crate) use gate::Gate;
 pub(crate) use guard::{within, within_a_browser};
 pub(crate) use h2::H2;
 pub(crate) use origin::{NOON, Origin};
-pub(crate) use place::{Place, Target};
+pub(crate) use place::{Duplex, Place, Target};
 pub(crate) use proxy::Proxy;
 pub(crate) use redis::{RedisServer, pause};
 pub(crate) use relay::Relay;
