@@ -1,11 +1,9 @@
-//! What was last decided of a URL, for who asks why: of GET and HEAD, and never on the way of a
-//! plain hit.
+//! What was last decided of a URL, for who asks why: of GET and HEAD, and never on the way of a hit.
 
 use crate::{
-    cache_status::CacheStatus,
+    cache_status::{CacheStatus, Forwarded},
     key::Key,
-    policy::{Unstorable, Wall, asked::Method},
-    reason::Reason,
+    policy::{Wall, asked::Method},
     reply::Answer,
     store::recall::Recall,
 };
@@ -18,7 +16,7 @@ const MAX_RECENT: usize = 4096;
 pub(super) struct Decided {
     pub(super) at: Wall,
     pub(super) told: CacheStatus,
-    /// The status that the client got.
+    /// The status that the last client got; 0 where there was none.
     pub(super) status: u16,
 }
 
@@ -32,24 +30,19 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Remembers an answer, unless it is a plain hit.
+    /// Remembers an answer, unless it is a hit: what a refresh behind that comes to matters more.
     pub(super) fn note(&self, (key, method): (Key, Method), answer: &Answer, at: Wall) {
-        let plain = matches!(answer.status, CacheStatus::Hit { detail: None, .. });
-        if !plain && matches!(method, Method::Get | Method::Head) {
+        let hit = matches!(answer.status, CacheStatus::Hit { .. });
+        if !hit && matches!(method, Method::Get | Method::Head) {
             let (told, status) = (answer.status, answer.response.status().as_u16());
             self.0.put(key, Decided { at, told, status });
         }
     }
 
-    /// Remembers that what was to be stored is not.
-    pub(super) fn not_stored(&self, key: Key, reason: Unstorable) {
-        if let Some(decided) = self.0.get(key)
-            && let CacheStatus::Forwarded(told) = decided.told
-        {
-            let told = crate::cache_status::Forwarded { stored: false, ttl: None, ..told };
-            let told = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
-            self.0.put(key, Decided { told, ..decided });
-        }
+    /// Remembers that what a fetch brought is not stored, be it that nobody waited for it.
+    pub(super) fn not_stored(&self, key: Key, told: Forwarded, at: Wall) {
+        let status = self.0.get(key).map_or(0, |known| known.status);
+        self.0.put(key, Decided { at, told: CacheStatus::Forwarded(told), status });
     }
 
     pub(super) fn of(&self, key: Key) -> Option<Decided> {

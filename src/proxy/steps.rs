@@ -242,7 +242,8 @@ impl Proxy {
     /// either, nobody waits for it, and what was stored before it is out of date.
     pub(super) fn stop_sharing(&self, fetch: &Fetch, reason: Unstorable) {
         let (key, now) = (fetch.place.key, self.clock.now());
-        self.recent.not_stored(fetch.visit.primary, reason);
+        let told = fetch.told().detail(Reason::NotStored(reason));
+        self.recent.not_stored(fetch.visit.primary, told, now.wall);
         if reason == Unstorable::Cookie {
             self.store.stop_collapsing(key, Crowd::WithCookie, now);
         }

@@ -128,6 +128,29 @@ async fn what_turns_out_to_be_too_long_is_told_too() {
 }
 
 #[tokio::test]
+async fn what_a_refresh_behind_a_stale_answer_came_to_is_told() {
+    let origin = Origin::serve(|seen| match seen.number {
+        1 => Reply::ok("x").header("Cache-Control", "max-age=10, stale-while-revalidate=60"),
+        _ => Reply::ok("x").header("Cache-Control", "no-store"),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, ADMIN).await;
+    get(&proxy, "/").await;
+    proxy.advance(15);
+    assert_eq!(get(&proxy, "/").await.cache_status().detail(), "stale-while-revalidate");
+    let told = within("the refresh", async {
+        loop {
+            let told = of(&proxy, "/").await;
+            if told["last"]["reason"] == "no-store" {
+                return told;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(verdict(&told.await), ["uri-miss", "not-stored", "no-store"], "nobody saw it");
+}
+
+#[tokio::test]
 async fn a_purge_is_told_by_what_and_when() {
     let tagged = || Reply::fresh(600, "x").header("Surrogate-Key", "users all-users");
     for (order, what, reason) in [
