@@ -112,7 +112,7 @@ fn is_unchanged(visit: &Visit, head: &Head) -> bool {
     let asked = &visit.head.headers;
     let judge = || validation::precondition(asked, head.validators(), head.forms.given);
     // The validators must be looked for, and most requests have no condition.
-    validation::is_conditional(asked)
+    visit.asked.condition
         && head.status.is_success()
         && judge() == Precondition::NotModified
 }

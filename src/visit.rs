@@ -9,7 +9,7 @@ use crate::{
     fields::{self, Believed, Forwarding, Upgrade, believe},
     key::{self, Key},
     policy::{
-        Asked, Now,
+        Asked, Carried, Now,
         cookies::{self, KEY_COOKIES},
         rules::Cookies,
     },
@@ -91,6 +91,7 @@ struct Checked {
     authority: String,
     route: Arc<Route>,
     target: PathAndQuery,
+    carried: Carried,
 }
 
 impl Visit {
@@ -104,8 +105,8 @@ impl Visit {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
         };
-        let Checked { upgrade, believed, authority, route, target } = checked;
-        let asked = Asked::new(&head, content, &route.cache.rules);
+        let Checked { upgrade, believed, authority, route, target, carried } = checked;
+        let asked = Asked::of((&head, carried), content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         if !asked.bypass {
             apply_query(&route, &mut head);
@@ -247,19 +248,31 @@ fn check(
     head: &mut request::Parts,
     peer: PeerAddr,
 ) -> Result<Checked, Refusal> {
-    target::check(head)?;
-    let upgrade = upgrade(head);
-    if head.headers.contains_key(header::CONNECTION) {
-        keep_te(&mut head.headers);
+    target::check_target(head)?;
+    let mut carried = Carried::of(&head.headers);
+    if carried.has(Carried::TRANSFER_ENCODING) {
+        target::check_coding(&head.headers)?;
     }
-    fields::join_cookies(&mut head.headers, head.version);
+    let upgrade = match carried.has(Carried::UPGRADE) {
+        true => upgrade(head),
+        false => Upgrade::No,
+    };
+    if carried.has(Carried::CONNECTION) {
+        keep_te(&mut head.headers);
+        carried = Carried::of(&head.headers);
+    }
+    if carried.has(Carried::COOKIE) {
+        fields::join_cookies(&mut head.headers, head.version);
+    }
     let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
     let authority = target::authority(head, believed.scheme)?;
     believed.host = believed.host.filter(|host| *host != authority);
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
-    head.uri = target.clone().into();
+    if head.uri.authority().is_some() {
+        head.uri = target.clone().into();
+    }
     let route = route(snapshot, head, &authority)?;
-    Ok(Checked { upgrade, believed, authority, route, target })
+    Ok(Checked { upgrade, believed, authority, route, target, carried })
 }
 
 /// TE is for one hop, but what it asks is answered from end to end; the rest that Connection
@@ -276,7 +289,6 @@ fn keep_te(fields: &mut HeaderMap) {
 fn upgrade(head: &request::Parts) -> Upgrade {
     let asks = head.version == Version::HTTP_11
         && head.method == Method::GET
-        && head.headers.contains_key(header::UPGRADE)
         && fields::lists(&head.headers, &header::UPGRADE, "websocket")
         && fields::lists(&head.headers, &header::CONNECTION, "upgrade");
     match asks {

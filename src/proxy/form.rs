@@ -38,7 +38,10 @@ impl Wish {
     pub(super) fn of(visit: &Visit) -> Wish {
         Wish {
             primary: visit.primary,
-            accepts: Accepts::of(&visit.head.headers),
+            accepts: match visit.asked.codings {
+                true => Accepts::of(&visit.head.headers),
+                false => Accepts::PLAIN,
+            },
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
             is_head: visit.asked.method == Method::Head,
         }
