@@ -69,7 +69,7 @@ impl Proxy {
     ) -> Answer {
         let Some(source) = answer.source.take() else { return answer };
         let response = &mut answer.response;
-        if source.forms.given.varies(&route.packing, source.length) {
+        if !source.vary_is_told && source.forms.given.varies(&route.packing, source.length) {
             encoding::add_to_vary(response.headers_mut());
         }
         let form = wish.form(route, &source, response.status());

@@ -44,10 +44,10 @@ impl Proxy {
 
     /// Counts an answer to a request that came at `at`.
     pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        let Answer { response, status, source } = answer;
+        let Answer { response, status, source, is_told } = answer;
         let millis = self.clock.mono().since(at.mono);
         metrics.answered(response.status(), &status, millis);
-        Answer { response: response.map(|body| body.counted(metrics)), status, source }
+        Answer { response: response.map(|body| body.counted(metrics)), status, source, is_told }
     }
 
     /// Puts the last hand to an answer: Cache-Status, and the log's record.
@@ -57,11 +57,13 @@ impl Proxy {
         version: Version,
         record: Option<Record>,
     ) -> Response<Body> {
-        let Answer { mut response, status, .. } = answer;
-        let value = status.value(response.status());
-        response.headers_mut().append(cache_status::NAME, value);
-        if version == Version::HTTP_2 {
-            response.headers_mut().remove(header::CONNECTION);
+        let Answer { mut response, status, is_told, .. } = answer;
+        if !is_told {
+            let value = status.value(response.status());
+            response.headers_mut().append(cache_status::NAME, value);
+            if version == Version::HTTP_2 {
+                response.headers_mut().remove(header::CONNECTION);
+            }
         }
         let Some(mut record) = record else { return response };
         record.status = response.status().as_u16();

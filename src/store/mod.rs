@@ -14,6 +14,7 @@ mod memory;
 pub mod name;
 pub mod part;
 pub mod redis;
+pub mod shape;
 mod variant;
 
 use std::sync::{
