@@ -11,6 +11,7 @@ mod doubt;
 mod fetch;
 mod form;
 mod freshen;
+mod hit;
 mod keep;
 pub mod purge;
 mod report;
@@ -27,7 +28,8 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::sync::{Semaphore, oneshot};
@@ -38,9 +40,8 @@ use crate::{
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     counters::Counters,
-    fields::Upgrade,
     key::Key,
-    log::AccessLog,
+    log::{AccessLog, Record},
     metrics::Metrics,
     policy::{
         self, Decision, Exchange, Fwd, Meta, Unstorable,
@@ -60,6 +61,7 @@ use combine::Admitted;
 use doubt::Doubt;
 use fetch::{Fetch, Judged};
 use form::Wish;
+use hit::{AtOnce, passes_by};
 use shared::News;
 use steps::Room;
 use variants::Named;
@@ -73,6 +75,10 @@ pub const ORPHAN_WAIT: Duration = Duration::from_secs(1);
 
 /// How often a request looks again because what it waited for was not for it.
 const MAX_LOOKS: usize = 3;
+
+/// An answer: at hand, or as soon as what it waits for has come. Most are at hand, and so that none
+/// of them pays for the long journey of the others, that is boxed.
+pub type Answering = Either<Ready<Response<Body>>, BoxFuture<'static, Response<Body>>>;
 
 /// All that requests share.
 #[derive(Debug)]
@@ -111,48 +117,72 @@ struct Once {
 }
 
 impl Proxy {
-    /// Act one: a request arrives, and is answered.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    /// Act one: a request arrives, and is answered; at once where nothing has to be waited for.
+    pub fn handle(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answering {
         let at = self.clock.now();
         let (mut head, body) = request.into_parts();
         let version = head.version;
         let content = !http_body::Body::is_end_stream(&body);
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        let snapshot = self.snapshot.load_full();
+        let snapshot = self.snapshot.load();
         let mut record = self.record(&head, &peer, at);
         let addr = peer.addr;
         if head.method.as_str() == purge::PURGE {
-            let answer = self.purge_requested(&head, addr, &snapshot).await;
-            return self.send(self.counted(answer, &self.unrouted, at), version, record);
+            let (proxy, snapshot) = (self.clone(), Guard::into_inner(snapshot));
+            let purge = proxy.purge_by_method(head, addr, snapshot, (at, record));
+            return Either::Right(Box::pin(purge));
         }
-        let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
+        let visit = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
+            Ok(visit) => visit,
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
-                self.counted(answer, &self.unrouted, at)
-            }
-            Ok(visit) => {
-                record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                let wish = Wish::of(&visit);
-                let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
-                let answer = self.let_in(visit, &route, once).await;
-                let answer = self.in_form(&route, wish, answer).await;
-                self.counted(answer, &route.metrics, at)
+                let answer = self.counted(answer, &self.unrouted, at);
+                return Either::Left(ready(self.send(answer, version, record)));
             }
         };
-        self.send(answer, version, record)
+        record.iter_mut().for_each(|it| it.client = visit.believed.client);
+        match self.at_once(&visit, &body) {
+            AtOnce::Answer(answer) => {
+                let answer = send::counted(answer, &visit.route.metrics, 0);
+                Either::Left(ready(self.send(answer, version, record)))
+            }
+            AtOnce::Wait(found) => {
+                let once = Once { body, upgrade, peer, snapshot: Guard::into_inner(snapshot) };
+                Either::Right(Box::pin(self.clone().journey(visit, (once, found), record)))
+            }
+        }
     }
 
-    /// Decides, and does what was decided. A hit waits for nothing.
-    async fn answer(self: &Arc<Self>, visit: Visit, route: &Route, once: Once) -> Answer {
+    /// The rest of act one, where something has to be waited for.
+    async fn journey(
+        self: Arc<Self>,
+        visit: Visit,
+        rest: (Once, Option<Found>),
+        record: Option<Box<Record>>,
+    ) -> Response<Body> {
+        let (wish, at, version) = (Wish::of(&visit), visit.arrived, visit.head.version);
+        let route = visit.route.clone();
+        let answer = self.let_in(visit, &route, rest).await;
+        let answer = self.in_form(&route, wish, answer).await;
+        self.send(self.counted(answer, &route.metrics, at), version, record)
+    }
+
+    /// Decides, and does what was decided.
+    async fn answer(
+        self: &Arc<Self>,
+        visit: Visit,
+        route: &Route,
+        (once, found): (Once, Option<Found>),
+    ) -> Answer {
         if visit.ends_here() {
             return reply::options();
         }
-        if !route.cache.on || visit.upgrade != Upgrade::No {
+        if passes_by(&visit, route) {
             let told = CacheStatus::forwarded(Fwd::Bypass);
             return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
-        let Found { place, stored, part, missed } =
-            self.store.get(visit.primary, &visit.head.headers, visit.arrived);
+        let look = || self.store.get(visit.primary, &visit.head.headers, visit.arrived);
+        let Found { place, stored, part, missed } = found.unwrap_or_else(look);
         if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
             return answer;
         }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use http::{request, uri::PathAndQuery};
+use http::{Response, request, uri::PathAndQuery};
 
 use super::Proxy;
 use crate::{
     admin,
+    body::Body,
     cache_status::CacheStatus,
     key,
+    log::Record,
+    policy::Now,
     reason::{Ended, Refused},
     reply::{self, Answer},
     server::PeerAddr,
@@ -158,9 +161,21 @@ impl Proxy {
         self.purged_by_all((&scope, order.manner), here).await
     }
 
+    /// A request to purge, answered.
+    pub(super) async fn purge_by_method(
+        self: Arc<Self>,
+        head: request::Parts,
+        peer: PeerAddr,
+        snapshot: Arc<Snapshot>,
+        (at, record): (Now, Option<Box<Record>>),
+    ) -> Response<Body> {
+        let answer = self.purge_requested(&head, peer, &snapshot).await;
+        self.send(self.counted(answer, &self.unrouted, at), head.version, record)
+    }
+
     /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not
     /// in `admin.purge_from`. Only the socket's peer counts, not what it says of others.
-    pub(super) async fn purge_requested(
+    async fn purge_requested(
         self: &Arc<Self>,
         head: &request::Parts,
         peer: PeerAddr,

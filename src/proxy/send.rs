@@ -17,12 +17,17 @@ use crate::{
 
 impl Proxy {
     /// Begins the log's record of a request, if there is a log.
-    pub(super) fn record(&self, head: &request::Parts, peer: &Peer, at: Now) -> Option<Record> {
+    pub(super) fn record(
+        &self,
+        head: &request::Parts,
+        peer: &Peer,
+        at: Now,
+    ) -> Option<Box<Record>> {
         let host = || {
             let field = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             field.or(head.uri.authority().map(|it| it.as_str())).unwrap_or_default()
         };
-        self.log.is_on().then(|| Record {
+        let record = || Record {
             log: self.log.clone(),
             started: at,
             client: match peer.addr {
@@ -39,15 +44,13 @@ impl Proxy {
             bytes: 0,
             torn: false,
             head_ms: 0,
-        })
+        };
+        self.log.is_on().then(|| Box::new(record()))
     }
 
     /// Counts an answer to a request that came at `at`.
     pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        let Answer { response, status, source, is_told } = answer;
-        let millis = self.clock.mono().since(at.mono);
-        metrics.answered(response.status(), &status, millis);
-        Answer { response: response.map(|body| body.counted(metrics)), status, source, is_told }
+        counted(answer, metrics, self.clock.mono().since(at.mono))
     }
 
     /// Puts the last hand to an answer: Cache-Status, and the log's record.
@@ -55,7 +58,7 @@ impl Proxy {
         &self,
         answer: Answer,
         version: Version,
-        record: Option<Record>,
+        record: Option<Box<Record>>,
     ) -> Response<Body> {
         let Answer { mut response, status, is_told, .. } = answer;
         if !is_told {
@@ -70,6 +73,14 @@ impl Proxy {
         record.cache = status.outcome();
         (record.reason, record.missed) = (status.reason(), status.missed());
         record.head_ms = self.clock.now().mono.since(record.started.mono);
-        response.map(|body| body.logged(record))
+        response.map(|body| body.logged(*record))
     }
+}
+
+/// Counts an answer whose head was ready `millis` after its request's had been read.
+pub(super) fn counted(mut answer: Answer, metrics: &Arc<Metrics>, millis: i64) -> Answer {
+    metrics.answered(answer.response.status(), &answer.status, millis);
+    let body = std::mem::take(answer.response.body_mut());
+    *answer.response.body_mut() = body.counted(metrics);
+    answer
 }

@@ -77,7 +77,7 @@ impl Server {
         let proxy = proxy.map_err(StartError::Build)?;
         let admin = start_admin(&config.admin, &proxy, &clock)?;
         let answer = proxy.clone();
-        let handler = move |request, peer| answer.clone().handle(request, peer);
+        let handler = move |request, peer| answer.handle(request, peer);
         let front = Front::start(&Terms::of(&config), clock, counters.clone(), handler)?;
         if let Some((admin, _)) = &admin {
             admin.set_phase(Phase::Ready);
