@@ -4,7 +4,7 @@
 //! that is not forwarded in that form, and what servers are known to read in
 //! two ways is refused.
 
-use std::net::Ipv6Addr;
+use std::{cell::RefCell, net::Ipv6Addr, sync::Arc};
 
 use http::{HeaderMap, Version, header, request, uri::Authority};
 
@@ -82,20 +82,59 @@ impl Scheme {
 /// # Errors
 /// Why the request is refused.
 pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusal> {
+    agreed(head, |host| normalise(host, scheme))
+}
+
+/// The same, shared by the requests of one thread that name the same: few name another than the
+/// one before.
+///
+/// # Errors
+/// Why the request is refused.
+pub fn shared_authority(head: &request::Parts, scheme: Scheme) -> Result<Arc<str>, Refusal> {
+    agreed(head, |host| remembered(host, scheme))
+}
+
+/// What the request target and Host name, in the form that `normal` gives it.
+fn agreed<T: PartialEq + Default>(
+    head: &request::Parts,
+    normal: impl Fn(&[u8]) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let mut lines = head.headers.get_all(header::HOST).iter();
     let (host, more) = (lines.next(), lines.next());
     if more.is_some() {
         return Err(Refusal::Host);
     }
-    let host = host.map(|line| normalise(line.as_bytes(), scheme)).transpose()?;
-    let named = head.uri.authority().map(|it| normalise(it.as_str().as_bytes(), scheme));
+    let host = host.map(|line| normal(line.as_bytes())).transpose()?;
+    let named = head.uri.authority().map(|it| normal(it.as_str().as_bytes()));
     match (host, named.transpose()?) {
         (Some(host), Some(named)) if host != named => Err(Refusal::Contradiction),
         (Some(host), _) => Ok(host),
         (None, Some(named)) if head.version == Version::HTTP_2 => Ok(named),
-        (None, _) if head.version <= Version::HTTP_10 => Ok(String::new()),
+        (None, _) if head.version <= Version::HTTP_10 => Ok(T::default()),
         (None, _) => Err(Refusal::Host),
     }
+}
+
+/// A Host as it was written, and its normal form.
+type Written = (Box<[u8]>, Scheme, Arc<str>);
+
+thread_local! {
+    static LAST: RefCell<Option<Written>> = const { RefCell::new(None) };
+}
+
+fn remembered(host: &[u8], scheme: Scheme) -> Result<Arc<str>, Refusal> {
+    let known = |last: &RefCell<Option<Written>>| match &*last.borrow() {
+        Some((written, of, normal)) if **written == *host && *of == scheme => Some(normal.clone()),
+        Some(_) | None => None,
+    };
+    // A thread that ends remembers nothing any more.
+    if let Ok(Some(normal)) = LAST.try_with(known) {
+        return Ok(normal);
+    }
+    let normal: Arc<str> = normalise(host, scheme)?.into();
+    let written = (host.into(), scheme, normal.clone());
+    let _ = LAST.try_with(|last| last.replace(Some(written)));
+    Ok(normal)
 }
 
 /// A Host in lower case, without the scheme's default port and the dot of the root.
@@ -317,6 +356,17 @@ mod tests {
         for (uri, fields, expected) in cases {
             let found = authority(&head(uri, fields), Scheme::Http);
             assert_eq!(found.as_deref(), expected.as_ref().copied(), "{uri} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_host_is_what_it_is() {
+        for host in ["A.example", "A.example", "a.example", "a.example:443", "a@b", "A.example"] {
+            for scheme in [Scheme::Http, Scheme::Https, Scheme::Http] {
+                let head = head("/", &[("host", host)]);
+                let shared = shared_authority(&head, scheme);
+                assert_eq!(shared.as_deref(), authority(&head, scheme).as_deref(), "{host}");
+            }
         }
     }
 

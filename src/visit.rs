@@ -48,7 +48,7 @@ pub struct Visit {
     /// Where it goes.
     pub route: Arc<Route>,
     /// The authority of its target URI, normalised.
-    pub authority: String,
+    pub authority: Arc<str>,
     /// Who sent it, as far as is believed.
     pub believed: Believed,
     /// The peer of the connection that it came on. Not the connection itself: a visit may outlive
@@ -88,7 +88,7 @@ pub struct Rejected {
 struct Checked {
     upgrade: Upgrade,
     believed: Believed,
-    authority: String,
+    authority: Arc<str>,
     route: Arc<Route>,
     target: PathAndQuery,
     carried: Carried,
@@ -224,7 +224,7 @@ impl Visit {
         let mut head = self.head.clone();
         let upstream = self.route.upstream.config();
         let host = match &upstream.host {
-            Host::Preserve if !self.authority.is_empty() => self.authority.clone(),
+            Host::Preserve if !self.authority.is_empty() => self.authority.to_string(),
             Host::Preserve | Host::Upstream => upstream.address.authority(),
             Host::Named(name) => name.clone(),
         };
@@ -265,8 +265,8 @@ fn check(
         fields::join_cookies(&mut head.headers, head.version);
     }
     let mut believed = believe(&mut head.headers, peer, &snapshot.trusted_proxies);
-    let authority = target::authority(head, believed.scheme)?;
-    believed.host = believed.host.filter(|host| *host != authority);
+    let authority = target::shared_authority(head, believed.scheme)?;
+    believed.host = believed.host.filter(|host| **host != *authority);
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
     if head.uri.authority().is_some() {
         head.uri = target.clone().into();
