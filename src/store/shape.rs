@@ -6,7 +6,7 @@
 //! no room in it makes its maps name by name.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, LazyLock},
 };
 
@@ -28,9 +28,19 @@ pub const NOT_IN_304: [HeaderName; 4] =
 
 static SHAPES: LazyLock<Shapes> = LazyLock::new(Shapes::default);
 
-/// The shapes that there are, by their names.
+/// The names that are kept for the life of the process at most, and the length of each.
+const MAX_NAMES: usize = 1024;
+const MAX_NAME: usize = 64;
+
+/// The shapes that there are.
 #[derive(Debug, Default)]
-struct Shapes(Mutex<HashMap<Box<[HeaderName]>, Arc<Shape>>>);
+struct Shapes(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    shapes: HashMap<Box<[HeaderName]>, Arc<Shape>>,
+    names: HashSet<&'static str>,
+}
 
 /// Which of a stored head's fields a hit sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +81,7 @@ struct Frame {
 
 impl Shapes {
     fn of(&self, names: &[HeaderName]) -> Option<Arc<Shape>> {
-        let mut shapes = self.0.lock();
+        let Table { shapes, names: lasting } = &mut *self.0.lock();
         if let Some(known) = shapes.get(names) {
             return Some(known.clone());
         }
@@ -81,10 +91,26 @@ impl Shapes {
         if shapes.len() >= MAX_SHAPES {
             return None;
         }
-        let shape = Arc::new(Shape::new(names)?);
-        shapes.insert(names.into(), shape.clone());
+        let names: Box<[HeaderName]> = names.iter().map(|name| last(lasting, name)).collect();
+        let shape = Arc::new(Shape::new(&names)?);
+        shapes.insert(names, shape.clone());
         Some(shape)
     }
+}
+
+/// A name that nobody counts the references of: all cores would fight for that count at each hit.
+/// So it is never freed, and there is room for so many alone.
+fn last(lasting: &mut HashSet<&'static str>, name: &HeaderName) -> HeaderName {
+    let text = name.as_str();
+    if let Some(known) = lasting.get(text) {
+        return HeaderName::from_static(known);
+    }
+    if lasting.len() >= MAX_NAMES || text.len() > MAX_NAME {
+        return name.clone();
+    }
+    let text: &'static str = Box::leak(text.into());
+    lasting.insert(text);
+    HeaderName::from_static(text)
 }
 
 impl Shape {
@@ -214,6 +240,9 @@ mod tests {
         let shapes = Shapes::default();
         let name =
             |index: usize| HeaderName::from_bytes(format!("x-{index}").as_bytes()).expect("a name");
+        for index in 0..2 * MAX_NAMES {
+            assert!(shapes.of(&[name(index)]).is_some(), "nobody has the shapes before it");
+        }
         let held: Vec<_> = (0..MAX_SHAPES).filter_map(|index| shapes.of(&[name(index)])).collect();
         assert_eq!(held.len(), MAX_SHAPES);
         assert!(shapes.of(&[name(MAX_SHAPES)]).is_none(), "there is no room");
@@ -221,6 +250,7 @@ mod tests {
         assert!(Arc::ptr_eq(&again, &held[0]), "it is shared");
         drop((held, again));
         assert!(shapes.of(&[name(MAX_SHAPES)]).is_some(), "what nobody has makes room");
-        assert_eq!(shapes.0.lock().len(), 1);
+        assert_eq!(shapes.0.lock().shapes.len(), 1);
+        assert_eq!(shapes.0.lock().names.len(), MAX_NAMES, "what is never freed is bounded");
     }
 }
