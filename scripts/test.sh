@@ -23,6 +23,7 @@ promtool prometheus
 python3 python3
 zstd zstd
 redis-server redis-server
+valgrind valgrind
 LIST
 }
 
@@ -70,5 +71,8 @@ LARDER_SEQUENCES="${LARDER_SEQUENCES:-20000}" cargo test --locked
 
 heading "The public HTTP cache tests"
 scripts/conformance.sh
+
+heading "Instructions of a hit"
+scripts/instructions.sh
 
 heading "All passed"

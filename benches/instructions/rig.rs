@@ -17,8 +17,11 @@ use crate::bare::{self, Failure};
 const BODY: [u8; 1024] = [b'x'; 1024];
 
 /// What the client sends: the few fields of an ordinary API client.
-const REQUEST: &[u8] = b"GET /users/1042/orders?page=2&per_page=50 HTTP/1.1\r\n\
-    Host: api.example.org\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n\r\n";
+const REQUEST: &str = "GET /users/1042/orders?page=2&per_page=50 HTTP/1.1\r\n\
+    Host: api.example.org\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n";
+
+/// What it says besides when it has the response already.
+const CONDITION: &str = "If-None-Match: \"33a64df551425fcc55e4d42a148795d9\"\r\n";
 
 /// The fields of the origin's answer, but for those that frame it and `Cache-Control`.
 const FIELDS: [(&str, &str); 4] = [
@@ -37,6 +40,8 @@ const ADDED: [(&str, &str); 3] =
 pub(crate) enum Work {
     /// A hit in Larder's memory.
     Hit,
+    /// The same, for a client that has it already.
+    NotModified,
     /// The same head and body from bare hyper.
     BareHit,
     /// A response that Larder may not store.
@@ -49,6 +54,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct Rig {
     client: TcpStream,
+    work: Work,
     /// How long a response is, head and body.
     length: usize,
     /// Larder, where it is the one.
@@ -57,8 +63,9 @@ pub(crate) struct Rig {
 
 impl Work {
     /// All of it, by name.
-    pub(crate) const ALL: [(&str, Work); 4] = [
+    pub(crate) const ALL: [(&str, Work); 5] = [
         ("hit", Work::Hit),
+        ("not-modified", Work::NotModified),
         ("bare-hit", Work::BareHit),
         ("relay", Work::Relay),
         ("bare-relay", Work::BareRelay),
@@ -66,8 +73,23 @@ impl Work {
 
     fn cache_control(self) -> &'static str {
         match self {
-            Work::Hit | Work::BareHit => "max-age=60",
+            Work::Hit | Work::NotModified | Work::BareHit => "max-age=60",
             Work::Relay | Work::BareRelay => "no-store",
+        }
+    }
+
+    fn request(self) -> String {
+        let condition = if self == Work::NotModified { CONDITION } else { "" };
+        format!("{REQUEST}{condition}\r\n")
+    }
+
+    /// What the answer begins and ends with.
+    fn answer(self) -> (&'static str, &'static [u8]) {
+        match self {
+            Work::NotModified => ("HTTP/1.1 304 Not Modified\r\n", b"\r\n\r\n"),
+            Work::Hit | Work::BareHit | Work::Relay | Work::BareRelay => {
+                ("HTTP/1.1 200 OK\r\n", &BODY)
+            }
         }
     }
 }
@@ -76,7 +98,7 @@ impl Rig {
     /// Sets it up, and makes it do its work for the first time.
     pub(crate) async fn new(work: Work) -> Result<Rig, Failure> {
         let (address, server) = match work {
-            Work::Hit | Work::Relay => {
+            Work::Hit | Work::NotModified | Work::Relay => {
                 let server = larder(origin(work).await?).await?;
                 let Some(Listen::Tcp(address)) = server.addresses().first().cloned() else {
                     return Err("it listens at no address".into());
@@ -96,7 +118,7 @@ impl Rig {
         };
         let client = TcpStream::connect(address).await?;
         client.set_nodelay(true)?;
-        let mut rig = Rig { client, length: 0, server };
+        let mut rig = Rig { client, work, length: 0, server };
         // The first response may be another than those that follow: a miss, not a hit.
         rig.length = rig.first().await?;
         rig.length = rig.first().await?;
@@ -105,12 +127,14 @@ impl Rig {
 
     /// Asks `times` times, each time after the last answer.
     pub(crate) async fn work(&mut self, times: u32) -> Result<(), Failure> {
+        let request = self.work.request();
         let mut answer = vec![0; self.length];
         for _ in 0..times {
-            self.client.write_all(REQUEST).await?;
+            self.client.write_all(request.as_bytes()).await?;
             self.client.read_exact(&mut answer).await?;
         }
-        let right = answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(&BODY);
+        let (begin, end) = self.work.answer();
+        let right = answer.starts_with(begin.as_bytes()) && answer.ends_with(end);
         if right { Ok(()) } else { Err("the answer is not the one expected".into()) }
     }
 
@@ -120,9 +144,10 @@ impl Rig {
     }
 
     async fn first(&mut self) -> Result<usize, Failure> {
-        self.client.write_all(REQUEST).await?;
+        self.client.write_all(self.work.request().as_bytes()).await?;
+        let (_, end) = self.work.answer();
         let mut answer = Vec::new();
-        while !answer.ends_with(&BODY) {
+        while !answer.ends_with(end) {
             self.client.read_buf(&mut answer).await?;
         }
         Ok(answer.len())
