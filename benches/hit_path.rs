@@ -1,4 +1,5 @@
-//! What a hit from memory costs, step by step: key, look-up, decision, head.
+//! What a hit costs, step by step: key, look-up, decision, head; and the codec of the records that
+//! nodes share.
 //!
 //! `cargo bench --bench hit_path`
 
@@ -8,10 +9,15 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use larder::{
+    cache_status::{self, CacheStatus},
     clock::Clock,
     key::{Key, Parts},
-    policy::{self, Asked, Exchange, Received, Rules, encoding::Forms, storing::Context},
-    store::{Block, BodyHasher, Entry, Head, Named, Selecting, Store, Turn},
+    policy::{self, Asked, Exchange, Now, Received, Rules, encoding::Forms, storing::Context},
+    store::{
+        Block, BodyHasher, Entry, Head, Named, Selecting, Store, Turn,
+        redis::{Codec, Label, Shared},
+        shape::{Added, Extent},
+    },
 };
 
 const PARTS: Parts<'static> = Parts {
@@ -81,7 +87,25 @@ fn hit_path(criterion: &mut Criterion) {
     criterion.bench_function("decide", |it| {
         it.iter(|| policy::decide(black_box(&asked), &rules, Ok(&stored.head.meta), now));
     });
-    criterion.bench_function("head", |it| it.iter(|| stored.head.fields.to_map()));
+    criterion.bench_function("head", |it| it.iter(|| head(&stored)));
+    codec(criterion, &stored, now);
+}
+
+/// The head of a hit as it is sent.
+fn head(stored: &Entry) -> HeaderMap {
+    let cache_status = CacheStatus::Hit { ttl: 60, detail: None }.value(StatusCode::OK);
+    let added = Added { age: cache_status::number(0), cache_status, varies: false };
+    let (head, _) = stored.head.fields.hit(Extent::Whole, added).expect("it has a shape");
+    head
+}
+
+fn codec(criterion: &mut Criterion, stored: &Entry, now: Now) {
+    let (codec, shared) = (Codec::new(None), Shared::of(stored));
+    let label = Label { key: Key::primary(PARTS), epoch: 1 };
+    let write = || codec.head(label, &shared, now).expect("it is not too long");
+    criterion.bench_function("record, written", |it| it.iter(write));
+    let record = write();
+    criterion.bench_function("record, read", |it| it.iter(|| codec.open(label, &record, now)));
 }
 
 criterion_group!(benches, hit_path);

@@ -25,6 +25,7 @@ promtool prometheus
 python3 python3
 zstd zstd
 redis-server redis-server
+valgrind valgrind
 LIST
     # Modules of Python. Some other one may come first in PATH; Debian's packages are for Debian's.
     for module in jsonschema requests; do
@@ -85,5 +86,8 @@ LARDER_SEQUENCES="${LARDER_SEQUENCES:-20000}" cargo test --locked
 
 heading "The public HTTP cache tests"
 scripts/conformance.sh
+
+heading "Instructions of a hit"
+scripts/instructions.sh
 
 heading "All passed"

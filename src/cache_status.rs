@@ -4,12 +4,25 @@
 //! it (routes, credentials) is nobody's business. `fwd=miss` is not needed, since uri-miss and
 //! vary-miss are always told apart here.
 
+use std::{cell::RefCell, thread::LocalKey};
+
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::{
     policy::{Fwd, Meta, Now},
     reason::{Field, Miss, Missed, Reason, Refused},
 };
+
+/// How many values each thread remembers of a kind.
+const REMEMBERED: usize = 256;
+
+thread_local! {
+    static HITS: Remembered = const { RefCell::new(Vec::new()) };
+    static NUMBERS: Remembered = const { RefCell::new(Vec::new()) };
+}
+
+/// Values that were told on this thread, by the number in them: few are another than a moment ago.
+type Remembered = RefCell<Vec<Option<(i64, HeaderValue)>>>;
 
 /// The field's name.
 pub const NAME: HeaderName = HeaderName::from_static("cache-status");
@@ -127,6 +140,17 @@ impl CacheStatus {
     /// The member that this cache adds to the field.
     #[must_use]
     pub fn value(&self, answer: StatusCode) -> HeaderValue {
+        match self {
+            CacheStatus::Hit { ttl, detail: None } => {
+                remembered(&HITS, *ttl, || self.written(answer))
+            }
+            CacheStatus::Hit { .. } | CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => {
+                self.written(answer)
+            }
+        }
+    }
+
+    fn written(&self, answer: StatusCode) -> HeaderValue {
         let mut text = String::with_capacity(self.room());
         text.push_str("larder");
         match self {
@@ -223,10 +247,34 @@ fn push_number(text: &mut String, number: i64) {
     text.extend(digits(number, &mut buffer).iter().map(|digit| char::from(*digit)));
 }
 
-/// A number as a field's value, in one allocation.
+/// A number as a field's value.
 #[must_use]
 pub fn number(number: i64) -> HeaderValue {
-    HeaderValue::from_bytes(digits(number, &mut [0; 20])).expect("digits are a field value")
+    remembered(&NUMBERS, number, || {
+        HeaderValue::from_bytes(digits(number, &mut [0; 20])).expect("digits are a field value")
+    })
+}
+
+/// The value with a number in it: as this thread told it last, or made. Another thread's would be
+/// a count of references that all cores fight for.
+fn remembered(
+    values: &'static LocalKey<Remembered>,
+    number: i64,
+    make: impl Fn() -> HeaderValue,
+) -> HeaderValue {
+    let known = values.try_with(|values| {
+        let mut values = values.borrow_mut();
+        if values.is_empty() {
+            values.resize(REMEMBERED, None);
+        }
+        let at = number.unsigned_abs() as usize % REMEMBERED;
+        match &values[at] {
+            Some((known, value)) if *known == number => value.clone(),
+            Some(_) | None => values[at].insert((number, make())).1.clone(),
+        }
+    });
+    // A thread that ends remembers nothing any more.
+    known.unwrap_or_else(|_| make())
 }
 
 /// Writes a number without the formatting machinery: this stands on the hit path.

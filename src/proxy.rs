@@ -14,6 +14,7 @@ pub mod explain;
 mod fetch;
 mod form;
 mod freshen;
+mod hit;
 mod keep;
 pub mod purge;
 mod recent;
@@ -32,7 +33,8 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::sync::{Semaphore, oneshot};
@@ -43,7 +45,6 @@ use crate::{
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
     counters::Counters,
-    fields::Upgrade,
     key::Key,
     metrics::{Metrics, Times},
     policy::{
@@ -56,7 +57,6 @@ use crate::{
     server::{Peer, Way},
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store, redis::Remote},
-    target::Scheme,
     transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody},
     visit::{Arrived, Visit},
@@ -67,6 +67,7 @@ use doubt::Doubt;
 use drive::Drive;
 use fetch::{Fetch, Judged};
 use form::Wish;
+use hit::{AtOnce, passes_by};
 use recent::Recent;
 use send::LastHand;
 use shared::News;
@@ -82,6 +83,10 @@ pub const ORPHAN_WAIT: Duration = Duration::from_secs(1);
 
 /// How often a request looks again because what it waited for was not for it.
 const MAX_LOOKS: usize = 3;
+
+/// An answer: at hand, or as soon as what it waits for has come. Most are at hand, and so that none
+/// of them pays for the long journey of the others, that is boxed.
+pub type Answering = Either<Ready<Response<Body>>, BoxFuture<'static, Response<Body>>>;
 
 /// All that requests share.
 #[derive(Debug)]
@@ -125,61 +130,81 @@ struct Once {
 }
 
 impl Proxy {
-    /// Act one: a request arrives, and is answered.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    /// Act one: a request arrives, and is answered; at once where nothing has to be waited for.
+    pub fn handle(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answering {
         let at = self.clock.now();
         let (mut head, body) = request.into_parts();
         let version = head.version;
         let content = !http_body::Body::is_end_stream(&body);
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        let snapshot = self.snapshot.load_full();
+        let snapshot = self.snapshot.load();
         let (addr, ids) = (peer.addr, snapshot.naming.of(&head.headers));
         let record = snapshot.log.record(&head, addr, at);
-        let mut last = LastHand { version, ids: ids.clone(), record };
-        if peer.way == Way::Redirect {
+        let (scheme, way) = (peer.way.scheme(), peer.way.clone());
+        let mut last = LastHand { version, scheme, ids: ids.clone(), record };
+        if way == Way::Redirect {
             let answer = reply::to_https(&head, snapshot.https_port());
-            return self.send(self.counted(answer, &self.unrouted, at), last);
+            let answer = self.counted(answer, &self.unrouted, at);
+            return Either::Left(ready(self.send(answer, last)));
         }
         if head.method.as_str() == purge::PURGE {
-            let answer = self.purge_requested(&head, &peer, &snapshot).await;
-            return self.send(self.counted(answer, &self.unrouted, at), last);
+            let (proxy, snapshot) = (self.clone(), Guard::into_inner(snapshot));
+            let purge = proxy.purge_by_method((head, peer), snapshot, (at, last));
+            return Either::Right(Box::pin(purge));
         }
-        let (scheme, way) = (peer.way.scheme(), peer.way.clone());
         let arrived = Arrived { head, content, peer: addr, way, at, ids };
-        let answer = match Visit::new(&snapshot, arrived) {
+        let visit = match Visit::new(&snapshot, arrived) {
+            Ok(visit) => visit,
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
-                self.counted(answer, &self.unrouted, at)
-            }
-            Ok(visit) => {
-                last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                let wish = Wish::of(&visit);
-                let about = (visit.primary, visit.asked.method);
-                let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
-                let answer = self.let_in(visit, &route, once).await;
-                let answer = self.in_form(&route, wish, answer).await;
-                self.recent.note(about, &answer, at.wall);
-                self.counted(answer, &route.metrics, at)
+                let answer = self.counted(answer, &self.unrouted, at);
+                return Either::Left(ready(self.send(answer, last)));
             }
         };
-        let response = self.send(answer, last);
-        match scheme {
-            Scheme::Http => response,
-            Scheme::Https => self.strict(response),
+        last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
+        match self.at_once(&visit, &body) {
+            AtOnce::Answer(answer) => {
+                let answer = send::counted(answer, &visit.route.metrics, 0);
+                Either::Left(ready(self.send(answer, last)))
+            }
+            AtOnce::Wait(found) => {
+                let once = Once { body, upgrade, peer, snapshot: Guard::into_inner(snapshot) };
+                Either::Right(Box::pin(self.clone().journey(visit, (once, found), last)))
+            }
         }
     }
 
-    /// Decides, and does what was decided. A hit waits for nothing.
-    async fn answer(self: &Arc<Self>, visit: Visit, route: &Route, once: Once) -> Answer {
+    /// The rest of act one, where something has to be waited for.
+    async fn journey(
+        self: Arc<Self>,
+        visit: Visit,
+        rest: (Once, Option<Found>),
+        last: LastHand,
+    ) -> Response<Body> {
+        let (wish, at, route) = (Wish::of(&visit), visit.arrived, visit.route.clone());
+        let about = (visit.primary, visit.asked.method);
+        let answer = self.let_in(visit, &route, rest).await;
+        let answer = self.in_form(&route, wish, answer).await;
+        self.recent.note(about, &answer, at.wall);
+        self.send(self.counted(answer, &route.metrics, at), last)
+    }
+
+    /// Decides, and does what was decided.
+    async fn answer(
+        self: &Arc<Self>,
+        visit: Visit,
+        route: &Route,
+        (once, found): (Once, Option<Found>),
+    ) -> Answer {
         if visit.ends_here() {
             return reply::options();
         }
-        if !route.cache.is_on() || visit.upgrade != Upgrade::No {
+        if passes_by(&visit, route) {
             let told = CacheStatus::forwarded(Fwd::Bypass);
             return Box::pin(self.pass_for_toll(visit, once, told)).await;
         }
-        let Found { place, stored, part, missed } =
-            self.times.of_l1(|| self.store.get(visit.primary, &visit.head.headers, visit.arrived));
+        let look = || self.look(&visit);
+        let Found { place, stored, part, missed } = found.unwrap_or_else(look);
         if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
             return answer;
         }

@@ -2,6 +2,7 @@
 //!
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
+mod hit;
 mod range;
 mod source;
 mod trouble;
@@ -13,7 +14,7 @@ use http::{
 
 use crate::{
     body::Body,
-    cache_status::{self, CacheStatus},
+    cache_status::CacheStatus,
     collapse::{Arrival, fill::Reader},
     fields,
     policy::{
@@ -24,13 +25,17 @@ use crate::{
         ranges,
         validation::{self, Precondition},
     },
-    reason::{Reason, Stale},
-    store::{Entry, Head, block::USED_UP},
+    store::{
+        Entry, Head,
+        block::USED_UP,
+        shape::{Extent, NOT_IN_304},
+    },
     throttle,
     upstream::ResponseBody,
     visit::Visit,
 };
 
+use hit::{add_age, headed, sent};
 use range::Held;
 pub use range::from_part;
 pub use source::Source;
@@ -40,39 +45,30 @@ pub use trouble::{
     refused_upgrade, spoilt, throttled, to_https,
 };
 
-/// What a 304 does not repeat of the head that it stands for, besides the validators' own
-/// (RFC 9110 §15.4.5): Content-* describe a body that it does not have.
-const NOT_IN_304: [HeaderName; 6] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_LENGTH,
-    header::CONTENT_ENCODING,
-    header::CONTENT_RANGE,
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("content-md5"),
-];
-
 /// A response to a client, and what the cache did for it.
 #[derive(Debug)]
 pub struct Answer {
-    /// Without Cache-Status: that is added once, at the end.
+    /// Its head and its body.
     pub response: Response<Body>,
     /// What to say there, and in the log.
     pub status: CacheStatus,
     /// Whose answer it is, as far as the form of its body goes; `None`: ours, or nobody's.
     pub source: Option<Source>,
+    /// Whether Cache-Status stands in it already, as it does in most hits.
+    pub is_told: bool,
 }
 
 impl Answer {
     /// A response, and what the cache did for it.
     #[must_use]
     pub fn new(response: Response<Body>, status: CacheStatus) -> Answer {
-        Answer { response, status, source: None }
+        Answer { response, status, source: None, is_told: false }
     }
 
     /// An upstream's response, which may take another form.
     #[must_use]
     pub fn of(response: Response<Body>, status: CacheStatus, source: Source) -> Answer {
-        Answer { response, status, source: Some(source) }
+        Answer { response, status, source: Some(source), is_told: false }
     }
 
     /// With what is told of the limits that the request counted by, in place of what the upstream
@@ -119,9 +115,7 @@ fn is_unchanged(visit: &Visit, head: &Head) -> bool {
     let asked = &visit.head.headers;
     let judge = || validation::precondition(asked, head.validators(), head.forms.given);
     // The validators must be looked for, and most requests have no condition.
-    validation::is_conditional(asked)
-        && head.status.is_success()
-        && judge() == Precondition::NotModified
+    visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
 }
 
 /// Whether a range of the stored bytes is one of what the client would get.
@@ -142,18 +136,19 @@ fn is_of_a_packed(visit: &Visit, entry: &Entry) -> bool {
 }
 
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
-    let mut response = sent(&entry.head, now, status);
+    let (head, length) = (&entry.head, Some(entry.body.len() as u64));
+    let source = Source { id: Some(entry.id), ..Source::of(head.forms, length) };
+    let mut answer = headed(visit, (head, source), Extent::Whole, (now, status));
+    let response = &mut answer.response;
     match visit.is_head() {
-        true if entry.head.status != StatusCode::NO_CONTENT => {
+        true if head.status != StatusCode::NO_CONTENT => {
             let length = HeaderValue::from(entry.body.len());
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
         true => {}
         false => *response.body_mut() = Body::Full(entry.body.clone()),
     }
-    let length = Some(entry.body.len() as u64);
-    let source = Source { forms: entry.head.forms, length, id: Some(entry.id), named: None };
-    Answer::of(response, status, source)
+    answer
 }
 
 /// A response that is still arriving, or 304 if the client has it already.
@@ -171,7 +166,7 @@ pub fn arriving(
         return not_modified(visit, (head, length), now, status);
     }
     let mut response = sent(head, now, status);
-    let source = Source { forms: head.forms, length, id: None, named: None };
+    let source = Source::of(head.forms, length);
     if head.status == StatusCode::NO_CONTENT {
         // With a body, be it an empty one, it would get a length (RFC 9110 §8.6).
         let source = Source { length: Some(0), ..source };
@@ -230,7 +225,7 @@ pub fn relayed_fetch(
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    let source = Source { forms, length, id: None, named: None };
+    let source = Source::of(forms, length);
     let source = match response.status() {
         StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
         _ => source,
@@ -251,36 +246,16 @@ fn not_modified(
     now: Now,
     status: CacheStatus,
 ) -> Answer {
-    let mut response = sent(head, now, status);
+    let source = Source::of(head.forms, length);
+    let mut answer = headed(visit, (head, source), Extent::NotModified, (now, status));
+    let response = &mut answer.response;
     let named = spell(visit, response.headers_mut(), head.forms.given);
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-    Answer::of(response, status, Source { forms: head.forms, length, id: None, named })
-}
-
-/// A stored head as it is sent, without a body.
-fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
-    let mut headers = HeaderMap::with_capacity(head.fields.len() + 3);
-    head.fields.append_to(&mut headers);
-    add_age(&mut headers, head, now, status);
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = head.status;
-    *response.headers_mut() = headers;
-    response
-}
-
-/// Age (RFC 9111 §5.1), in whole seconds.
-fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) {
-    let seconds = head.meta.age(now) / 1000;
-    let from_store = match status {
-        CacheStatus::Hit { .. } => true,
-        CacheStatus::Forwarded(told) => told.detail == Some(Reason::Stale(Stale::IfError)),
-        CacheStatus::Refused(_) => false,
-    };
-    // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
-    if seconds > 0 || from_store {
-        headers.insert(header::AGE, cache_status::number(seconds.max(0)));
+    answer.source = answer.source.map(|source| Source { named, ..source });
+    if !answer.is_told {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
     }
+    answer
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -4,9 +4,9 @@
 //! that is not forwarded in that form, and what servers are known to read in
 //! two ways is refused.
 
-use std::net::Ipv6Addr;
+use std::{cell::RefCell, net::Ipv6Addr, sync::Arc};
 
-use http::{Version, header, request, uri::Authority};
+use http::{HeaderMap, Version, header, request, uri::Authority};
 
 /// How the client asked, as far as is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,20 +82,59 @@ impl Scheme {
 /// # Errors
 /// Why the request is refused.
 pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusal> {
+    agreed(head, |host| normalise(host, scheme))
+}
+
+/// The same, shared by the requests of one thread that name the same: few name another than the
+/// one before.
+///
+/// # Errors
+/// Why the request is refused.
+pub fn shared_authority(head: &request::Parts, scheme: Scheme) -> Result<Arc<str>, Refusal> {
+    agreed(head, |host| remembered(host, scheme))
+}
+
+/// What the request target and Host name, in the form that `normal` gives it.
+fn agreed<T: PartialEq + Default>(
+    head: &request::Parts,
+    normal: impl Fn(&[u8]) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let mut lines = head.headers.get_all(header::HOST).iter();
     let (host, more) = (lines.next(), lines.next());
     if more.is_some() {
         return Err(Refusal::Host);
     }
-    let host = host.map(|line| normalise(line.as_bytes(), scheme)).transpose()?;
-    let named = head.uri.authority().map(|it| normalise(it.as_str().as_bytes(), scheme));
+    let host = host.map(|line| normal(line.as_bytes())).transpose()?;
+    let named = head.uri.authority().map(|it| normal(it.as_str().as_bytes()));
     match (host, named.transpose()?) {
         (Some(host), Some(named)) if host != named => Err(Refusal::Contradiction),
         (Some(host), _) => Ok(host),
         (None, Some(named)) if head.version == Version::HTTP_2 => Ok(named),
-        (None, _) if head.version <= Version::HTTP_10 => Ok(String::new()),
+        (None, _) if head.version <= Version::HTTP_10 => Ok(T::default()),
         (None, _) => Err(Refusal::Host),
     }
+}
+
+/// A Host as it was written, and its normal form.
+type Written = (Box<[u8]>, Scheme, Arc<str>);
+
+thread_local! {
+    static LAST: RefCell<Option<Written>> = const { RefCell::new(None) };
+}
+
+fn remembered(host: &[u8], scheme: Scheme) -> Result<Arc<str>, Refusal> {
+    let known = |last: &RefCell<Option<Written>>| match &*last.borrow() {
+        Some((written, of, normal)) if **written == *host && *of == scheme => Some(normal.clone()),
+        Some(_) | None => None,
+    };
+    // A thread that ends remembers nothing any more.
+    if let Ok(Some(normal)) = LAST.try_with(known) {
+        return Ok(normal);
+    }
+    let normal: Arc<str> = normalise(host, scheme)?.into();
+    let written = (host.into(), scheme, normal.clone());
+    let _ = LAST.try_with(|last| last.replace(Some(written)));
+    Ok(normal)
 }
 
 /// A Host in lower case, without the scheme's default port and the dot of the root.
@@ -107,26 +146,24 @@ pub fn authority(head: &request::Parts, scheme: Scheme) -> Result<String, Refusa
 /// # Errors
 /// [`Refusal::BadHost`] where it is none.
 pub fn normalise(host: &[u8], scheme: Scheme) -> Result<String, Refusal> {
-    match std::str::from_utf8(host) {
-        Ok(host) if is_normal(host, scheme) => Ok(host.to_owned()),
-        _ => normal(host, scheme),
+    match is_normal(host, scheme) {
+        true => String::from_utf8(host.to_vec()).map_err(|_| Refusal::BadHost),
+        false => normal(host, scheme),
     }
 }
 
 /// Whether a Host is in its normal form, as almost all are: that is told faster than it is made.
-fn is_normal(host: &str, scheme: Scheme) -> bool {
+fn is_normal(host: &[u8], scheme: Scheme) -> bool {
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
-    let (name, port) = match host.split_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None => (host, None),
+    let end = host.iter().position(|byte| !plain(*byte)).unwrap_or(host.len());
+    let (name, port) = host.split_at(end);
+    let other = |port: &str| port.parse().is_ok_and(|port: u16| port != scheme.default_port());
+    let written = |port: &[u8]| {
+        let digits = port.strip_prefix(b":").filter(|it| it.iter().all(u8::is_ascii_digit));
+        let digits = digits.filter(|it| !it.starts_with(b"0")).map(str::from_utf8);
+        digits.is_some_and(|it| it.is_ok_and(other))
     };
-    let written =
-        |digits: &str| !digits.starts_with('0') && digits.bytes().all(|it| it.is_ascii_digit());
-    let other = |digits: &str| digits.parse().is_ok_and(|port: u16| port != scheme.default_port());
-    !name.is_empty()
-        && !name.ends_with('.')
-        && name.bytes().all(plain)
-        && port.is_none_or(|port| written(port) && other(port))
+    name.last().is_some_and(|last| *last != b'.') && (port.is_empty() || written(port))
 }
 
 fn normal(host: &[u8], scheme: Scheme) -> Result<String, Refusal> {
@@ -168,10 +205,8 @@ fn read_port(rest: &str) -> Result<Option<u16>, Refusal> {
 /// The host of an authority, without its port.
 #[must_use]
 pub fn host(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|it| it.is_ascii_digit()) => host,
-        _ => authority,
-    }
+    let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
+    authority[..authority.len() - digits].strip_suffix(':').unwrap_or(authority)
 }
 
 /// Refuses what the head alone condemns: the method, the form of the target, the path, the
@@ -180,6 +215,15 @@ pub fn host(authority: &str) -> &str {
 /// # Errors
 /// Why the request is refused.
 pub fn check(head: &request::Parts) -> Result<(), Refusal> {
+    check_target(head)?;
+    check_coding(&head.headers)
+}
+
+/// Refuses what the first line of the head condemns.
+///
+/// # Errors
+/// Why the request is refused.
+pub fn check_target(head: &request::Parts) -> Result<(), Refusal> {
     if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
         return Err(Refusal::Method);
     }
@@ -188,8 +232,7 @@ pub fn check(head: &request::Parts) -> Result<(), Refusal> {
     if !path.starts_with('/') && !of_the_server {
         return Err(Refusal::Form);
     }
-    check_path(path)?;
-    check_coding(head)
+    check_path(path)
 }
 
 fn check_path(path: &str) -> Result<(), Refusal> {
@@ -237,8 +280,12 @@ fn strip_dot(bytes: &[u8]) -> Option<&[u8]> {
     [&b"."[..], b"%2e", b"%2E"].into_iter().find_map(|dot| bytes.strip_prefix(dot))
 }
 
-fn check_coding(head: &request::Parts) -> Result<(), Refusal> {
-    let mut lines = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+/// Refuses a framing that we do not speak (RFC 9112 §6.1).
+///
+/// # Errors
+/// Why the request is refused.
+pub fn check_coding(fields: &HeaderMap) -> Result<(), Refusal> {
+    let mut lines = fields.get_all(header::TRANSFER_ENCODING).iter();
     let chunked =
         |line: &http::HeaderValue| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     match (lines.next(), lines.next()) {
@@ -269,12 +316,12 @@ mod tests {
         for (name, port) in names.iter().flat_map(|it| ports.map(|port| (it, port))) {
             let host = format!("{name}{port}");
             for scheme in [Scheme::Http, Scheme::Https] {
-                if is_normal(&host, scheme) {
+                if is_normal(host.as_bytes(), scheme) {
                     assert_eq!(normal(host.as_bytes(), scheme).as_ref(), Ok(&host));
                 }
             }
         }
-        assert!(is_normal("api.example.org:8080", Scheme::Http), "the test tests something");
+        assert!(is_normal(b"api.example.org:8080", Scheme::Http), "the test tests something");
     }
 
     #[test]
@@ -309,6 +356,17 @@ mod tests {
         for (uri, fields, expected) in cases {
             let found = authority(&head(uri, fields), Scheme::Http);
             assert_eq!(found.as_deref(), expected.as_ref().copied(), "{uri} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_host_is_what_it_is() {
+        for host in ["A.example", "A.example", "a.example", "a.example:443", "a@b", "A.example"] {
+            for scheme in [Scheme::Http, Scheme::Https, Scheme::Http] {
+                let head = head("/", &[("host", host)]);
+                let shared = shared_authority(&head, scheme);
+                assert_eq!(shared.as_deref(), authority(&head, scheme).as_deref(), "{host}");
+            }
         }
     }
 

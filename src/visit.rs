@@ -10,7 +10,7 @@ use crate::{
     ids::Ids,
     key::{self, Key},
     policy::{
-        Asked, Now,
+        Asked, Carried, Now,
         cookies::{self, KEY_COOKIES},
         rules::Cookies,
     },
@@ -51,7 +51,7 @@ pub struct Visit {
     /// Where it goes.
     pub route: Arc<Route>,
     /// The authority of its target URI, normalised.
-    pub authority: String,
+    pub authority: Arc<str>,
     /// Who sent it, as far as is believed.
     pub believed: Believed,
     /// The peer of the connection that it came on. Not the connection itself: a visit may outlive
@@ -97,9 +97,10 @@ pub struct Rejected {
 struct Checked {
     upgrade: Upgrade,
     believed: Believed,
-    authority: String,
+    authority: Arc<str>,
     route: Arc<Route>,
     target: PathAndQuery,
+    carried: Carried,
 }
 
 impl Visit {
@@ -113,8 +114,8 @@ impl Visit {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
         };
-        let Checked { upgrade, believed, authority, route, target } = checked;
-        let asked = Asked::new(&head, content, &route.cache.rules);
+        let Checked { upgrade, believed, authority, route, target, carried } = checked;
+        let asked = Asked::of((&head, carried), content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         let mut unseen = None;
         if !asked.bypass {
@@ -281,23 +282,35 @@ fn check(
     head: &mut request::Parts,
     (peer, way): (PeerAddr, &Way),
 ) -> Result<Checked, Refusal> {
-    target::check(head)?;
-    let upgrade = upgrade(head);
-    if head.headers.contains_key(header::CONNECTION) {
-        keep_te(&mut head.headers);
+    target::check_target(head)?;
+    let mut carried = Carried::of(&head.headers);
+    if carried.has(Carried::TRANSFER_ENCODING) {
+        target::check_coding(&head.headers)?;
     }
-    fields::join_cookies(&mut head.headers, head.version);
+    let upgrade = match carried.has(Carried::UPGRADE) {
+        true => upgrade(head),
+        false => Upgrade::No,
+    };
+    if carried.has(Carried::CONNECTION) {
+        keep_te(&mut head.headers);
+        carried = Carried::of(&head.headers);
+    }
+    if carried.has(Carried::COOKIE) {
+        fields::join_cookies(&mut head.headers, head.version);
+    }
     let trusted = &snapshot.trusted_proxies;
     let mut believed = believe(&mut head.headers, peer, trusted, way.scheme());
     if let Some(field) = snapshot.tls.as_ref().and_then(|tls| tls.clients.subject.as_ref()) {
         fields::vouch(&mut head.headers, field, way.subject());
     }
-    let authority = target::authority(head, believed.scheme)?;
-    believed.host = believed.host.filter(|host| *host != authority);
+    let authority = target::shared_authority(head, believed.scheme)?;
+    believed.host = believed.host.filter(|host| **host != *authority);
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
-    head.uri = target.clone().into();
+    if head.uri.authority().is_some() {
+        head.uri = target.clone().into();
+    }
     let route = route(snapshot, head, &authority)?;
-    Ok(Checked { upgrade, believed, authority, route, target })
+    Ok(Checked { upgrade, believed, authority, route, target, carried })
 }
 
 /// TE is for one hop, but what it asks is answered from end to end; the rest that Connection
@@ -314,7 +327,6 @@ fn keep_te(fields: &mut HeaderMap) {
 fn upgrade(head: &request::Parts) -> Upgrade {
     let asks = head.version == Version::HTTP_11
         && head.method == Method::GET
-        && head.headers.contains_key(header::UPGRADE)
         && fields::lists(&head.headers, &header::UPGRADE, "websocket")
         && fields::lists(&head.headers, &header::CONNECTION, "upgrade");
     match asks {

@@ -17,11 +17,14 @@ use crate::bare::{self, Failure};
 const BODY: [u8; 1024] = [b'x'; 1024];
 
 /// What the client sends: the few fields of an ordinary API client.
-const REQUEST: &[u8] = b"GET /users/1042/orders?page=00000002&per_page=50 HTTP/1.1\r\n\
-    Host: api.example.org\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n\r\n";
+const REQUEST: &str = "GET /users/1042/orders?page=00000002&per_page=50 HTTP/1.1\r\n\
+    Host: api.example.org\r\nAccept: application/json\r\nUser-Agent: bench/1.0\r\n";
 
 /// Where the number of the page ends in it.
 const PAGE_ENDS: usize = b"GET /users/1042/orders?page=00000002".len();
+
+/// What it says besides when it has the response already.
+const CONDITION: &str = "If-None-Match: \"33a64df551425fcc55e4d42a148795d9\"\r\n";
 
 /// The fields of the origin's answer, but for those that frame it and `Cache-Control`.
 const FIELDS: [(&str, &str); 4] = [
@@ -40,21 +43,23 @@ const ADDED: [(&str, &str); 3] =
 pub(crate) enum Work {
     /// A hit in Larder's memory.
     Hit,
+    /// The same, for a client that has it already.
+    NotModified,
     /// The same head and body from bare hyper.
     BareHit,
     /// A response that Larder may not store.
     Relay,
     /// The same through a bare hyper relay.
     BareRelay,
-    /// A response that Larder stores, each to be found by another key.
+    /// A response that is stored, each time another.
     Miss,
 }
 
 /// A client before a server that does one kind of work.
 #[derive(Debug)]
 pub(crate) struct Rig {
-    work: Work,
     client: TcpStream,
+    work: Work,
     request: Vec<u8>,
     /// How long a response is, head and body.
     length: usize,
@@ -64,8 +69,9 @@ pub(crate) struct Rig {
 
 impl Work {
     /// All of it, by name.
-    pub(crate) const ALL: [(&str, Work); 5] = [
+    pub(crate) const ALL: [(&str, Work); 6] = [
         ("hit", Work::Hit),
+        ("not-modified", Work::NotModified),
         ("bare-hit", Work::BareHit),
         ("relay", Work::Relay),
         ("bare-relay", Work::BareRelay),
@@ -74,8 +80,23 @@ impl Work {
 
     fn cache_control(self) -> &'static str {
         match self {
-            Work::Hit | Work::BareHit | Work::Miss => "max-age=60",
+            Work::Hit | Work::NotModified | Work::BareHit | Work::Miss => "max-age=60",
             Work::Relay | Work::BareRelay => "no-store",
+        }
+    }
+
+    fn request(self) -> String {
+        let condition = if self == Work::NotModified { CONDITION } else { "" };
+        format!("{REQUEST}{condition}\r\n")
+    }
+
+    /// What the answer begins and ends with.
+    fn answer(self) -> (&'static str, &'static [u8]) {
+        match self {
+            Work::NotModified => ("HTTP/1.1 304 Not Modified\r\n", b"\r\n\r\n"),
+            Work::Hit | Work::BareHit | Work::Relay | Work::BareRelay | Work::Miss => {
+                ("HTTP/1.1 200 OK\r\n", &BODY)
+            }
         }
     }
 }
@@ -84,7 +105,7 @@ impl Rig {
     /// Sets it up, and makes it do its work for the first time.
     pub(crate) async fn new(work: Work) -> Result<Rig, Failure> {
         let (address, server) = match work {
-            Work::Hit | Work::Relay | Work::Miss => {
+            Work::Hit | Work::NotModified | Work::Relay | Work::Miss => {
                 let server = larder(origin(work).await?).await?;
                 let Some(Listen::Tcp(address)) = server.addresses().first().cloned() else {
                     return Err("it listens at no address".into());
@@ -104,7 +125,7 @@ impl Rig {
         };
         let client = TcpStream::connect(address).await?;
         client.set_nodelay(true)?;
-        let mut rig = Rig { work, client, request: REQUEST.to_vec(), length: 0, server };
+        let mut rig = Rig { client, work, request: work.request().into_bytes(), length: 0, server };
         // The first response may be another than those that follow: a miss, not a hit.
         rig.length = rig.first().await?;
         rig.length = rig.first().await?;
@@ -119,7 +140,8 @@ impl Rig {
             self.client.write_all(&self.request).await?;
             self.client.read_exact(&mut answer).await?;
         }
-        let right = answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(&BODY);
+        let (begin, end) = self.work.answer();
+        let right = answer.starts_with(begin.as_bytes()) && answer.ends_with(end);
         if right { Ok(()) } else { Err("the answer is not the one expected".into()) }
     }
 
@@ -147,8 +169,9 @@ impl Rig {
     async fn first(&mut self) -> Result<usize, Failure> {
         self.turn_page();
         self.client.write_all(&self.request).await?;
+        let (_, end) = self.work.answer();
         let mut answer = Vec::new();
-        while !answer.ends_with(&BODY) {
+        while !answer.ends_with(end) {
             self.client.read_buf(&mut answer).await?;
         }
         Ok(answer.len())

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Fields by which a client could pass for another; every `X-Forwarded-*` is one, too.
-const LIES: [HeaderName; 7] = [
+static LIES: [HeaderName; 7] = [
     header::FORWARDED,
     HeaderName::from_static("x-forwarded"),
     HeaderName::from_static("x-real-ip"),
@@ -28,7 +28,7 @@ const LIES: [HeaderName; 7] = [
 
 /// Fields by which an origin would answer another request than the one that the cache knows the
 /// answer by. Not even a trusted proxy's are passed on: it may just not have removed them.
-const REWRITES: [HeaderName; 8] = [
+static REWRITES: [HeaderName; 8] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-original-host"),
     HeaderName::from_static("x-rewrite-url"),
@@ -80,9 +80,14 @@ pub fn believe(
         PeerAddr::Unix => None,
     };
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
-    remove(fields, |name| REWRITES.contains(name) || is_disguised(name));
+    let claims = fields.keys().any(|name| may_claim(name) && is_claim(name));
+    if claims {
+        remove(fields, |name| REWRITES.contains(name) || is_disguised(name));
+    }
     if !peer.is_some_and(is_trusted) {
-        remove(fields, is_lie);
+        if claims {
+            remove(fields, is_lie);
+        }
         return Believed { client: peer, scheme, ..Believed::default() };
     }
     let hops = match fields.contains_key(header::FORWARDED) {
@@ -122,6 +127,13 @@ fn besides(fields: &HeaderMap) -> Option<String> {
         .collect();
     lines.sort();
     (!lines.is_empty()).then(|| lines.concat())
+}
+
+/// Whether a field is worth a closer look, as few are.
+fn may_claim(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    // The first letters of LIES and REWRITES; an underscore disguises a name.
+    matches!(name.first(), Some(b'c' | b'f' | b'p' | b't' | b'x')) || name.contains(&b'_')
 }
 
 /// Whether a client could speak for us by this field.
@@ -232,4 +244,18 @@ fn address(node: &str) -> Option<IpAddr> {
         None => node,
     };
     bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_claims_is_looked_at() {
+        let disguised = [HeaderName::from_static("x_real_ip"), HeaderName::from_static("te_")];
+        for name in LIES.iter().chain(&REWRITES).chain(&disguised) {
+            assert!(may_claim(name), "{name}");
+        }
+        assert!(!may_claim(&header::USER_AGENT), "the rest costs a glance");
+    }
 }

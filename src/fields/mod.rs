@@ -13,7 +13,7 @@ pub use believe::{Believed, believe, vouch};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 
 /// Fields that mean the connection they come on, whoever sends them.
-const ONE_HOP: [HeaderName; 9] = [
+static ONE_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -26,12 +26,12 @@ const ONE_HOP: [HeaderName; 9] = [
 ];
 
 /// Fields without which a message cannot be understood: Connection cannot name them away.
-const NOT_NOMINATED: [HeaderName; 3] =
+static NOT_NOMINATED: [HeaderName; 3] =
     [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 
 /// Request fields whose forwarded value is ours and not the client's: a response that varies by
 /// one of them cannot be chosen by what the client sent.
-const SET_BY_US: [HeaderName; 8] = [
+static SET_BY_US: [HeaderName; 8] = [
     header::FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-proto"),
@@ -67,7 +67,7 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
         return;
     }
     remove_nominated(fields);
-    for name in ONE_HOP {
+    for name in &ONE_HOP {
         fields.remove(name);
     }
 }

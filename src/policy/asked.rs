@@ -1,8 +1,8 @@
 //! What a request says that matters to the cache, read once.
 
-use http::{header, request};
+use http::request;
 
-use super::{Rules, cache_control::RequestDirectives, cookies, rules::Cookies};
+use super::{Carried, Rules, cache_control::RequestDirectives, cookies, rules::Cookies};
 
 /// The facts of one request that the policy judges by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct Asked {
     pub cookie: bool,
     /// It carries Range.
     pub range: bool,
+    /// It carries If-None-Match or If-Modified-Since.
+    pub condition: bool,
+    /// It carries Accept-Encoding.
+    pub codings: bool,
     /// It carries If-Match or If-Unmodified-Since, which only the origin judges (RFC 9111 §4.3.2).
     pub precondition: bool,
     /// It has content, whose meaning a cache cannot know.
@@ -55,15 +59,26 @@ impl Asked {
     /// Reads the facts out of a request head. `content`: whether a body comes with it.
     #[must_use]
     pub fn new(head: &request::Parts, content: bool, rules: &Rules) -> Asked {
-        let carries = |name: header::HeaderName| head.headers.contains_key(name);
+        Asked::of((head, Carried::of(&head.headers)), content, rules)
+    }
+
+    /// The same, where it is known already what the head carries.
+    #[must_use]
+    pub fn of((head, carried): (&request::Parts, Carried), content: bool, rules: &Rules) -> Asked {
         Asked {
             method: Method::from(&head.method),
-            directives: RequestDirectives::of(&head.headers),
-            authorization: carries(header::AUTHORIZATION),
-            cookie: rules.cookies == Cookies::Rfc
+            directives: match carried.has(Carried::DIRECTIVES) {
+                true => RequestDirectives::of(&head.headers),
+                false => RequestDirectives::default(),
+            },
+            authorization: carried.has(Carried::AUTHORIZATION),
+            cookie: carried.has(Carried::COOKIE)
+                && rules.cookies == Cookies::Rfc
                 && cookies::has_others(&head.headers, &rules.key.cookies),
-            range: carries(header::RANGE),
-            precondition: carries(header::IF_MATCH) || carries(header::IF_UNMODIFIED_SINCE),
+            range: carried.has(Carried::RANGE),
+            condition: carried.has(Carried::CONDITION),
+            codings: carried.has(Carried::ACCEPT_ENCODING),
+            precondition: carried.has(Carried::PRECONDITION),
             content,
             bypass: rules.bypass_when.iter().any(|it| it.holds(head)),
             no_store: rules.no_store_when.request.iter().any(|it| it.holds(head)),
@@ -104,13 +119,16 @@ mod tests {
 
     #[test]
     fn fields_become_facts() {
-        let rows: [(&str, &str, Fact); 6] = [
+        let rows: [(&str, &str, Fact); 9] = [
             ("authorization", "Basic YTpi", |asked| asked.authorization),
             ("cookie", "sid=1", |asked| asked.cookie),
             ("range", "bytes=0-1", |asked| asked.range),
             ("if-match", "\"a\"", |asked| asked.precondition),
             ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT", |asked| asked.precondition),
             ("pragma", "no-cache", |asked| asked.directives.no_cache),
+            ("if-none-match", "\"a\"", |asked| asked.condition),
+            ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT", |asked| asked.condition),
+            ("accept-encoding", "gzip", |asked| asked.codings),
         ];
         for (name, value, fact) in rows {
             assert!(fact(&asked("GET", &[(name, value)])), "{name} counts");

@@ -219,11 +219,14 @@ pub fn forget_in_vary(response: &mut HeaderMap) {
     rest.into_iter().for_each(|rest| drop(response.insert(header::VARY, rest)));
 }
 
+/// What a response says in Vary whose form depends on the request.
+pub const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
+
 /// Adds Accept-Encoding to a response's Vary (RFC 9110 §12.5.5).
 pub fn add_to_vary(response: &mut HeaderMap) {
     let says = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(b"accept-encoding");
     if !field::members(response, header::VARY).any(says) {
-        response.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        response.append(header::VARY, VARY);
     }
 }
 

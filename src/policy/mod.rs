@@ -10,6 +10,7 @@
 
 pub mod asked;
 pub mod cache_control;
+pub mod carried;
 pub mod coded_tag;
 pub mod coding;
 pub mod conditions;
@@ -37,6 +38,7 @@ mod status;
 mod structured;
 
 pub use asked::Asked;
+pub use carried::Carried;
 pub use meta::Meta;
 pub use reuse::{Decision, Fwd, decide};
 pub use rules::Rules;

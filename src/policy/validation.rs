@@ -67,12 +67,6 @@ pub fn asks_for_ours(request: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a request has a condition that [`precondition`] judges.
-#[must_use]
-pub fn is_conditional(asked: &HeaderMap) -> bool {
-    asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE)
-}
-
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
 /// RFC 9111 §4.3.2). A tag counts in any form that the client takes of what is `given`.
 #[must_use]

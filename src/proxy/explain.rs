@@ -274,7 +274,7 @@ fn key(visit: &Visit) -> Value {
     let mut parts = json!({
         "route": visit.route.name,
         "scheme": visit.believed.scheme.as_str(),
-        "authority": visit.authority,
+        "authority": &*visit.authority,
         "path": visit.head.uri.path(),
         "query": visit.head.uri.query(),
         "generation": visit.route.generation,

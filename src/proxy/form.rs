@@ -20,7 +20,7 @@ use crate::{
     },
     reply::{self, Answer, Source},
     snapshot::Route,
-    store::Memo,
+    store::{BodyId, Memo},
     transform::{codec::Levels, memos::Recipe, recoded::Recoded},
     visit::Visit,
 };
@@ -36,11 +36,24 @@ pub(super) struct Wish {
     accept: Option<HeaderValue>,
 }
 
+/// An answer whose form has to be made first.
+pub(super) struct Unmade {
+    answer: Answer,
+    source: Source,
+    form: Form,
+    recipe: Recipe,
+    body: Bytes,
+    id: BodyId,
+}
+
 impl Wish {
     pub(super) fn of(visit: &Visit) -> Wish {
         Wish {
             primary: visit.primary,
-            accepts: Accepts::of(&visit.head.headers),
+            accepts: match visit.asked.codings {
+                true => Accepts::of(&visit.head.headers),
+                false => Accepts::PLAIN,
+            },
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
             is_head: visit.asked.method == Method::Head,
             accept: visit.head.headers.get(header::ACCEPT).cloned(),
@@ -48,8 +61,8 @@ impl Wish {
     }
 
     /// The 502 in place of what does not unpack.
-    fn spoilt(self, answer: &Answer) -> Answer {
-        let asked = self.accept.map(|accept| (header::ACCEPT, accept));
+    fn spoilt(&self, answer: &Answer) -> Answer {
+        let asked = self.accept.clone().map(|accept| (header::ACCEPT, accept));
         reply::spoilt(answer.status, &HeaderMap::from_iter(asked))
     }
 
@@ -71,40 +84,69 @@ impl Proxy {
         self: &Arc<Self>,
         route: &Route,
         wish: Wish,
-        mut answer: Answer,
+        answer: Answer,
     ) -> Answer {
-        let Some(source) = answer.source.take() else { return answer };
+        let unmade = match self.formed(route, &wish, answer) {
+            Ok(answer) => return answer,
+            Err(unmade) => unmade,
+        };
+        let Unmade { answer, source, form, recipe, body, id } = *unmade;
+        let memo = Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await;
+        self.made(&wish, answer, (form, memo), &source)
+    }
+
+    /// The same, where that form lies in memory or is made as the body comes.
+    ///
+    /// # Errors
+    /// What has to be made first.
+    pub(super) fn formed(
+        self: &Arc<Self>,
+        route: &Route,
+        wish: &Wish,
+        mut answer: Answer,
+    ) -> Result<Answer, Box<Unmade>> {
+        let Some(source) = answer.source.take() else { return Ok(answer) };
         let response = &mut answer.response;
-        if source.forms.given.varies(&route.packing, source.length) {
+        if !source.vary_is_told && source.forms.given.varies(&route.packing, source.length) {
             encoding::add_to_vary(response.headers_mut());
         }
         let form = wish.form(route, &source, response.status());
         if response.status() == StatusCode::NOT_MODIFIED {
-            return not_modified(answer, form, &source);
+            return Ok(not_modified(answer, form, &source));
         }
         let recipe = match form {
-            Form::AsItCame => return as_it_came(answer, &source),
+            Form::AsItCame => return Ok(as_it_came(answer, &source)),
             Form::Packed(coding) => Recipe::Pack(coding),
             Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
         };
         let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
         if wish.is_head {
-            return self.headed(answer, (form, memo), &source);
+            return Ok(self.headed(answer, (form, memo), &source));
         }
-        let memo = match (memo, source.id, at_hand(response.body())) {
+        match (&memo, source.id, at_hand(response.body())) {
             (None, Some(id), Some(body)) => {
-                Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await
+                Err(Box::new(Unmade { answer, source, form, recipe, body, id }))
             }
-            (memo, ..) => memo,
-        };
+            _ => Ok(self.made(wish, answer, (form, memo), &source)),
+        }
+    }
+
+    /// An answer whose body is what was made of it, if anything was.
+    fn made(
+        self: &Arc<Self>,
+        wish: &Wish,
+        answer: Answer,
+        (form, memo): (Form, Option<Memo>),
+        source: &Source,
+    ) -> Answer {
         match (memo, form) {
             (Some(Memo::Made(bytes)), _) => sent_as(answer, form, Body::Full(bytes)),
             (Some(Memo::Spoilt), Form::Unpacked(_)) => {
                 self.drop_spoilt(wish.primary);
                 wish.spoilt(&answer)
             }
-            (Some(Memo::TooLong | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, &source),
-            (_, form) => self.streamed(wish.primary, answer, form, &source),
+            (Some(Memo::TooLong | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, source),
+            (_, form) => self.streamed(wish.primary, answer, form, source),
         }
     }
 

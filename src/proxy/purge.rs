@@ -2,13 +2,15 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{request, uri::PathAndQuery};
+use http::{Response, request, uri::PathAndQuery};
 
-use super::Proxy;
+use super::{Proxy, send::LastHand};
 use crate::{
     admin,
+    body::Body,
     cache_status::CacheStatus,
     key,
+    policy::Now,
     reason::{Ended, Refused},
     reply::{self, Answer},
     server::{Peer, PeerAddr},
@@ -175,11 +177,22 @@ impl Proxy {
         self.purged_by_all((&scope, order.manner), (here, purging)).await
     }
 
+    /// A request to purge, answered.
+    pub(super) async fn purge_by_method(
+        self: Arc<Self>,
+        (head, peer): (request::Parts, Peer),
+        snapshot: Arc<Snapshot>,
+        (at, last): (Now, LastHand),
+    ) -> Response<Body> {
+        let answer = self.purge_requested(&head, &peer, &snapshot).await;
+        self.send(self.counted(answer, &self.unrouted, at), last)
+    }
+
     /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not
     /// in `admin.purge_from`. The socket's peer counts, not what it says of others in a field. Where
     /// it passes the connection on (PROXY protocol), it must be there, and so must who that is for:
     /// neither a load balancer's clients nor a client's word gets a right that is the other's.
-    pub(super) async fn purge_requested(
+    async fn purge_requested(
         self: &Arc<Self>,
         head: &request::Parts,
         peer: &Peer,

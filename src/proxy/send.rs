@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Response, Version, header};
+use http::{HeaderMap, Response, Version, header};
 
 use super::Proxy;
 use crate::{
@@ -13,11 +13,13 @@ use crate::{
     metrics::Metrics,
     policy::Now,
     reply::Answer,
+    target::Scheme,
 };
 
 /// What the last hand to an answer needs to know of its request.
 pub(super) struct LastHand {
     pub(super) version: Version,
+    pub(super) scheme: Scheme,
     /// What it is known by.
     pub(super) ids: Option<Arc<Ids>>,
     /// What the log tells of it.
@@ -27,31 +29,31 @@ pub(super) struct LastHand {
 impl Proxy {
     /// Counts an answer to a request that came at `at`.
     pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        let Answer { response, status, source } = answer;
-        let millis = self.clock.mono().since(at.mono);
-        metrics.answered(response.status(), &status, millis);
-        Answer { response: response.map(|body| body.counted(metrics)), status, source }
+        counted(answer, metrics, self.clock.mono().since(at.mono))
     }
 
     /// Tells a client that came by TLS to come by nothing else (RFC 6797 §7.1), where the operator
     /// wants that and the origin has not spoken of it.
-    pub(super) fn strict(&self, mut response: Response<Body>) -> Response<Body> {
+    fn tell_hsts(&self, fields: &mut HeaderMap) {
         let snapshot = self.snapshot.load();
         if let Some(value) = snapshot.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
-            let fields = response.headers_mut();
             fields.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| value.clone());
         }
-        response
     }
 
     /// Puts the last hand to an answer: Cache-Status, the request's id, and the log's record.
     pub(super) fn send(&self, answer: Answer, last: LastHand) -> Response<Body> {
-        let Answer { mut response, status, .. } = answer;
-        let LastHand { version, ids, record } = last;
-        let value = status.value(response.status());
-        response.headers_mut().append(cache_status::NAME, value);
-        if version == Version::HTTP_2 {
-            response.headers_mut().remove(header::CONNECTION);
+        let Answer { mut response, status, is_told, .. } = answer;
+        let LastHand { version, scheme, ids, record } = last;
+        if !is_told {
+            let value = status.value(response.status());
+            response.headers_mut().append(cache_status::NAME, value);
+            if version == Version::HTTP_2 {
+                response.headers_mut().remove(header::CONNECTION);
+            }
+        }
+        if scheme == Scheme::Https {
+            self.tell_hsts(response.headers_mut());
         }
         if let Some(id) = ids.as_ref().and_then(|ids| ids.request.as_ref()) {
             response.headers_mut().insert(ids::REQUEST_ID, id.value());
@@ -64,4 +66,12 @@ impl Proxy {
         record.head_ms = self.clock.now().mono.since(record.started.mono);
         response.map(|body| body.logged(*record))
     }
+}
+
+/// Counts an answer whose head was ready `millis` after its request's had been read.
+pub(super) fn counted(mut answer: Answer, metrics: &Arc<Metrics>, millis: i64) -> Answer {
+    metrics.answered(answer.response.status(), &answer.status, millis);
+    let body = std::mem::take(answer.response.body_mut());
+    *answer.response.body_mut() = body.counted(metrics);
+    answer
 }

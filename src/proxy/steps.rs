@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::{Fetch, ORPHAN_WAIT, Proxy, shared::News, storable::make_storable};
 use crate::{
-    cache_status::{self, CacheStatus},
+    cache_status::CacheStatus,
     collapse::{
         Arrival, Company, Fault, Leader,
         fill::{Fill, Pushed, Spilled, Terms},
@@ -39,13 +39,6 @@ pub(super) struct Room {
 }
 
 impl Proxy {
-    /// A stored response, as it is.
-    pub(super) fn hit(&self, visit: &Visit, stored: &Entry, detail: Option<Reason>) -> Answer {
-        let now = visit.arrived;
-        let ttl = cache_status::ttl(&stored.head.meta, now);
-        reply::stored(visit, stored, now, CacheStatus::Hit { ttl, detail })
-    }
-
     /// A stale response in place of the origin's.
     pub(super) fn stand_in(
         &self,

@@ -14,6 +14,7 @@ use crate::{
     config::throttle::Count,
     reply::{self, Answer},
     snapshot::Route,
+    store::Found,
     throttle::Toll,
     visit::Visit,
 };
@@ -27,19 +28,19 @@ impl Proxy {
         self: &Arc<Self>,
         visit: Visit,
         route: &Route,
-        once: Once,
+        rest: (Once, Option<Found>),
     ) -> Answer {
-        if let Some(answer) = refuse(&visit, &once.body) {
+        if let Some(answer) = refuse(&visit, &rest.0.body) {
             return answer;
         }
         if route.throttle.is_free(Count::All) {
-            return self.answer(visit, route, once).await;
+            return self.answer(visit, route, rest).await;
         }
         let told = match self.charge(&visit, Count::All).await {
             Ok(toll) => toll.spend(),
             Err(answer) => return answer,
         };
-        self.answer(visit, route, once).await.telling(told)
+        self.answer(visit, route, rest).await.telling(told)
     }
 
     /// Charges a request, when its turn has come.

@@ -50,8 +50,7 @@ impl<'a> Held<'a> {
 
     /// The parts are of the stored bytes, in no other form.
     fn answer(&self, response: http::Response<Body>, status: CacheStatus) -> Answer {
-        let (forms, length) = (self.head.forms, Some(self.total));
-        Answer::of(response, status, Source { forms, length, id: None, named: None })
+        Answer::of(response, status, Source::of(self.head.forms, Some(self.total)))
     }
 
     fn content_range(&self, span: Span) -> String {

@@ -26,6 +26,16 @@ pub struct Source {
     pub id: Option<BodyId>,
     /// The form that the client's If-None-Match names, where ETag is in its spelling already.
     pub named: Option<Kind>,
+    /// Whether Vary says already what depends on the form.
+    pub vary_is_told: bool,
+}
+
+impl Source {
+    /// An answer of these forms; `length` is that of the whole.
+    #[must_use]
+    pub fn of(forms: Forms, length: Option<u64>) -> Source {
+        Source { forms, length, id: None, named: None, vary_is_told: false }
+    }
 }
 
 /// What an upstream's response is made of. What the cache has no part in is sent as it came.
@@ -44,7 +54,7 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
         (_, true) => length(headers),
         (_, false) => http_body::Body::size_hint(body).exact(),
     };
-    let source = Source { forms, length, id: None, named: None };
+    let source = Source::of(forms, length);
     match (response.status(), takes_part) {
         (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
         (StatusCode::NOT_MODIFIED, false) => {

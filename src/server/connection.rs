@@ -18,7 +18,7 @@ use super::{
     io::Watched,
     peer::{Peer, Tenure},
     socket::Socket,
-    streams::Streams,
+    streams::{Shared, Streams},
     watch::{Ended, Wait, Watch},
 };
 use crate::{
@@ -114,13 +114,13 @@ impl<H: Handler> Serving<H> {
     async fn http2(mut self, io: Watched) {
         self.activity.multiplex();
         let latest = Latest::default();
-        let streams = Streams {
+        let streams = Streams(Arc::new(Shared {
             latest: latest.clone(),
             activity: self.activity.clone(),
             clock: self.common.clock.clone(),
             counters: self.common.counters.clone(),
             write_idle: self.timeouts.write_idle,
-        };
+        }));
         let service = self.requests().http2(latest, self.limits.max_fields);
         let mut connection = http::http2(streams, &self.limits)
             .timer(self.common.clock.clone())

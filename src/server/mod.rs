@@ -118,7 +118,7 @@ impl Server {
         let proxy = proxy.map_err(StartError::Build)?;
         let admin = start_admin(&config.admin, &proxy, &clock)?;
         let answer = proxy.clone();
-        let handler = move |request, peer| answer.clone().handle(request, peer);
+        let handler = move |request, peer| answer.handle(request, peer);
         let tls = secure(config.tls.as_ref(), &clock)?;
         let terms = Terms::of(&config, tls.as_ref().map(|it| &it.acceptor));
         let terms = Terms { inherited, ..terms };

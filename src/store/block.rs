@@ -3,9 +3,12 @@
 //! A `HeaderMap` of ten fields costs 1.2 KiB more than this, and slices of
 //! the connection's read buffer would pin that for as long as the entry lives.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::shape::{Added, Extent, Shape};
 use crate::policy::{
     cache_control::LARDER_CACHE_CONTROL,
     tags::{CACHE_TAG, SURROGATE_KEY},
@@ -19,13 +22,24 @@ const PREFIX: usize = 6;
 
 /// Header fields, in order, repeated ones as often as they came; what is [`USED_UP`] stands last,
 /// so that a hit need not look for it. A cheap handle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Block {
     bytes: Bytes,
-    count: usize,
+    count: u32,
     /// The fields that clients get.
-    sent: usize,
+    sent: u32,
+    /// The names of those, ready to be sent.
+    shape: Option<Arc<Shape>>,
 }
+
+/// A shape says nothing that the bytes do not.
+impl PartialEq for Block {
+    fn eq(&self, other: &Block) -> bool {
+        (&self.bytes, self.count, self.sent) == (&other.bytes, other.count, other.sent)
+    }
+}
+
+impl Eq for Block {}
 
 impl Block {
     /// Copies the fields.
@@ -33,33 +47,39 @@ impl Block {
     pub fn new(fields: &HeaderMap) -> Block {
         let length = fields.iter().map(|(n, v)| PREFIX + n.as_str().len() + v.len()).sum();
         let mut bytes = BytesMut::with_capacity(length);
-        let (mut count, mut sent) = (0, 0);
+        let (mut count, mut sent) = (0, Vec::new());
         let is_sent = |(name, _): &(&HeaderName, &HeaderValue)| !USED_UP.contains(name);
         let (first, last): (Vec<_>, Vec<_>) = fields.iter().partition(is_sent);
         for (index, (name, value)) in first.iter().chain(&last).enumerate() {
-            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            let text = name.as_str().as_bytes();
             let (Ok(name_length), Ok(value_length)) =
-                (u16::try_from(name.len()), u32::try_from(value.len()))
+                (u16::try_from(text.len()), u32::try_from(value.len()))
             else {
                 continue;
             };
             bytes.put_u16(name_length);
             bytes.put_u32(value_length);
-            bytes.put_slice(name);
-            bytes.put_slice(value);
+            bytes.put_slice(text);
+            bytes.put_slice(value.as_bytes());
             count += 1;
-            sent += usize::from(index < first.len());
+            if index < first.len() {
+                sent.push((*name).clone());
+            }
         }
-        Block { bytes: bytes.freeze(), count, sent }
+        Block::of(bytes.freeze(), count, &sent)
+    }
+
+    fn of(bytes: Bytes, count: u32, sent: &[HeaderName]) -> Block {
+        let shape = Shape::of(sent);
+        Block { bytes, count, sent: u32::try_from(sent.len()).unwrap_or(count), shape }
     }
 
     /// The fields as another tier keeps them, in memory of their own; `None` where these bytes are
     /// not what [`as_bytes`](Self::as_bytes) gives.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Block> {
-        let block = Block { bytes: Bytes::copy_from_slice(bytes), count: 0, sent: 0 };
-        let (mut count, mut sent, mut length) = (0, 0, 0);
-        for (name, value) in block.raw() {
+        let (mut count, mut sent, mut length) = (0, Vec::new(), 0);
+        for (name, value) in raw(bytes) {
             let known = HeaderName::from_bytes(name).ok()?;
             HeaderValue::from_bytes(value).ok()?;
             if known.as_str().as_bytes() != name {
@@ -67,12 +87,14 @@ impl Block {
             }
             if !USED_UP.contains(&known) {
                 // What is used up stands last.
-                sent = (sent == count).then_some(sent + 1)?;
+                (sent.len() == count).then_some(())?;
+                sent.push(known);
             }
             count += 1;
             length += PREFIX + name.len() + value.len();
         }
-        (length == bytes.len()).then_some(Block { count, sent, ..block })
+        let count = u32::try_from(count).ok().filter(|_| length == bytes.len())?;
+        Some(Block::of(Bytes::copy_from_slice(bytes), count, &sent))
     }
 
     /// The fields for another tier: each one's lengths, its name and its value.
@@ -84,7 +106,7 @@ impl Block {
     /// How many fields there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count
+        self.count as usize
     }
 
     /// Whether there is none.
@@ -103,7 +125,16 @@ impl Block {
     #[must_use]
     pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
         let name = name.as_str().as_bytes();
-        self.raw().find(|(it, _)| *it == name).map(|(_, value)| value)
+        raw(&self.bytes).find(|(it, _)| *it == name).map(|(_, value)| value)
+    }
+
+    /// The fields of a hit with what it adds, in one go, and whether Vary is still to be added to;
+    /// `None` where there is no shape for it. Values share this block's memory.
+    #[must_use]
+    pub fn hit(&self, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+        let shape = self.shape.as_ref()?;
+        let values = raw(&self.bytes).take(self.sent as usize);
+        Some(shape.fill(extent, (values, |(_, value)| self.value(value)), added))
     }
 
     /// Appends the fields that clients get, in order; values share this block's memory.
@@ -111,14 +142,19 @@ impl Block {
         self.append(fields, self.sent);
     }
 
-    fn append(&self, fields: &mut HeaderMap, first: usize) {
-        fields.reserve(first);
-        for (name, value) in self.raw().take(first) {
-            let value = HeaderValue::from_maybe_shared(self.bytes.slice_ref(value));
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
-                fields.append(name, value);
+    fn append(&self, fields: &mut HeaderMap, first: u32) {
+        fields.reserve(first as usize);
+        for (name, value) in raw(&self.bytes).take(first as usize) {
+            if let Ok(name) = HeaderName::from_bytes(name) {
+                fields.append(name, self.value(value));
             }
         }
+    }
+
+    /// A value that shares this block's memory.
+    fn value(&self, value: &[u8]) -> HeaderValue {
+        let value = HeaderValue::from_maybe_shared(self.bytes.slice_ref(value));
+        value.expect("it was one when it was stored")
     }
 
     /// All fields as a map.
@@ -128,20 +164,20 @@ impl Block {
         self.append(&mut fields, self.count);
         fields
     }
+}
 
-    fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest: &[u8] = &self.bytes;
-        std::iter::from_fn(move || {
-            let (name_length, after) = rest.split_first_chunk::<2>()?;
-            let (value_length, after) = after.split_first_chunk::<4>()?;
-            let (name, after) =
-                after.split_at_checked(usize::from(u16::from_be_bytes(*name_length)))?;
-            let value_length = usize::try_from(u32::from_be_bytes(*value_length)).ok()?;
-            let (value, after) = after.split_at_checked(value_length)?;
-            rest = after;
-            Some((name, value))
-        })
-    }
+/// The names and values of a block.
+fn raw(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let (name_length, after) = rest.split_first_chunk::<2>()?;
+        let (value_length, after) = after.split_first_chunk::<4>()?;
+        let (name, after) =
+            after.split_at_checked(usize::from(u16::from_be_bytes(*name_length)))?;
+        let value_length = usize::try_from(u32::from_be_bytes(*value_length)).ok()?;
+        let (value, after) = after.split_at_checked(value_length)?;
+        rest = after;
+        Some((name, value))
+    })
 }
 
 #[cfg(test)]

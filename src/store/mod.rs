@@ -17,6 +17,7 @@ pub mod part;
 pub mod recall;
 mod recent;
 pub mod redis;
+pub mod shape;
 mod variant;
 
 use std::sync::{

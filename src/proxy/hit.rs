@@ -1,0 +1,65 @@
+//! A hit in memory: what nothing has to be waited for.
+//!
+//! Most requests come to no more than this, so none of it builds what only the others need.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+
+use super::{Proxy, Wish, toll};
+use crate::{
+    cache_status::{self, CacheStatus},
+    config::throttle::Count,
+    fields::Upgrade,
+    policy::{self, Decision},
+    reason::Reason,
+    reply::{self, Answer},
+    snapshot::Route,
+    store::{Entry, Found},
+    visit::Visit,
+};
+
+/// What comes of a request without waiting.
+pub(super) enum AtOnce {
+    /// Its answer.
+    Answer(Answer),
+    /// Nothing yet; what was found, where it was time to look.
+    Wait(Option<Found>),
+}
+
+impl Proxy {
+    /// The answer for which nothing has to be waited for: a fresh response from memory, in a form
+    /// that lies there, too. Else what the look has found, where it is time to look.
+    pub(super) fn at_once(self: &Arc<Self>, visit: &Visit, body: &Incoming) -> AtOnce {
+        let route = &visit.route;
+        let looks = route.throttle.is_free(Count::All) && !passes_by(visit, route);
+        if !looks || toll::refuse(visit, body).is_some() {
+            return AtOnce::Wait(None);
+        }
+        let found = self.look(visit);
+        let stored = found.stored.as_ref().map_err(|fwd| *fwd);
+        let decision = policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived);
+        let Decision::Serve(stored) = decision else { return AtOnce::Wait(Some(found)) };
+        match self.formed(route, &Wish::of(visit), self.hit(visit, stored, None)) {
+            Ok(answer) => AtOnce::Answer(answer),
+            Err(_) => AtOnce::Wait(Some(found)),
+        }
+    }
+
+    /// What lies in memory for a request.
+    pub(super) fn look(&self, visit: &Visit) -> Found {
+        self.times.of_l1(|| self.store.get(visit.primary, &visit.head.headers, visit.arrived))
+    }
+
+    /// A stored response, as it is.
+    pub(super) fn hit(&self, visit: &Visit, stored: &Entry, detail: Option<Reason>) -> Answer {
+        let now = visit.arrived;
+        let ttl = cache_status::ttl(&stored.head.meta, now);
+        reply::stored(visit, stored, now, CacheStatus::Hit { ttl, detail })
+    }
+}
+
+/// Whether the cache has no part in a request.
+pub(super) fn passes_by(visit: &Visit, route: &Route) -> bool {
+    !route.cache.is_on() || visit.upgrade != Upgrade::No || visit.ends_here()
+}

@@ -1,0 +1,81 @@
+//! The head of a stored response, as it is sent: of a hit in one go, else field by field.
+
+use http::{HeaderMap, Response, StatusCode, header};
+
+use super::{Answer, Source};
+use crate::{
+    body::Body,
+    cache_status::{self, CacheStatus},
+    policy::Now,
+    reason::{Reason, Stale},
+    store::{
+        Head,
+        shape::{Added, Extent},
+    },
+    visit::Visit,
+};
+
+/// An answer without a body that has the head of a stored response.
+pub(super) fn headed(
+    visit: &Visit,
+    (head, source): (&Head, Source),
+    extent: Extent,
+    (now, status): (Now, CacheStatus),
+) -> Answer {
+    let at_once = match status {
+        CacheStatus::Hit { .. } => hit(visit, (head, source), extent, (now, status)),
+        CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => None,
+    };
+    at_once.unwrap_or_else(|| Answer::of(sent(head, now, status), status, source))
+}
+
+/// A hit's head, all that there is to tell of it included.
+fn hit(
+    visit: &Visit,
+    (head, source): (&Head, Source),
+    extent: Extent,
+    (now, status): (Now, CacheStatus),
+) -> Option<Answer> {
+    let age = cache_status::number(seconds(head, now));
+    let varies = head.forms.given.varies(&visit.route.packing, source.length);
+    let added = Added { age, cache_status: status.value(head.status), varies };
+    let (headers, vary_is_due) = head.fields.hit(extent, added)?;
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = match extent {
+        Extent::Whole => head.status,
+        Extent::NotModified => StatusCode::NOT_MODIFIED,
+    };
+    *response.headers_mut() = headers;
+    let source = Some(Source { vary_is_told: !vary_is_due, ..source });
+    Some(Answer { response, status, source, is_told: true })
+}
+
+/// A stored head as it is sent, without a body.
+pub(super) fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body> {
+    let mut headers = HeaderMap::with_capacity(head.fields.len() + 3);
+    head.fields.append_to(&mut headers);
+    add_age(&mut headers, head, now, status);
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Age (RFC 9111 §5.1).
+pub(super) fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) {
+    let seconds = seconds(head, now);
+    let from_store = match status {
+        CacheStatus::Hit { .. } => true,
+        CacheStatus::Forwarded(told) => told.detail == Some(Reason::Stale(Stale::IfError)),
+        CacheStatus::Refused(_) => false,
+    };
+    // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
+    if seconds > 0 || from_store {
+        headers.insert(header::AGE, cache_status::number(seconds));
+    }
+}
+
+/// The age in whole seconds.
+fn seconds(head: &Head, now: Now) -> i64 {
+    (head.meta.age(now) / 1000).max(0)
+}
