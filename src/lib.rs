@@ -11,6 +11,7 @@
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
 //! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
+//! | [`shape`] | less of a JSON body: fields, pages, filters |
 //! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
@@ -39,6 +40,7 @@ pub mod proxy;
 pub mod reason;
 pub mod reply;
 pub mod server;
+pub mod shape;
 pub mod snapshot;
 pub mod store;
 pub mod target;
