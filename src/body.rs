@@ -31,6 +31,8 @@ pub enum Body {
     Relayed(Box<ResponseBody>),
     /// Any of these, packed or unpacked as it comes.
     Recoded(Box<Recoded>),
+    /// One of which the beginning was read already.
+    Resumed(Box<Resumed>),
     /// One that comes as it comes, its bytes counted.
     Counted(Box<Counted>),
     /// Any of these, with its end told to the access log.
@@ -49,6 +51,15 @@ pub struct Counted {
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
     left: u64,
+}
+
+/// What was read of a body, and the rest as it comes.
+#[derive(Debug)]
+pub struct Resumed {
+    /// What was read.
+    pub begun: Pieces,
+    /// What was not.
+    pub rest: Body,
 }
 
 /// A body whose bytes and end are told to the access log.
@@ -87,6 +98,7 @@ impl Body {
             Body::Arriving(_)
             | Body::Relayed(_)
             | Body::Recoded(_)
+            | Body::Resumed(_)
             | Body::Counted(_)
             | Body::Logged(_) => {
                 Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
@@ -99,6 +111,7 @@ impl Body {
         match self {
             Body::Arriving(reader) => Some(reader),
             Body::Counted(counted) => counted.body.reader(),
+            Body::Resumed(resumed) => resumed.rest.reader(),
             Body::Empty
             | Body::Full(_)
             | Body::Pieces(_)
@@ -151,6 +164,7 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
             Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
+            Body::Resumed(resumed) => resumed.poll_frame(cx),
             Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
@@ -163,7 +177,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
-            Body::Recoded(_) => false,
+            Body::Recoded(_) | Body::Resumed(_) => false,
             Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
@@ -177,9 +191,24 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
             Body::Recoded(_) => SizeHint::default(),
+            Body::Resumed(resumed) => resumed.size_hint(),
             Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),
         }
+    }
+}
+
+impl Resumed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.begun.next() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => http_body::Body::poll_frame(Pin::new(&mut self.rest), cx),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = http_body::Body::size_hint(&self.rest).exact();
+        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + self.begun.left))
     }
 }
 

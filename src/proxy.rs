@@ -16,6 +16,7 @@ pub mod purge;
 mod report;
 mod send;
 mod setup;
+mod shaping;
 mod shared;
 mod steps;
 mod storable;
@@ -132,10 +133,13 @@ impl Proxy {
             }
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                let wish = Wish::of(&visit);
+                let (wish, wanted) = (Wish::of(&visit), visit.wanted.clone());
                 let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
                 let answer = self.let_in(visit, &route, once).await;
-                let answer = self.in_form(&route, wish, answer).await;
+                let answer = match wanted {
+                    None => self.in_form(&route, wish, answer).await,
+                    Some(wanted) => Box::pin(self.in_shape(&route, (wish, wanted), answer)).await,
+                };
                 self.counted(answer, &route.metrics, at)
             }
         };

@@ -5,6 +5,7 @@
 mod range;
 mod source;
 mod trouble;
+mod unshaped;
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode, Version,
@@ -39,6 +40,7 @@ pub use trouble::{
     Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
     refused_upgrade, spoilt, throttled,
 };
+pub use unshaped::{malformed, too_large, torn, untouched};
 
 /// What a 304 repeats of the head that it stands for, besides the validators' own
 /// (RFC 9110 §15.4.5); Content-* describe a body that it does not have.

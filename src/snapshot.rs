@@ -16,6 +16,7 @@ use crate::{
     config::{self, Config, routes::Table},
     metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
+    shape::Offer,
     throttle::{Limiters, Throttle},
     upstream::Upstream,
     validate::Validation,
@@ -61,6 +62,8 @@ pub struct Route {
     pub throttle: Throttle,
     /// What may be asked.
     pub validation: Validation,
+    /// What less of an answer may be asked for.
+    pub shape: Option<Offer>,
     /// How long an upload may pause.
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
@@ -108,6 +111,7 @@ impl Snapshot {
                 encoding: encoding(wanted, upstream),
                 throttle: limiters.throttle(&wanted.throttle, known)?,
                 validation: Validation::new(&wanted.validate),
+                shape: wanted.shape.clone(),
                 body_idle,
                 metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));

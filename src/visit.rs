@@ -12,8 +12,10 @@ use crate::{
         Asked, Now,
         cookies::{self, KEY_COOKIES},
         rules::Cookies,
+        validation,
     },
     server::PeerAddr,
+    shape::Wanted,
     snapshot::{Route, Snapshot},
     store::Origin,
     target::{self, Refusal},
@@ -56,6 +58,8 @@ pub struct Visit {
     pub peer: PeerAddr,
     /// Whether it asks for another protocol.
     pub upgrade: Upgrade,
+    /// What it wants to be cut out of the answer; the rest of it asks for the whole.
+    pub wanted: Option<Arc<Wanted>>,
     /// The key of its target URI.
     pub primary: Key,
     /// When its head had been read.
@@ -105,6 +109,10 @@ impl Visit {
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
         };
         let Checked { upgrade, believed, authority, route, target } = checked;
+        let wanted = match route.shape {
+            Some(_) if upgrade == Upgrade::No => want(&route, &target, &mut head),
+            Some(_) | None => None,
+        };
         let asked = Asked::new(&head, content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         if !asked.bypass {
@@ -123,6 +131,7 @@ impl Visit {
             believed,
             peer,
             upgrade,
+            wanted,
             primary,
             arrived,
         })
@@ -141,6 +150,7 @@ impl Visit {
         visit.head.uri = http::Uri::from_parts(uri).ok()?;
         visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
         (visit.content, visit.upgrade) = (false, Upgrade::No);
+        forget_shape(&visit.route, &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         apply_cookies(&visit.route, &mut visit.head);
@@ -162,6 +172,7 @@ impl Visit {
             let mut uri = http::uri::Parts::default();
             uri.path_and_query = Some(path_and_query.clone());
             head.uri = http::Uri::from_parts(uri).ok()?;
+            forget_shape(route, &mut head);
             apply_query(route, &mut head);
             Some(primary(route, &self.believed, &self.authority, &head))
         })
@@ -184,6 +195,14 @@ impl Visit {
         uri.path_and_query = Some(self.target.clone());
         head.uri = http::Uri::from_parts(uri).ok()?;
         let route = route(snapshot, &head, &self.authority).ok()?;
+        // What answers it may be less than the whole, or more: nobody knows.
+        if route
+            .shape
+            .as_ref()
+            .is_some_and(|offer| head.uri.query().and_then(|it| offer.take(it)).is_some())
+        {
+            return None;
+        }
         let rules = &route.cache.rules;
         let cookie = cookies::has_others(&head.headers, &rules.key.cookies);
         let asked = Asked { cookie, range: false, ..Asked::new(&head, false, rules) };
@@ -301,8 +320,34 @@ fn route(
 fn apply_query(route: &Route, head: &mut request::Parts) {
     let Some(query) = head.uri.query() else { return };
     let Some(query) = key::query(&route.cache.query, query) else { return };
+    set_query(head, &query);
+}
+
+/// Takes what a GET or HEAD wants to be cut out of its head, which asks for the whole then. A HEAD
+/// becomes a GET: what it is answered is known once that is cut.
+fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Option<Arc<Wanted>> {
+    let is_head = head.method == Method::HEAD;
+    if !is_head && head.method != Method::GET {
+        return None;
+    }
+    let taken = route.shape.as_ref()?.take(head.uri.query()?)?;
+    set_query(head, &taken.rest);
+    head.method = Method::GET;
+    if let Ok(cut) = &taken.cut {
+        validation::ask_for_whole(&mut head.headers, cut.tag());
+    }
+    Some(Arc::new(Wanted { cut: taken.cut, is_head, target: target.clone() }))
+}
+
+/// Makes a target that of the whole.
+fn forget_shape(route: &Route, head: &mut request::Parts) {
+    let taken = route.shape.as_ref().and_then(|offer| offer.take(head.uri.query()?));
+    taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
+}
+
+fn set_query(head: &mut request::Parts, query: &str) {
     let path = head.uri.path();
-    let kept = match query.as_str() {
+    let kept = match query {
         "" => path.to_owned(),
         query => format!("{path}?{query}"),
     };

@@ -41,9 +41,12 @@ pub use redis::Redis;
 pub use schema::keys;
 pub use secret::Secret;
 
-use crate::policy::{
-    Rules,
-    encoding::{Packing, UpstreamEncoding},
+use crate::{
+    policy::{
+        Rules,
+        encoding::{Packing, UpstreamEncoding},
+    },
+    shape::Offer,
 };
 
 /// Everything that `proxy.toml` says, checked.
@@ -156,6 +159,8 @@ pub struct Route {
     pub throttle: Vec<throttle::Limit>,
     /// What may be asked.
     pub validate: throttle::Validate,
+    /// What less of an answer clients may ask for.
+    pub shape: Option<Offer>,
     /// Its line in the file; 0 for the top-level upstream's.
     pub line: usize,
 }

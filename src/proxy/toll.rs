@@ -106,6 +106,9 @@ impl Proxy {
 pub(super) fn refuse(visit: &Visit, body: &Incoming) -> Option<Answer> {
     let (validation, head) = (&visit.route.validation, &visit.head);
     let content = visit.content.then(|| http_body::Body::size_hint(body).lower());
-    let invalid = validation.check(&head.method, &head.headers, content).err()?;
-    Some(reply::invalid(invalid, validation, &head.headers))
+    if let Err(invalid) = validation.check(&head.method, &head.headers, content) {
+        return Some(reply::invalid(invalid, validation, &head.headers));
+    }
+    let malformed = visit.wanted.as_ref()?.cut.as_ref().err()?;
+    Some(reply::malformed(malformed))
 }

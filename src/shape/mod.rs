@@ -14,15 +14,17 @@ mod pointer;
 mod query;
 mod scan;
 mod sparse;
+mod wanted;
 
 use bytes::Bytes;
 
 pub use cutter::Shaped;
 pub use mask::{MAX_DEPTH, MAX_MASK};
-pub use page::{Page, links};
+pub use page::Page;
 pub use pointer::Pointer;
 pub use query::{Malformed, Taken};
 pub use scan::Fault;
+pub use wanted::Wanted;
 
 use mask::Mask;
 use sparse::Sparse;

@@ -83,7 +83,7 @@ impl Paging {
 /// The value of Link beside a page of an array of `total` elements: the same target with its other
 /// parameters.
 #[must_use]
-pub fn links(page: Page, total: u64, target: &PathAndQuery) -> Option<HeaderValue> {
+pub(super) fn links(page: Page, total: u64, target: &PathAndQuery) -> Option<HeaderValue> {
     let paging = match page.by {
         By::Offset => Paging::OffsetLimit,
         By::Number => Paging::PagePerPage,

@@ -107,11 +107,23 @@ impl Memos {
         (body, id): (&Bytes, &BodyId),
         recipe: Recipe,
     ) -> Option<Memo> {
-        let key = recipe.key(id);
+        let body = body.clone();
+        let making = move || recipe.make(&body, Levels::default());
+        self.make_at(store, recipe.key(id), making).await
+    }
+
+    /// What lies at a key, or what is made to lie there; `None` where too much else is waiting to
+    /// be made.
+    pub async fn make_at(
+        &self,
+        store: &Arc<Store>,
+        key: Key,
+        making: impl FnOnce() -> Memo + Send + 'static,
+    ) -> Option<Memo> {
         if let Some(memo) = store.memo(key) {
             return Some(memo);
         }
-        let mut pending = match self.join(store, key, body, recipe)? {
+        let mut pending = match self.join(store, key, making)? {
             Joined::Made(memo) => return Some(memo),
             Joined::Pending(pending) => pending,
         };
@@ -119,8 +131,22 @@ impl Memos {
         memo.map_or(Some(Memo::NotWorth), |memo| memo.clone())
     }
 
+    /// Makes what only one client may have: nobody finds it later.
+    pub async fn make_once<T: Send + 'static>(
+        &self,
+        making: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _permit = self.threads.acquire().await.ok()?;
+        tokio::task::spawn_blocking(making).await.ok()
+    }
+
     /// Waits for what is being made, or has it made.
-    fn join(&self, store: &Arc<Store>, key: Key, body: &Bytes, recipe: Recipe) -> Option<Joined> {
+    fn join(
+        &self,
+        store: &Arc<Store>,
+        key: Key,
+        making: impl FnOnce() -> Memo + Send + 'static,
+    ) -> Option<Joined> {
         let mut pending = self.pending.lock();
         // Who makes one stores it before it leaves this map.
         if let Some(memo) = store.memo(key) {
@@ -135,12 +161,11 @@ impl Memos {
         let (done, receiver) = watch::channel(None);
         pending.insert(key, receiver.clone());
         drop(pending);
-        let (body, store) = (body.clone(), store.clone());
+        let store = store.clone();
         let (threads, pending, made) =
             (self.threads.clone(), self.pending.clone(), self.made.clone());
         tokio::spawn(async move {
             let permit = threads.acquire_owned().await;
-            let making = move || recipe.make(&body, Levels::default());
             // A panic of a library costs this memo, and nothing else.
             let memo = tokio::task::spawn_blocking(making).await.unwrap_or(Memo::Spoilt);
             drop(permit);

@@ -8,6 +8,7 @@ mod key;
 mod list;
 mod redis;
 mod routes;
+mod shape;
 mod throttle;
 mod upstreams;
 

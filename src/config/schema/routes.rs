@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{cache, compression, throttle, upstreams::Upstreams};
+use super::{cache, compression, shape, throttle, upstreams::Upstreams};
 use crate::config::{
     Cache, Compression, Memory, Route, pattern,
     reader::{Context, Section},
@@ -53,6 +53,7 @@ pub(super) fn all<'a>(
         compression: defaults.compression.clone(),
         throttle: defaults.throttle.to_vec(),
         validate: Validate::default(),
+        shape: None,
         line: 0,
     }));
     routes
@@ -83,9 +84,11 @@ fn read(
     let throttle = throttle::of_route(&mut section, &known, defaults.throttle);
     agree(&section, &cache, &throttle);
     let validate = throttle::validate(section.table("validate"));
+    let offered = section.has("shape");
+    let shape = shape::read(section.table("shape")).filter(|_| offered);
     section.finish();
     let (name, pattern) = (known, pattern?);
-    Some(Route { name, pattern, upstream, cache, compression, throttle, validate, line })
+    Some(Route { name, pattern, upstream, cache, compression, throttle, validate, shape, line })
 }
 
 /// Reports a limit that counts by what the route takes out of requests.

@@ -22,6 +22,7 @@ fn two_lines_are_enough() {
         compression: Compression::default(),
         throttle: Vec::new(),
         validate: throttle::Validate::default(),
+        shape: None,
         line: 0,
     };
     let expected = Config {
