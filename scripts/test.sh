@@ -16,6 +16,7 @@ missing() {
 brotli brotli
 cc build-essential
 curl curl
+jq jq
 nginx nginx-light
 node nodejs
 npm npm

@@ -197,7 +197,7 @@ mod tests {
     use proptest::{
         collection::vec,
         prelude::{Strategy, any},
-        prop_assert_eq, proptest,
+        prop_assert, prop_assert_eq, proptest,
     };
 
     use super::{Coded, Kind, for_clients, of_whole, write_shape};
@@ -290,7 +290,7 @@ mod tests {
             let tag = [b"\"", &content[..], ending.as_bytes(), b"\""].concat();
             let sent = for_clients(&tag, form).map_or(tag.clone(), |it| it.as_bytes().to_vec());
             let coded = Coded::of(&sent).unwrap();
-            prop_assert_eq!(coded.to_origin(), tag);
+            prop_assert_eq!(coded.to_origin(), &tag[..]);
             prop_assert_eq!(coded.kind == Kind::AsItCame, form == Form::AsItCame);
             prop_assert_eq!(coded.shape, None);
             prop_assert!(coded.names(&tag));

@@ -63,3 +63,45 @@ pub fn read(made: &Bytes) -> Result<Shaped, Unshaped> {
         _ => Err(Unshaped::NotJson),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use bytes::Bytes;
+
+    use super::{make, read};
+    use crate::{
+        reason::Unshaped,
+        shape::{Offer, Paging, Pointer, Shaped, TooLarge},
+    };
+
+    #[test]
+    fn what_is_made_is_read_as_it_was() {
+        let offer = Offer {
+            fields: None,
+            paging: Paging::OffsetLimit,
+            at: Pointer::default(),
+            filter: Vec::new(),
+            page_size: 1,
+            max_page_size: 1,
+            max_size: 1024,
+            too_large: TooLarge::Pass,
+        };
+        let cut = offer.take("limit=1").unwrap().cut.unwrap();
+        let read = |text| read(&make(&cut, text));
+        let text = |text: &'static str| Ok(Bytes::from_static(text.as_bytes()));
+        let shaped = |text: &'static str, total| {
+            Ok(Shaped { body: Bytes::from_static(text.as_bytes()), total })
+        };
+        assert_eq!(read(text("[1,2]")), shaped("[1]", Some(2)));
+        assert_eq!(read(text("{}")), shaped("{}", None));
+        assert_eq!(read(text("[1,")), Err(Unshaped::NotJson));
+        let deep: &'static str = "[".repeat(200).leak();
+        assert_eq!(read(text(deep)), Err(Unshaped::TooDeep));
+        let failed = |kind: ErrorKind| read(Err(Error::from(kind)));
+        assert_eq!(failed(ErrorKind::FileTooLarge), Err(Unshaped::TooLarge));
+        assert_eq!(failed(ErrorKind::InvalidData), Err(Unshaped::Coding));
+        assert_eq!(super::read(&Bytes::from_static(b"short")), Err(Unshaped::NotJson));
+    }
+}

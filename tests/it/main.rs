@@ -40,6 +40,7 @@ mod real;
 mod reasons;
 mod reviewed;
 mod sequences;
+mod shaping;
 mod shared;
 mod stale;
 mod streaming;

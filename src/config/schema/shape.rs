@@ -15,6 +15,12 @@ const MOST: usize = 16;
 /// The longest name of a parameter, in bytes.
 const MAX_NAME: usize = 64;
 
+/// Elements of a page where neither client nor operator says.
+const PAGE_SIZE: usize = 20;
+
+/// Elements of a page at most, where the operator says nothing.
+const MAX_PAGE_SIZE: usize = 100;
+
 /// What a route offers; `None` where it offers nothing.
 pub(super) fn read(mut section: Section<'_>) -> Option<Offer> {
     let takes = "the name of a query parameter such as \"fields\"";
@@ -30,8 +36,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Offer> {
     let takes = "an array of members such as [\"status\", \"type\"]";
     let filter = list(&mut section, ("filter", takes, MOST), parameter).unwrap_or_default();
     let number = count(1, 1_000_000);
-    let page_size = section.number("page_size", &number, 20);
-    let max_page_size = section.number("max_page_size", &number, 100);
+    let page_size = section.number("page_size", &number, PAGE_SIZE);
+    let max_page_size = section.number("max_page_size", &number, MAX_PAGE_SIZE);
     let max_size = section.number("max_size", &size(1 << 10, 256 << 20), 8 << 20);
     let words = [("pass", TooLarge::Pass), ("refuse", TooLarge::Refuse)];
     let too_large = section.word("too_large", &words, TooLarge::Pass);
@@ -65,11 +71,15 @@ fn agree(section: &Section<'_>, offer: &Offer) {
     if filter.iter().any(|name| name == field || pages.contains(&name.as_str())) {
         section.report("filter", "names a parameter of fields or page: remove it, or rename those");
     }
-    if *paging == Paging::Off && filter.is_empty() && section.has("at") {
+    if *paging == Paging::Off && filter.is_empty() && offer.at != Pointer::default() {
         section.report("at", "does nothing without page or filter: write one of them");
     }
-    for key in ["page_size", "max_page_size"] {
-        if *paging == Paging::Off && section.has(key) {
+    let sizes = [
+        ("page_size", offer.page_size, PAGE_SIZE),
+        ("max_page_size", offer.max_page_size, MAX_PAGE_SIZE),
+    ];
+    for (key, written, default) in sizes {
+        if *paging == Paging::Off && written != default as u64 {
             section.report(key, "does nothing without page: write how pages are asked for");
         }
     }

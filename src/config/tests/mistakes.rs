@@ -114,7 +114,8 @@ const UNKNOWN: &[(&str, &[&str])] = &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
             "p:6: routes.images: unknown key: [[routes]] knows name, match, upstream, cache, \
-             compression, throttle, validate",
+             compression, throttle, validate, \
+                  shape",
         ],
     ),
     (

@@ -5,6 +5,7 @@ mod mistakes;
 mod random;
 mod redis;
 mod sections;
+mod shape;
 
 use super::*;
 
