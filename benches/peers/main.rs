@@ -18,6 +18,7 @@ mod open_loop;
 mod pairs;
 mod peer;
 mod roles;
+mod shapes;
 mod sizes;
 mod svg;
 mod tails;
@@ -33,7 +34,7 @@ use pairs::{Effort, Outcome};
 type Scenario = fn(&Bench) -> Result<Vec<Outcome>, Failure>;
 
 /// In the order of the list: what a request costs, then tails, then sizes.
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 17] = [
     ("hit-1k", |it| one(costs::hit_1k(it))),
     ("hit-10k", |it| one(costs::hit_10k(it))),
     ("hit-100k", |it| one(costs::hit_100k(it))),
@@ -43,6 +44,8 @@ const SCENARIOS: [(&str, Scenario); 15] = [
     ("stored-misses", |it| one(costs::stored_misses(it))),
     ("workers", |it| one(costs::workers(it))),
     ("limited", |it| one(costs::limited(it))),
+    ("batch-50", |it| one(shapes::batch_50(it))),
+    ("fields", |it| one(shapes::fields(it))),
     ("crowd", |it| one(tails::crowd(it))),
     ("mixed", |it| one(tails::mixed(it))),
     ("churn", |it| one(tails::churn(it))),

@@ -96,7 +96,15 @@ fn answer(path: &str) -> Response<Full<Bytes>> {
         "brief" => "max-age=1",
         _ => "no-store",
     };
-    let mut response = Response::new(Full::new(body(size)));
+    let body = match (kind, rest) {
+        ("hit", "list") => list(),
+        ("hit", rest) => {
+            let bytes = rest.strip_prefix("bytes/").and_then(|bytes| bytes.parse().ok());
+            body(bytes.unwrap_or(size))
+        }
+        _ => body(size),
+    };
+    let mut response = Response::new(Full::new(body));
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
@@ -107,6 +115,30 @@ fn answer(path: &str) -> Response<Full<Bytes>> {
 
 /// The entity-tag of everything.
 pub(crate) const TAG: &str = "\"33a64df551425fcc55e4d42a148795d9\"";
+
+/// A list of 100 KiB: objects of eight fields.
+fn list() -> Bytes {
+    let object = |id: u32| {
+        format!(
+            "{{\"id\":{id},\"name\":\"product number {id}\",\"price\":{}.50,\"stock\":{},\
+             \"tags\":[\"new\",\"sale\"],\"supplier\":{{\"id\":{},\"city\":\"Uppsala\"}},\
+             \"text\":\"some words of what it is and what it is good for\",\"weight\":1.25}}",
+            id % 90,
+            id % 7,
+            id % 13
+        )
+    };
+    let mut text = String::from("[");
+    let mut id = 0;
+    while text.len() < 100 << 10 {
+        text.push_str(&object(id));
+        text.push(',');
+        id += 1;
+    }
+    text.pop();
+    text.push(']');
+    Bytes::from(text)
+}
 
 /// The body of that size.
 pub(crate) fn body(size: usize) -> Bytes {
