@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    collapse::fill::Reader, log, metrics::Metrics, reason::Reason, transform::recoded::Recoded,
-    upstream::ResponseBody,
+    batch::Answers, collapse::fill::Reader, log, metrics::Metrics, reason::Reason,
+    transform::recoded::Recoded, upstream::ResponseBody,
 };
 
 /// The body of a response to a client.
@@ -31,6 +31,8 @@ pub enum Body {
     Relayed(Box<ResponseBody>),
     /// Any of these, packed or unpacked as it comes.
     Recoded(Box<Recoded>),
+    /// The answers of a batch, as they come.
+    Batch(Box<Answers>),
     /// One of which the beginning was read already.
     Resumed(Box<Resumed>),
     /// One that comes as it comes, its bytes counted.
@@ -98,6 +100,7 @@ impl Body {
             Body::Arriving(_)
             | Body::Relayed(_)
             | Body::Recoded(_)
+            | Body::Batch(_)
             | Body::Resumed(_)
             | Body::Counted(_)
             | Body::Logged(_) => {
@@ -117,6 +120,7 @@ impl Body {
             | Body::Pieces(_)
             | Body::Relayed(_)
             | Body::Recoded(_)
+            | Body::Batch(_)
             | Body::Logged(_) => None,
         }
     }
@@ -164,6 +168,7 @@ impl http_body::Body for Body {
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
             Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
+            Body::Batch(answers) => answers.poll_frame(cx).map(|it| it.map(Ok)),
             Body::Resumed(resumed) => resumed.poll_frame(cx),
             Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
@@ -177,7 +182,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
-            Body::Recoded(_) | Body::Resumed(_) => false,
+            Body::Recoded(_) | Body::Batch(_) | Body::Resumed(_) => false,
             Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
         }
@@ -190,7 +195,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => SizeHint::with_exact(pieces.left),
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
-            Body::Recoded(_) => SizeHint::default(),
+            Body::Recoded(_) | Body::Batch(_) => SizeHint::default(),
             Body::Resumed(resumed) => resumed.size_hint(),
             Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),

@@ -5,12 +5,15 @@
 //! [`collapse`](crate::collapse). Nothing is decided here and no field is
 //! read: the policy decides, and this acts on it once.
 
+mod ahead;
+mod batch;
 mod combine;
 mod conditions;
 mod doubt;
 mod fetch;
 mod form;
 mod freshen;
+mod gather;
 mod keep;
 pub mod purge;
 mod report;
@@ -105,7 +108,8 @@ struct Duty {
 
 /// What of a request is used up by forwarding it.
 struct Once {
-    body: Incoming,
+    /// None in a batch: its items have no content.
+    body: Option<Incoming>,
     upgrade: Option<OnUpgrade>,
     peer: Peer,
     snapshot: Arc<Snapshot>,
@@ -126,6 +130,12 @@ impl Proxy {
             let answer = self.purge_requested(&head, addr, &snapshot).await;
             return self.send(self.counted(answer, &self.unrouted, at), version, record);
         }
+        if let Some(rules) = snapshot.batch.as_ref().filter(|it| it.path == head.uri.path()) {
+            let rules = rules.clone();
+            let posted = batch::Posted { head, body, peer, snapshot, rules, at };
+            let answer = Box::pin(self.clone().batch(posted)).await;
+            return self.send(self.counted(answer, &self.unrouted, at), version, record);
+        }
         let answer = match Visit::new(&snapshot, Arrived { head, content, peer: addr, at }) {
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
@@ -133,17 +143,22 @@ impl Proxy {
             }
             Ok(visit) => {
                 record.iter_mut().for_each(|it| it.client = visit.believed.client);
-                let (wish, wanted) = (Wish::of(&visit), visit.wanted.clone());
-                let (route, once) = (visit.route.clone(), Once { body, upgrade, peer, snapshot });
-                let answer = self.let_in(visit, &route, once).await;
-                let answer = match wanted {
-                    None => self.in_form(&route, wish, answer).await,
-                    Some(wanted) => Box::pin(self.in_shape(&route, (wish, wanted), answer)).await,
-                };
-                self.counted(answer, &route.metrics, at)
+                self.visited(visit, Once { body: Some(body), upgrade, peer, snapshot }).await
             }
         };
         self.send(answer, version, record)
+    }
+
+    /// The way of a request that was let in, whether it came alone or in a batch.
+    async fn visited(self: &Arc<Self>, visit: Visit, once: Once) -> Answer {
+        let (wish, wanted) = (Wish::of(&visit), visit.wanted.clone());
+        let (route, at) = (visit.route.clone(), visit.arrived);
+        let answer = self.let_in(visit, &route, once).await;
+        let answer = match wanted {
+            None => self.in_form(&route, wish, answer).await,
+            Some(wanted) => Box::pin(self.in_shape(&route, (wish, wanted), answer)).await,
+        };
+        self.counted(answer, &route.metrics, at)
     }
 
     /// Decides, and does what was decided. A hit waits for nothing.
@@ -464,13 +479,13 @@ impl Proxy {
         }
         let encoding = fetch::encoding_of_pass(&visit, told.fwd);
         encoding::ask_for(&mut head.headers, encoding);
-        let body = match visit.content {
-            true => {
+        let body = match once.body.filter(|_| visit.content) {
+            Some(body) => {
                 let idle = visit.route.body_idle;
-                let body = RequestBody::streamed(once.body, self.clock.clone(), idle);
+                let body = RequestBody::streamed(body, self.clock.clone(), idle);
                 body.at_most(visit.route.validation.max_body())
             }
-            false => RequestBody::empty(),
+            None => RequestBody::empty(),
         };
         let sent = AtomicBool::new(false);
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);

@@ -103,6 +103,10 @@ tokens! {
         Precondition => "precondition-failed",
         /// An OPTIONS that must not go further (RFC 9110 §7.6.2).
         MaxForwards => "max-forwards",
+        /// It was a batch, whose items have each a status of their own.
+        Batch => "batch",
+        /// It is a batch that makes no sense.
+        BadBatch => "bad-batch",
         /// It purged.
         Purge => "purge",
         /// Its route does not take the method.

@@ -2,6 +2,7 @@
 //!
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
+mod batched;
 mod range;
 mod source;
 mod trouble;
@@ -32,6 +33,7 @@ use crate::{
     visit::Visit,
 };
 
+pub use batched::{Unbatched, in_place, unbatched};
 use range::Held;
 pub use range::from_part;
 pub use source::Source;

@@ -12,6 +12,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
+    batch,
     clock::Clock,
     config::{self, Config, routes::Table},
     metrics::Metrics,
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What batches may be, where they are taken.
+    pub batch: Option<batch::Rules>,
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
@@ -120,7 +123,17 @@ impl Snapshot {
         let table = Table::new(&patterns);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
-        Ok(Snapshot { routes, table, trusted_proxies, purge_from, upstreams, limiters, departures })
+        let batch = config.batch.clone();
+        Ok(Snapshot {
+            routes,
+            table,
+            trusted_proxies,
+            batch,
+            purge_from,
+            upstreams,
+            limiters,
+            departures,
+        })
     }
 
     /// Every upstream.

@@ -60,6 +60,9 @@ pub struct Visit {
     pub upgrade: Upgrade,
     /// What it wants to be cut out of the answer; the rest of it asks for the whole.
     pub wanted: Option<Arc<Wanted>>,
+    /// Whether it was looked for in the shared tier before its way began, and is in memory if it was
+    /// there.
+    pub looked: bool,
     /// The key of its target URI.
     pub primary: Key,
     /// When its head had been read.
@@ -132,6 +135,7 @@ impl Visit {
             peer,
             upgrade,
             wanted,
+            looked: false,
             primary,
             arrived,
         })

@@ -42,6 +42,7 @@ pub use schema::keys;
 pub use secret::Secret;
 
 use crate::{
+    batch,
     policy::{
         Rules,
         encoding::{Packing, UpstreamEncoding},
@@ -73,6 +74,8 @@ pub struct Config {
     pub max_streams: usize,
     /// The tier that nodes share; none where `cache.redis.url` is not written.
     pub redis: Option<Redis>,
+    /// What batches may be; none where `batch.path` is not written.
+    pub batch: Option<batch::Rules>,
     /// The admin listener, and who may purge.
     pub admin: Admin,
 }

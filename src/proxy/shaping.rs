@@ -5,17 +5,20 @@
 //! one client alone is cut for that one. Pieces of a body that others read, too, are shared with
 //! them; what is held of others counts in the budget of bodies in flight.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 
-use super::{Proxy, form::Wish};
+use super::{
+    Proxy,
+    form::Wish,
+    gather::{Gathered, gather, joined},
+};
 use crate::{
     body::{Body, Pieces, Resumed},
     cache_status::CacheStatus,
-    collapse::budget::Claim,
     policy::{
         cache_control, coded_tag,
         coding::Coding,
@@ -23,23 +26,11 @@ use crate::{
     },
     reason::Unshaped,
     reply::{self, Answer, Source},
-    shape::{Cut, Offer, TooLarge, Wanted},
+    shape::{self, Cut, Offer, TooLarge, Wanted},
     snapshot::Route,
     store::{BodyHasher, BodyId, Memo},
     transform::{codec, cut as memo, recoded},
 };
-
-/// What was read of a body.
-enum Gathered {
-    /// All of it.
-    Whole(Vec<Bytes>),
-    /// It is longer than is cut; what was read, and the rest.
-    Longer(Vec<Bytes>, Body),
-    /// There is no room to hold more of it; what was read, and the rest.
-    NoRoom(Vec<Bytes>, Body),
-    /// It broke off.
-    Torn,
-}
 
 impl Proxy {
     /// An answer as its client wants it cut, and in the form that the client is to get.
@@ -168,42 +159,10 @@ fn fitting(response: &HeaderMap) -> Result<Option<Coding>, Unshaped> {
     if cache_control::forbids_transform(response) {
         return Err(Unshaped::NoTransform);
     }
-    if !is_json(response) {
+    if !shape::says_json(response) {
         return Err(Unshaped::NotJson);
     }
     encoding::only_coding(response).map_err(|_| Unshaped::Coding)
-}
-
-fn is_json(response: &HeaderMap) -> bool {
-    let Some(value) = response.get(header::CONTENT_TYPE) else { return false };
-    let end = value.as_bytes().iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    let essence = value.as_bytes()[..end].trim_ascii().to_ascii_lowercase();
-    // A sequence of texts is none.
-    essence == b"application/json" || essence == b"text/json" || essence.ends_with(b"+json")
-}
-
-/// Reads a body of at most `limit` bytes; what it claims is held for it.
-async fn gather(mut body: Body, limit: u64, mut claim: Option<&mut Claim>) -> Gathered {
-    let (mut pieces, mut length) = (Vec::new(), 0_u64);
-    if body.size_hint().lower() > limit {
-        return Gathered::Longer(pieces, body);
-    }
-    if let Body::Full(bytes) = body {
-        return Gathered::Whole(vec![bytes]);
-    }
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let Ok(frame) = frame else { return Gathered::Torn };
-        let Ok(piece) = frame.into_data() else { continue };
-        length = length.saturating_add(piece.len() as u64);
-        pieces.push(piece);
-        if length > limit {
-            return Gathered::Longer(pieces, body);
-        }
-        if claim.as_mut().is_some_and(|claim| !claim.grow_to(length)) {
-            return Gathered::NoRoom(pieces, body);
-        }
-    }
-    Gathered::Whole(pieces)
 }
 
 /// What a shared body is, by its bytes; an answer that is still without an entity-tag gets the one
@@ -236,15 +195,6 @@ fn longer(offer: &Offer, mut answer: Answer, body: Body) -> Answer {
 fn in_haste(mut answer: Answer) -> Answer {
     answer.response.headers_mut().remove(header::ETAG);
     reply::untouched(answer, Unshaped::Busy)
-}
-
-fn joined(mut pieces: Vec<Bytes>) -> Bytes {
-    if pieces.len() < 2 {
-        return pieces.pop().unwrap_or_default();
-    }
-    let mut all = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces.into_iter().for_each(|piece| all.extend_from_slice(&piece));
-    all.freeze()
 }
 
 fn whole(mut pieces: Vec<Bytes>) -> Body {

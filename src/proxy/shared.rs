@@ -70,6 +70,9 @@ impl Proxy {
     /// stale is validated.
     pub(super) async fn look_afar(&self, fetch: &mut Fetch) -> Option<Outcome> {
         let visit = fetch.visit.clone();
+        if visit.looked {
+            return None;
+        }
         let (place, entry) = self.found_afar(&visit, &fetch.place).await?;
         let rules = &visit.route.cache.rules;
         let (stored, fwd) = match policy::decide(&visit.asked, rules, Ok(entry), self.clock.now()) {
@@ -88,7 +91,7 @@ impl Proxy {
     /// An answer from the shared tier to a request that no fetch is for.
     pub(super) async fn hit_afar(&self, visit: &Visit, place: &Place) -> Option<Answer> {
         let Asked { method, content, bypass, .. } = visit.asked;
-        if !matches!(method, Method::Get | Method::Head) || content || bypass {
+        if !matches!(method, Method::Get | Method::Head) || content || bypass || visit.looked {
             return None;
         }
         let (_, entry) = self.found_afar(visit, place).await?;
@@ -199,7 +202,7 @@ impl Proxy {
 
 /// Whether the answer may lie in the shared tier. One user's alone may not: its key is a hash of
 /// the credential, and a weak credential could be guessed by it.
-fn is_shared(visit: &Visit) -> bool {
+pub(super) fn is_shared(visit: &Visit) -> bool {
     let isolated = visit.route.cache.rules.authorization == Authorization::Isolate;
     !(isolated && visit.asked.authorization)
 }

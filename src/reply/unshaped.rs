@@ -77,7 +77,7 @@ fn bad_gateway(status: CacheStatus, detail: &str) -> Answer {
 }
 
 /// A problem document (RFC 9457 §3).
-fn problem(status: StatusCode, text: &impl Display) -> Response<Body> {
+pub(super) fn problem(status: StatusCode, text: &impl Display) -> Response<Body> {
     let mut response = Response::new(Body::Full(Bytes::from(format!("{text}\n"))));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -60,6 +60,7 @@ fn config() -> Config {
         memory: Memory::default(),
         max_streams: 256,
         redis: None,
+        batch: None,
         admin: Admin::default(),
     }
 }

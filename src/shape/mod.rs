@@ -17,6 +17,7 @@ mod sparse;
 mod wanted;
 
 use bytes::Bytes;
+use http::{HeaderMap, header};
 
 pub use cutter::Shaped;
 pub use mask::{MAX_DEPTH, MAX_MASK};
@@ -157,6 +158,27 @@ impl Cut {
     pub fn of(&self, text: &Bytes) -> Result<Shaped, Fault> {
         cutter::cut(self, text)
     }
+}
+
+/// Whether a response says that it is one JSON text.
+#[must_use]
+pub fn says_json(response: &HeaderMap) -> bool {
+    let Some(value) = response.get(header::CONTENT_TYPE) else { return false };
+    let end = value.as_bytes().iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    let essence = value.as_bytes()[..end].trim_ascii().to_ascii_lowercase();
+    // A sequence of texts is none.
+    essence == b"application/json" || essence == b"text/json" || essence.ends_with(b"+json")
+}
+
+/// Whether a text is JSON (RFC 8259), and not nested too deeply to be read elsewhere.
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    let read = || {
+        let mut scanner = scan::Scanner::new(text.as_bytes())?;
+        scanner.value()?;
+        scanner.end()
+    };
+    read().is_ok()
 }
 
 #[cfg(test)]

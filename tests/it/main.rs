@@ -8,8 +8,10 @@ mod support;
 
 mod admin;
 mod authorization;
+mod batch;
 mod cache_status;
 mod caching;
+mod clients;
 mod collapse;
 mod compression;
 mod conditions;

@@ -1,6 +1,7 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
 mod admin;
+mod batch;
 mod cache;
 mod compression;
 mod conditions;
@@ -84,6 +85,7 @@ fn top(mut top: Section<'_>) -> Config {
     let admin = admin::read(top.table("admin"), &listen);
     let (cache, memory, redis) = cache::whole(top.table("cache"));
     let (compression, max_streams) = compression::whole(top.table("compression"));
+    let batch = batch::read(top.table("batch"), &compression);
     let limits_of_all = throttle::of_all(&mut top);
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
@@ -113,6 +115,7 @@ fn top(mut top: Section<'_>) -> Config {
         memory,
         max_streams,
         redis,
+        batch,
         admin,
     }
 }

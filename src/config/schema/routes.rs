@@ -71,6 +71,7 @@ fn read(
         "timeouts",
         "log",
         "admin",
+        "batch",
         "upstreams",
     ]);
     let line = section.line();

@@ -1,5 +1,6 @@
 //! What is made of a file, and every problem as the operator reads it.
 
+mod batch;
 mod limits;
 mod mistakes;
 mod random;

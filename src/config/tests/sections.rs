@@ -36,6 +36,7 @@ fn two_lines_are_enough() {
         memory: Memory::default(),
         max_streams: 256,
         redis: None,
+        batch: None,
         admin: Admin::default(),
     };
     assert_eq!(config, expected);
