@@ -17,6 +17,7 @@ mod request;
 mod response;
 mod rfc9651;
 mod selecting;
+mod shaping;
 mod structured;
 mod tags;
 
@@ -35,6 +36,7 @@ pub(crate) use records::redis_record;
 pub(crate) use request::request;
 pub(crate) use response::response;
 pub(crate) use selecting::selecting;
+pub(crate) use shaping::{batch, mask, page};
 pub(crate) use structured::{groups, targeted};
 pub(crate) use tags::tags;
 
@@ -42,7 +44,7 @@ pub(crate) use tags::tags;
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 23] = [
+pub(crate) const ALL: [(&str, Check); 26] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -66,6 +68,9 @@ pub(crate) const ALL: [(&str, Check); 23] = [
     ("cookies", cookies),
     ("tags", tags),
     ("redis_record", redis_record),
+    ("mask", mask),
+    ("page", page),
+    ("batch", batch),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).
