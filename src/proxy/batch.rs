@@ -36,6 +36,7 @@ use crate::{
         Now,
         coding::Accepts,
         encoding::{self, Form, Given},
+        storing,
     },
     reason::{Ended, Refused},
     reply::{self, Answer, Unbatched},
@@ -205,6 +206,8 @@ impl Batch {
         };
         let mut response = proxy.send(answer, Version::HTTP_11, record);
         response.headers_mut().remove(header::CONNECTION);
+        // In a body a page could read what its browser keeps from it (RFC 6265 §4.1.2.6).
+        storing::SET_COOKIE.iter().for_each(|name| drop(response.headers_mut().remove(name)));
         let (head, body) = response.into_parts();
         let mut claim = match body {
             Body::Full(_) | Body::Empty => None,

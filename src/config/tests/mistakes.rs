@@ -58,7 +58,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[images]\nsizes = ['small']",
         &["p:3: images: unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, batch, throttle, upstreams, \
                routes"],
     ),
     (
@@ -121,7 +121,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, upstream, \
-               trusted_proxies, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               trusted_proxies, limits, timeouts, log, admin, cache, compression, batch, throttle, upstreams, \
                routes"],
     ),
 ];

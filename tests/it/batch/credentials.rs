@@ -117,3 +117,12 @@ async fn nobody_gets_what_is_another_users() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_page_cannot_read_cookies_that_are_set() {
+    let origin = Origin::always(Reply::ok("x").header("Set-Cookie", "sid=1; HttpOnly")).await;
+    let proxy = Proxy::with(&origin, TAKEN).await;
+    let answer = post(&proxy, &json!(["/a"])).await;
+    assert!(!answer.text().contains("sid=1"), "RFC 6265 §4.1.2.6: {}", answer.text());
+    assert_eq!(statuses(&told(&answer)), [200]);
+}
