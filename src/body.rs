@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    collapse::fill::Reader, log, metrics::Metrics, proxy::shadow::Watched, reason::Reason,
-    transform::recoded::Recoded, upstream::ResponseBody,
+    batch::Answers, collapse::fill::Reader, log, metrics::Metrics, proxy::shadow::Watched,
+    reason::Reason, transform::recoded::Recoded, upstream::ResponseBody,
 };
 
 /// The body of a response to a client.
@@ -33,6 +33,10 @@ pub enum Body {
     Recoded(Box<Recoded>),
     /// An upstream's, as it comes, for a cache in shadow mode to look at.
     Watched(Box<Passing>),
+    /// The answers of a batch, as they come.
+    Batch(Box<Answers>),
+    /// One of which the beginning was read already.
+    Resumed(Box<Resumed>),
     /// One that comes as it comes, its bytes counted.
     Counted(Box<Counted>),
     /// Any of these, with its end told to the access log.
@@ -61,6 +65,15 @@ pub struct Passing {
     /// Bytes that there are to be, where that is known: then nobody may ask for the end.
     declared: Option<u64>,
     passed: u64,
+}
+
+/// What was read of a body, and the rest as it comes.
+#[derive(Debug)]
+pub struct Resumed {
+    /// What was read.
+    pub begun: Pieces,
+    /// What was not.
+    pub rest: Body,
 }
 
 /// A body whose bytes and end are told to the access log.
@@ -100,6 +113,8 @@ impl Body {
             | Body::Relayed(_)
             | Body::Recoded(_)
             | Body::Watched(_)
+            | Body::Batch(_)
+            | Body::Resumed(_)
             | Body::Counted(_)
             | Body::Logged(_) => {
                 Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
@@ -112,12 +127,14 @@ impl Body {
         match self {
             Body::Arriving(reader) => Some(reader),
             Body::Counted(counted) => counted.body.reader(),
+            Body::Resumed(resumed) => resumed.rest.reader(),
             Body::Empty
             | Body::Full(_)
             | Body::Pieces(_)
             | Body::Relayed(_)
             | Body::Recoded(_)
             | Body::Watched(_)
+            | Body::Batch(_)
             | Body::Logged(_) => None,
         }
     }
@@ -176,6 +193,8 @@ impl http_body::Body for Body {
             Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
             Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
             Body::Watched(passing) => passing.poll_frame(cx),
+            Body::Batch(answers) => answers.poll_frame(cx).map(|it| it.map(Ok)),
+            Body::Resumed(resumed) => resumed.poll_frame(cx),
             Body::Counted(counted) => counted.poll_frame(cx),
             Body::Logged(logged) => logged.poll_frame(cx),
         }
@@ -188,7 +207,7 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => pieces.left == 0,
             Body::Arriving(reader) => reader.is_end_stream(),
             Body::Relayed(body) => body.is_end_stream(),
-            Body::Recoded(_) => false,
+            Body::Recoded(_) | Body::Batch(_) | Body::Resumed(_) => false,
             Body::Watched(passing) => passing.body.is_end_stream(),
             Body::Counted(counted) => counted.body.is_end_stream(),
             Body::Logged(logged) => logged.body.is_end_stream(),
@@ -202,8 +221,9 @@ impl http_body::Body for Body {
             Body::Pieces(pieces) => SizeHint::with_exact(pieces.left),
             Body::Arriving(reader) => reader.size_hint(),
             Body::Relayed(body) => body.size_hint(),
-            Body::Recoded(_) => SizeHint::default(),
+            Body::Recoded(_) | Body::Batch(_) => SizeHint::default(),
             Body::Watched(passing) => passing.body.size_hint(),
+            Body::Resumed(resumed) => resumed.size_hint(),
             Body::Counted(counted) => counted.body.size_hint(),
             Body::Logged(logged) => logged.body.size_hint(),
         }
@@ -236,6 +256,20 @@ impl Passing {
 impl Drop for Passing {
     fn drop(&mut self) {
         self.watched.take().into_iter().for_each(|it| it.finish(false));
+    }
+}
+
+impl Resumed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.begun.next() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => http_body::Body::poll_frame(Pin::new(&mut self.rest), cx),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = http_body::Body::size_hint(&self.rest).exact();
+        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + self.begun.left))
     }
 }
 

@@ -149,7 +149,9 @@ fn parameter(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(name, _)| name)
 }
 
-fn is_kept(rule: &Query, name: &str) -> bool {
+/// Whether a parameter is part of the key, and forwarded.
+#[must_use]
+pub fn is_kept(rule: &Query, name: &str) -> bool {
     let included = rule.include.is_empty() || names(&rule.include, name);
     included && !names(&rule.exclude, name)
 }

@@ -11,6 +11,8 @@
 //! | [`collapse`] | one fetch a key, read along by many |
 //! | [`upstream`] | requests to the API |
 //! | [`reply`], [`body`], [`cache_status`], [`reason`] | what clients see, and why |
+//! | [`batch`] | many requests in one |
+//! | [`shape`] | less of a JSON body: fields, pages, filters |
 //! | [`transform`] | bodies in another form: packed, unpacked |
 //! | [`tunnel`] | connections that have become another protocol |
 //! | [`config`], [`snapshot`] | `proxy.toml`, compiled, and what it means at run time |
@@ -23,6 +25,7 @@
 mod tokens;
 
 pub mod admin;
+pub mod batch;
 pub mod body;
 pub mod cache_status;
 pub mod clock;
@@ -40,6 +43,7 @@ pub mod proxy;
 pub mod reason;
 pub mod reply;
 pub mod server;
+pub mod shape;
 pub mod snapshot;
 pub mod store;
 pub mod target;

@@ -5,6 +5,8 @@
 //! [`collapse`](crate::collapse). Nothing is decided here and no field is
 //! read: the policy decides, and this acts on it once.
 
+mod ahead;
+mod batch;
 mod cluster;
 mod combine;
 mod conditions;
@@ -14,6 +16,7 @@ pub mod explain;
 mod fetch;
 mod form;
 mod freshen;
+mod gather;
 mod hit;
 mod keep;
 pub mod purge;
@@ -22,6 +25,7 @@ mod report;
 mod send;
 mod setup;
 pub mod shadow;
+mod shaping;
 mod shared;
 mod steps;
 mod storable;
@@ -123,7 +127,8 @@ struct Duty {
 
 /// What of a request is used up by forwarding it.
 struct Once {
-    body: Incoming,
+    /// None in a batch: its items have no content.
+    body: Option<Incoming>,
     upgrade: Option<OnUpgrade>,
     peer: Peer,
     snapshot: Arc<Snapshot>,
@@ -152,6 +157,11 @@ impl Proxy {
             let purge = proxy.purge_by_method((head, peer), snapshot, (at, last));
             return Either::Right(Box::pin(purge));
         }
+        if let Some(rules) = snapshot.batch.as_ref().filter(|it| it.path == head.uri.path()) {
+            let (rules, snapshot) = (rules.clone(), Guard::into_inner(snapshot));
+            let posted = batch::Posted { head, body, peer, snapshot, rules, at, ids };
+            return Either::Right(Box::pin(self.clone().batch(posted, last)));
+        }
         let arrived = Arrived { head, content, peer: addr, way, at, ids };
         let visit = match Visit::new(&snapshot, arrived) {
             Ok(visit) => visit,
@@ -168,7 +178,8 @@ impl Proxy {
                 Either::Left(ready(self.send(answer, last)))
             }
             AtOnce::Wait(found) => {
-                let once = Once { body, upgrade, peer, snapshot: Guard::into_inner(snapshot) };
+                let once =
+                    Once { body: Some(body), upgrade, peer, snapshot: Guard::into_inner(snapshot) };
                 Either::Right(Box::pin(self.clone().journey(visit, (once, found), last)))
             }
         }
@@ -181,12 +192,22 @@ impl Proxy {
         rest: (Once, Option<Found>),
         last: LastHand,
     ) -> Response<Body> {
-        let (wish, at, route) = (Wish::of(&visit), visit.arrived, visit.route.clone());
+        let answer = self.visited(visit, rest).await;
+        self.send(answer, last)
+    }
+
+    /// The way of a request that was let in, whether it came alone or in a batch.
+    async fn visited(self: &Arc<Self>, visit: Visit, rest: (Once, Option<Found>)) -> Answer {
+        let (wish, wanted) = (Wish::of(&visit), visit.wanted.clone());
+        let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
         let answer = self.let_in(visit, &route, rest).await;
-        let answer = self.in_form(&route, wish, answer).await;
+        let answer = match wanted {
+            None => self.in_form(&route, wish, answer).await,
+            Some(wanted) => Box::pin(self.in_shape(&route, (wish, wanted), answer)).await,
+        };
         self.recent.note(about, &answer, at.wall);
-        self.send(self.counted(answer, &route.metrics, at), last)
+        self.counted(answer, &route.metrics, at)
     }
 
     /// Decides, and does what was decided.
@@ -519,13 +540,13 @@ impl Proxy {
         }
         let encoding = fetch::encoding_of_pass(&visit, told.fwd);
         encoding::ask_for(&mut head.headers, encoding);
-        let body = match visit.content {
-            true => {
+        let body = match once.body.filter(|_| visit.content) {
+            Some(body) => {
                 let idle = visit.route.body_idle;
-                let body = RequestBody::streamed(once.body, self.clock.clone(), idle);
+                let body = RequestBody::streamed(body, self.clock.clone(), idle);
                 body.at_most(visit.route.validation.max_body())
             }
-            false => RequestBody::empty(),
+            None => RequestBody::empty(),
         };
         let sent = AtomicBool::new(false);
         let mut doubt = Doubt::new(self, &visit, &once.snapshot, &sent);

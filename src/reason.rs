@@ -26,6 +26,8 @@ pub enum Reason {
     Refused(Refused),
     /// The upstream gave no answer, and why.
     Failed(Failed),
+    /// It is sent whole although less was asked for, and why.
+    Unshaped(Unshaped),
 }
 
 tokens! {
@@ -109,6 +111,10 @@ tokens! {
         MaxForwards => "max-forwards",
         /// It came in the clear, to a listener that sends all to https.
         Redirect => "https-redirect",
+        /// It was a batch, whose items have each a status of their own.
+        Batch => "batch",
+        /// It is a batch that makes no sense.
+        BadBatch => "bad-batch",
         /// It purged.
         Purge => "purge",
         /// Its route does not take the method.
@@ -121,6 +127,31 @@ tokens! {
         Throttled => "throttled",
         /// Too many wait for their turn already.
         QueueFull => "queue-full",
+        /// It asks for fields, a page or a filter in a way that makes no sense.
+        BadShape => "bad-shape",
+    }
+}
+
+tokens! {
+    /// Why what a request asks to be cut is not.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Unshaped {
+        /// Its status is not 200.
+        Status => "not-ok",
+        /// It is not JSON, or does not say that it is.
+        NotJson => "not-json",
+        /// It is nested more than 128 levels deep.
+        TooDeep => "too-deep",
+        /// It is longer than is cut.
+        TooLarge => "too-large-to-shape",
+        /// It is packed in a way that cannot be undone here.
+        Coding => "unknown-coding",
+        /// The origin forbids to change it (RFC 9110 §7.7).
+        NoTransform => "no-transform",
+        /// There is no array where one is to be.
+        NoArray => "no-array",
+        /// Too much else is being cut.
+        Busy => "shape-busy",
     }
 }
 
@@ -174,6 +205,7 @@ impl Reason {
         let refused = refusals.chain(ended).map(Reason::Refused);
         let failed = Failed::ALL.iter().copied().map(Reason::Failed);
         let found = Tier::ALL.iter().copied().map(Reason::Found);
+        let unshaped = Unshaped::ALL.iter().copied().map(Reason::Unshaped);
         missed
             .chain(found)
             .chain(stale)
@@ -181,6 +213,7 @@ impl Reason {
             .chain(bypassed)
             .chain(refused)
             .chain(failed)
+            .chain(unshaped)
     }
 
     /// Its place in [`Reason::all`].
@@ -193,6 +226,7 @@ impl Reason {
         const REFUSED: usize = BYPASSED + Bypass::ALL.len();
         const ENDED: usize = REFUSED + Refusal::ALL.len();
         const FAILED: usize = ENDED + Ended::ALL.len();
+        const UNSHAPED: usize = FAILED + Failed::ALL.len();
         match self {
             Reason::Missed(miss) => miss.index(),
             Reason::Found(tier) => FOUND + tier.index(),
@@ -202,6 +236,7 @@ impl Reason {
             Reason::Refused(Refused::Refusal(refusal)) => REFUSED + refusal.index(),
             Reason::Refused(Refused::Ended(ended)) => ENDED + ended.index(),
             Reason::Failed(failed) => FAILED + failed.index(),
+            Reason::Unshaped(unshaped) => UNSHAPED + unshaped.index(),
         }
     }
 
@@ -217,10 +252,11 @@ impl Reason {
             Reason::Refused(Refused::Refusal(refusal)) => refusal.token(),
             Reason::Refused(Refused::Ended(ended)) => ended.token(),
             Reason::Failed(failed) => failed.token(),
+            Reason::Unshaped(unshaped) => unshaped.token(),
         }
     }
 
-    /// What kind of reason it is: one of seven words.
+    /// What kind of reason it is: one of eight words.
     #[must_use]
     pub fn class(self) -> &'static str {
         match self {
@@ -231,6 +267,7 @@ impl Reason {
             Reason::Bypassed(_) => "bypass",
             Reason::Refused(_) => "refused",
             Reason::Failed(_) => "failed",
+            Reason::Unshaped(_) => "unshaped",
         }
     }
 }

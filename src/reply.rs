@@ -2,10 +2,12 @@
 //!
 //! Decides nothing: what is stored, stale, or not modified has been decided.
 
+mod batched;
 mod hit;
 mod range;
 mod source;
 mod trouble;
+mod unshaped;
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode, Version,
@@ -35,6 +37,7 @@ use crate::{
     visit::Visit,
 };
 
+pub use batched::{Unbatched, in_place, unbatched};
 use hit::{add_age, headed, sent};
 use range::Held;
 pub use range::from_part;
@@ -44,6 +47,7 @@ pub use trouble::{
     Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
     refused_upgrade, spoilt, throttled, to_https,
 };
+pub use unshaped::{malformed, too_large, torn, untouched};
 
 /// A response to a client, and what the cache did for it.
 #[derive(Debug)]

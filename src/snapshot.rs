@@ -12,12 +12,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
+    batch,
     clock::Clock,
     config::{self, Config, routes::Table},
     ids::Naming,
     log::AccessLog,
     metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
+    shape::Offer,
     throttle::{Limiters, Throttle},
     upstream::Upstream,
     validate::Validation,
@@ -39,6 +41,8 @@ pub struct Snapshot {
     pub log: AccessLog,
     /// What is said of TLS, if it is spoken.
     pub tls: Option<config::Tls>,
+    /// What batches may be, where they are taken.
+    pub batch: Option<batch::Rules>,
     /// Peers that may purge by method.
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
@@ -71,6 +75,8 @@ pub struct Route {
     pub throttle: Throttle,
     /// What may be asked.
     pub validation: Validation,
+    /// What less of an answer may be asked for.
+    pub shape: Option<Offer>,
     /// How long an upload may pause.
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
@@ -123,6 +129,7 @@ impl Snapshot {
                 encoding: encoding(wanted, upstream),
                 throttle: limiters.throttle(&wanted.throttle, known)?,
                 validation: Validation::new(&wanted.validate),
+                shape: wanted.shape.clone(),
                 body_idle,
                 metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));
@@ -133,6 +140,7 @@ impl Snapshot {
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
         let tls = config.tls.clone();
+        let batch = config.batch.clone();
         Ok(Snapshot {
             routes,
             table,
@@ -140,6 +148,7 @@ impl Snapshot {
             naming: config.log.naming,
             log: AccessLog::default(),
             tls,
+            batch,
             purge_from,
             upstreams,
             limiters,

@@ -13,8 +13,10 @@ use crate::{
         Asked, Carried, Now,
         cookies::{self, KEY_COOKIES},
         rules::Cookies,
+        validation,
     },
     server::{PeerAddr, Way},
+    shape::Wanted,
     snapshot::{Route, Snapshot},
     store::{Name, Origin},
     target::{self, Refusal},
@@ -59,6 +61,11 @@ pub struct Visit {
     pub peer: PeerAddr,
     /// Whether it asks for another protocol.
     pub upgrade: Upgrade,
+    /// What it wants to be cut out of the answer; the rest of it asks for the whole.
+    pub wanted: Option<Arc<Wanted>>,
+    /// Whether it was looked for in the shared tier before its way began, and is in memory if it was
+    /// there.
+    pub looked: bool,
     /// The key of its target URI.
     pub primary: Key,
     /// When its head had been read.
@@ -114,7 +121,15 @@ impl Visit {
             Ok(checked) => checked,
             Err(refusal) => return Err(Rejected { refusal, fields: head.headers }),
         };
-        let Checked { upgrade, believed, authority, route, target, carried } = checked;
+        let Checked { upgrade, believed, authority, route, target, mut carried } = checked;
+        let wanted = match route.shape {
+            Some(_) if upgrade == Upgrade::No => {
+                let wanted = want(&route, &target, &mut head);
+                carried = Carried::of(&head.headers);
+                wanted
+            }
+            Some(_) | None => None,
+        };
         let asked = Asked::of((&head, carried), content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         let mut unseen = None;
@@ -135,6 +150,8 @@ impl Visit {
             believed,
             peer,
             upgrade,
+            wanted,
+            looked: false,
             primary,
             arrived,
             ids,
@@ -154,6 +171,7 @@ impl Visit {
         visit.head.uri = http::Uri::from_parts(uri).ok()?;
         visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
         (visit.content, visit.upgrade) = (false, Upgrade::No);
+        forget_shape(&visit.route, &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         let _ = apply_cookies(&visit.route, &mut visit.head);
@@ -195,6 +213,7 @@ impl Visit {
             let mut uri = http::uri::Parts::default();
             uri.path_and_query = Some(path_and_query.clone());
             head.uri = http::Uri::from_parts(uri).ok()?;
+            forget_shape(route, &mut head);
             apply_query(route, &mut head);
             Some((route, head))
         })
@@ -217,6 +236,14 @@ impl Visit {
         uri.path_and_query = Some(self.target.clone());
         head.uri = http::Uri::from_parts(uri).ok()?;
         let route = route(snapshot, &head, &self.authority).ok()?;
+        // What answers it may be less than the whole, or more: nobody knows.
+        if route
+            .shape
+            .as_ref()
+            .is_some_and(|offer| head.uri.query().and_then(|it| offer.take(it)).is_some())
+        {
+            return None;
+        }
         let rules = &route.cache.rules;
         let cookie = cookies::has_others(&head.headers, &rules.key.cookies);
         let asked = Asked { cookie, range: false, ..Asked::new(&head, false, rules) };
@@ -351,8 +378,34 @@ fn route(
 fn apply_query(route: &Route, head: &mut request::Parts) {
     let Some(query) = head.uri.query() else { return };
     let Some(query) = key::query(&route.cache.query, query) else { return };
+    set_query(head, &query);
+}
+
+/// Takes what a GET or HEAD wants to be cut out of its head, which asks for the whole then. A HEAD
+/// becomes a GET: what it is answered is known once that is cut.
+fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Option<Arc<Wanted>> {
+    let is_head = head.method == Method::HEAD;
+    if !is_head && head.method != Method::GET {
+        return None;
+    }
+    let taken = route.shape.as_ref()?.take(head.uri.query()?)?;
+    set_query(head, &taken.rest);
+    head.method = Method::GET;
+    if let Ok(cut) = &taken.cut {
+        validation::ask_for_whole(&mut head.headers, cut.tag());
+    }
+    Some(Arc::new(Wanted { cut: taken.cut, is_head, target: target.clone() }))
+}
+
+/// Makes a target that of the whole.
+fn forget_shape(route: &Route, head: &mut request::Parts) {
+    let taken = route.shape.as_ref().and_then(|offer| offer.take(head.uri.query()?));
+    taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
+}
+
+fn set_query(head: &mut request::Parts, query: &str) {
     let path = head.uri.path();
-    let kept = match query.as_str() {
+    let kept = match query {
         "" => path.to_owned(),
         query => format!("{path}?{query}"),
     };

@@ -16,6 +16,10 @@ pub(crate) enum Paths {
     Distinct(u64),
     /// `/store/N`, one of the first so many, in no order.
     AnyOf(u64),
+    /// A batch of the first so many `/store/N`.
+    Batch(u64),
+    /// One and the same, with one more field that nothing has, another each time.
+    Masked(&'static str, u64),
     /// One and the same, but each 20th is a distinct one, from this number on.
     Mixed(&'static str, u64),
 }
@@ -34,8 +38,8 @@ pub(crate) fn wrk(
         command.args(["-H", field]);
     }
     let path = match paths {
-        Paths::One(path) | Paths::Mixed(path, _) => path,
-        Paths::Distinct(_) | Paths::AnyOf(_) => "/",
+        Paths::One(path) | Paths::Mixed(path, _) | Paths::Masked(path, _) => path,
+        Paths::Distinct(_) | Paths::AnyOf(_) | Paths::Batch(_) => "/",
     };
     if let Some(script) = script(paths) {
         let file = files.path().join("paths.lua");
@@ -78,6 +82,17 @@ fn script(paths: &Paths) -> Option<String> {
                  return wrk.format('GET', '/store/' .. math.random(0, n - 1))
              end"
         )),
+        Paths::Batch(count) => Some(format!(
+            "wrk.method = 'POST'
+             wrk.headers['Content-Type'] = 'application/json'
+             wrk.body = '{}'
+             request = function() return wrk.format(nil, '/_batch') end",
+            items(*count)
+        )),
+        Paths::Masked(path, first) => Some(format!(
+            "local n = {first}
+             request = function() n = n + 1; return wrk.format('GET', '{path},x' .. n) end"
+        )),
         Paths::Mixed(path, first) => Some(format!(
             "local n = {first}
              request = function()
@@ -87,6 +102,12 @@ fn script(paths: &Paths) -> Option<String> {
              end"
         )),
     }
+}
+
+/// What is posted as a batch of the first so many `/store/N`.
+pub(crate) fn items(count: u64) -> String {
+    let paths: Vec<String> = (0..count).map(|number| format!("\"/store/{number}\"")).collect();
+    format!("[{}]", paths.join(","))
 }
 
 fn number_before(text: &str, word: &str) -> Option<u64> {

@@ -19,6 +19,7 @@ mod packing;
 mod pairs;
 mod peer;
 mod roles;
+mod shapes;
 mod sizes;
 mod svg;
 mod tails;
@@ -34,7 +35,7 @@ use pairs::{Effort, Outcome};
 type Scenario = fn(&Bench) -> Result<Vec<Outcome>, Failure>;
 
 /// In the order of the list: what a request costs, then tails, then sizes.
-const SCENARIOS: [(&str, Scenario); 20] = [
+const SCENARIOS: [(&str, Scenario); 22] = [
     ("hit-1k", |it| one(costs::hit_1k(it))),
     ("hit-10k", |it| one(costs::hit_10k(it))),
     ("hit-100k", |it| one(costs::hit_100k(it))),
@@ -49,6 +50,8 @@ const SCENARIOS: [(&str, Scenario); 20] = [
     ("saved", |it| one(packing::saved(it))),
     ("first-byte", |it| one(packing::first_byte(it))),
     ("encoders", |it| one(packing::encoders(it))),
+    ("batch-50", |it| one(shapes::batch_50(it))),
+    ("fields", |it| one(shapes::fields(it))),
     ("crowd", |it| one(tails::crowd(it))),
     ("mixed", |it| one(tails::mixed(it))),
     ("churn", |it| one(tails::churn(it))),

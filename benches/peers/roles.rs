@@ -101,9 +101,14 @@ fn answer(path: &str) -> Response<Body> {
         "brief" => "max-age=1",
         _ => "no-store",
     };
-    let body = match kind {
-        "json" | "live" => Full::new(json(size)).boxed_unsync(),
-        "half" => half(size),
+    let body = match (kind, rest) {
+        ("json" | "live", _) => Full::new(json(size)).boxed_unsync(),
+        ("half", _) => half(size),
+        ("hit", "list") => Full::new(list()).boxed_unsync(),
+        ("hit", rest) => {
+            let bytes = rest.strip_prefix("bytes/").and_then(|bytes| bytes.parse().ok());
+            Full::new(body(bytes.unwrap_or(size))).boxed_unsync()
+        }
         _ => Full::new(body(size)).boxed_unsync(),
     };
     let mut response = Response::new(body);
@@ -155,6 +160,30 @@ pub(crate) fn json(size: usize) -> Bytes {
     text.truncate(whole);
     text.push(']');
     text.into()
+}
+
+/// A list of 100 KiB: objects of eight fields.
+fn list() -> Bytes {
+    let object = |id: u32| {
+        format!(
+            "{{\"id\":{id},\"name\":\"product number {id}\",\"price\":{}.50,\"stock\":{},\
+             \"tags\":[\"new\",\"sale\"],\"supplier\":{{\"id\":{},\"city\":\"Uppsala\"}},\
+             \"text\":\"some words of what it is and what it is good for\",\"weight\":1.25}}",
+            id % 90,
+            id % 7,
+            id % 13
+        )
+    };
+    let mut text = String::from("[");
+    let mut id = 0;
+    while text.len() < 100 << 10 {
+        text.push_str(&object(id));
+        text.push(',');
+        id += 1;
+    }
+    text.pop();
+    text.push(']');
+    Bytes::from(text)
 }
 
 /// The body of that size.

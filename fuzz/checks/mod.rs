@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod rfc9651;
 mod selecting;
+mod shaping;
 mod structured;
 mod tags;
 
@@ -39,6 +40,7 @@ pub(crate) use records::redis_record;
 pub(crate) use request::request;
 pub(crate) use response::response;
 pub(crate) use selecting::selecting;
+pub(crate) use shaping::{batch, mask, page};
 pub(crate) use structured::{groups, targeted};
 pub(crate) use tags::tags;
 
@@ -46,7 +48,7 @@ pub(crate) use tags::tags;
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 29] = [
+pub(crate) const ALL: [(&str, Check); 32] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -76,6 +78,9 @@ pub(crate) const ALL: [(&str, Check); 29] = [
     ("purge_order", purge_order),
     ("webhook", webhook),
     ("redis_event", redis_event),
+    ("mask", mask),
+    ("page", page),
+    ("batch", batch),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).

@@ -1,6 +1,7 @@
 //! What is no error in a configuration, and yet worth a word at the start and in `larder check`.
 
-use super::Config;
+use super::{Config, Route};
+use crate::{key, shape::Paging};
 
 /// What the machine allows, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub fn advice(config: &Config, machine: &Machine) -> Vec<String> {
     advice.extend(memory(config, machine));
     advice.extend(trust(config));
     advice.extend(heuristic(config));
+    advice.extend(config.routes.iter().filter_map(unshaped));
     advice.extend(unused(config));
     advice
 }
@@ -67,6 +69,26 @@ fn heuristic(config: &Config) -> Option<String> {
     Some(format!(
         "heuristic freshness is on for {routes}: answers that do not say how long they are fresh \
          may be served when they are not; prefer ttl, or a Cache-Control from the API"
+    ))
+}
+
+/// A route whose key leaves out what would choose another answer, where nothing here does that.
+fn unshaped(route: &Route) -> Option<String> {
+    const CHOOSING: [&str; 5] = ["fields", "offset", "limit", "page", "per_page"];
+    let (query, shape) = (&route.cache.query, route.shape.as_ref());
+    let handled = |name: &str| {
+        let has = |paging: Paging| paging.parameters().contains(&name);
+        shape.is_some_and(|it| it.fields.as_deref() == Some(name) || has(it.paging))
+    };
+    // A list of what is kept is deliberate, unless clients are offered the like.
+    let meant = |name: &str| shape.is_some() || query.exclude.iter().any(|it| it == name);
+    let dropped = |name: &&str| !key::is_kept(query, name) && !handled(name) && meant(name);
+    let names: Vec<&str> = CHOOSING.into_iter().filter(dropped).collect();
+    Some(format!(
+        "cache.key.query of the route {:?} drops {}, which its shape does not handle: whatever a \
+         client asks by it, all get the same; keep it in the key, or let shape take it",
+        route.name,
+        some(&names)?
     ))
 }
 
@@ -116,7 +138,10 @@ mod tests {
                     [upstreams.b]\nurl = 'http://b'\n\
                     [[routes]]\nmatch.path = '/a'\n[[routes]]\nmatch.path = '/b'\n\
                     [[routes]]\nmatch.path = '/c'\n[[routes]]\nmatch.path = '/d'\n\
-                    cache.heuristic = '0%'";
+                    cache.heuristic = '0%'\n[[routes]]\nmatch.path = '/e'\n\
+                    cache.key.query.exclude = ['fields', 'utm_*']\n[[routes]]\nmatch.path = '/f'\n\
+                    cache.key.query.include = ['q']\nshape = { fields = 'fields' }\n\
+                    [[routes]]\nmatch.path = '/g'\ncache.key.query.include = ['q']";
         let expected = [
             "limits.max_connections and the upstreams' max_concurrent need 11088 open files, and the \
              hard limit is 1024: raise it (LimitNOFILE= in systemd, ulimit -Hn) or lower them",
@@ -124,9 +149,14 @@ mod tests {
              that there are: lower them, or the process may be killed under load",
             "trusted_proxies holds 0.0.0.0/0, so every client can choose its own address, host and \
              scheme by X-Forwarded-*: name your proxies alone",
-            "heuristic freshness is on for \"/a\", \"/b\", \"/c\" and 1 more: answers that do not say \
+            "heuristic freshness is on for \"/a\", \"/b\", \"/c\" and 4 more: answers that do not say \
              how long they are fresh may be served when they are not; prefer ttl, or a Cache-Control \
              from the API",
+            "cache.key.query of the route \"/e\" drops \"fields\", which its shape does not handle: \
+             whatever a client asks by it, all get the same; keep it in the key, or let shape take it",
+            "cache.key.query of the route \"/f\" drops \"offset\", \"limit\", \"page\" and 1 more, \
+             which its shape does not handle: whatever a client asks by it, all get the same; keep \
+             it in the key, or let shape take it",
             "no route leads to the upstream \"b\": name it in one, or remove it",
         ];
         assert_eq!(advise(text, machine), expected);

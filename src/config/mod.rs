@@ -48,11 +48,13 @@ pub use secret::Secret;
 pub use tls::Tls;
 
 use crate::{
+    batch,
     ids::Naming,
     policy::{
         Rules,
         encoding::{Packing, UpstreamEncoding},
     },
+    shape::Offer,
 };
 
 /// Everything that `proxy.toml` says, checked.
@@ -83,6 +85,8 @@ pub struct Config {
     pub max_streams: usize,
     /// The tier that nodes share; none where `cache.redis.url` is not written.
     pub redis: Option<Redis>,
+    /// What batches may be; none where `batch.path` is not written.
+    pub batch: Option<batch::Rules>,
     /// The admin listener, and who may purge.
     pub admin: Admin,
 }
@@ -169,6 +173,8 @@ pub struct Route {
     pub throttle: Vec<throttle::Limit>,
     /// What may be asked.
     pub validate: throttle::Validate,
+    /// What less of an answer clients may ask for.
+    pub shape: Option<Offer>,
     /// Its line in the file; 0 for the top-level upstream's.
     pub line: usize,
 }

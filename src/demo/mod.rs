@@ -1,6 +1,7 @@
 //! `larder demo`: a small sample API and the proxy before it, in one process, with what to try.
 //!
-//! Needs nothing else. The proxy is configured by the two lines that anybody would write.
+//! Needs nothing else. The proxy is configured by the two lines that anybody would write, and what
+//! turns on batches and shapes.
 
 mod api;
 mod body;
@@ -90,12 +91,13 @@ impl Demo {
         self.proxy
     }
 
-    /// What is running, and four things to try.
+    /// What is running, and six things to try.
     #[must_use]
     pub fn introduction(&self) -> String {
         let Demo { proxy, .. } = self;
         let api = self.api();
         let configuration = configuration(*proxy, api).trim_end().replace('\n', "\n    ");
+        let configuration = configuration.replace("\n    \n", "\n\n");
         format!(
             "\
 Larder is running, with a small sample API behind it.
@@ -121,6 +123,13 @@ Try these, and look at the line `cache-status`:
     curl -i http://{proxy}/flaky
         Every few seconds: the API fails every third time, and no client sees it.
 
+    curl -i 'http://{proxy}/users?fields=id,city&page=2&per_page=3'
+        Two fields of three users, cut out of the one stored list.
+
+    curl -i http://{proxy}/_batch -H 'Content-Type: application/json' \\
+            -d '[\"/users/7\", \"/users/8?fields=city\", \"/orders\"]'
+        Three requests in one, each from the cache by itself.
+
 Also there: /users, /time (never stored), /events (a stream: curl -N).
 Ctrl-C ends it.
 "
@@ -133,9 +142,21 @@ Ctrl-C ends it.
     }
 }
 
-/// The two lines.
+/// The two lines, and what else the demo shows.
 fn configuration(listen: SocketAddr, api: SocketAddr) -> String {
-    format!("listen   = \"{listen}\"\nupstream = \"http://{api}\"\n")
+    format!(
+        "\
+listen   = \"{listen}\"
+upstream = \"http://{api}\"
+
+[batch]
+path = \"/_batch\"
+
+[[routes]]
+match = {{ path = \"/users/**\" }}
+shape = {{ fields = \"fields\", page = \"page_per_page\", filter = [\"city\"] }}
+"
+    )
 }
 
 /// The signals that end a process.

@@ -1,4 +1,5 @@
-//! Entity-tags of recoded bodies: a suffix within the quotes of the origin's strong tag.
+//! Entity-tags of recoded bodies, and of what is cut out of them: a suffix within the quotes of the
+//! origin's strong tag, that of the shape before that of the coding.
 //!
 //! So each form has a strong tag of its own (RFC 9110 §8.8.3.3), and the way back needs no store:
 //! what a client names is told apart from what the origin calls it by the tag alone. What is packed
@@ -30,6 +31,15 @@ const SUFFIXES: [(&[u8], Kind); 5] = [
 /// The digits of a run, after a dot.
 const RUN: usize = 16;
 
+/// What tells a shape: this, and a [`ShapeTag`].
+const SHAPE: &[u8] = b"--s";
+
+/// Tells a packed body that is no shape, of a tag that ends as if it were one.
+const NO_SHAPE: &[u8] = b"--none";
+
+/// The name of a shape within an entity-tag: hexadecimal digits.
+pub type ShapeTag = [u8; 16];
+
 /// What a tag says of the form of the bytes that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -46,6 +56,8 @@ pub enum Kind {
 pub struct Coded<'a> {
     /// The origin's tag, with its opening quote and without its closing one.
     origin: &'a [u8],
+    /// What is cut out of the body, if anything.
+    pub shape: Option<ShapeTag>,
     /// Which form it names.
     pub kind: Kind,
 }
@@ -55,20 +67,30 @@ impl Coded<'_> {
     #[must_use]
     pub fn of(tag: &[u8]) -> Option<Coded<'_>> {
         let open = open(tag)?;
-        let as_it_came = Coded { origin: open, kind: Kind::AsItCame };
-        Some(apart(open).map_or(as_it_came, |(origin, kind)| Coded { origin, kind }))
+        if let Some(origin) = open.strip_suffix(AS_IT_CAME) {
+            return Some(Coded { origin, shape: None, kind: Kind::AsItCame });
+        }
+        let (rest, kind) = apart(open).unwrap_or((open, Kind::AsItCame));
+        let escaped = rest.strip_suffix(NO_SHAPE).filter(|_| kind != Kind::AsItCame);
+        let (origin, shape) = match (escaped, split_shape(rest)) {
+            (Some(origin), _) => (origin, None),
+            (None, Some((origin, shape))) => (origin, Some(shape)),
+            (None, None) => (rest, None),
+        };
+        Some(Coded { origin, shape, kind })
     }
 
-    /// The tag as the origin writes it.
+    /// The tag of the whole, as the origin writes it.
     #[must_use]
     pub fn to_origin(self) -> Vec<u8> {
         [self.origin, b"\""].concat()
     }
 
-    /// Whether it is the origin's `tag` in any form, by the weak comparison (§8.8.3.2).
+    /// Whether it is the origin's `tag` in any form of the whole, by the weak comparison
+    /// (§8.8.3.2).
     #[must_use]
     pub fn names(self, tag: &[u8]) -> bool {
-        open(tag).is_some_and(|open| opaque(open) == opaque(self.origin))
+        self.shape.is_none() && open(tag).is_some_and(|open| opaque(open) == opaque(self.origin))
     }
 
     /// How much who asks likes the form that it names, of what is such a response; 0: to another
@@ -88,24 +110,72 @@ impl Coded<'_> {
 /// The origin's tag as clients see it beside bytes of this form; `None` where it stays as it is.
 #[must_use]
 pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
-    let open = open(tag)?;
-    let is_strong = open.starts_with(b"\"");
-    let suffix = match form {
-        Form::Packed(Coding::Zstd) if is_strong => SUFFIXES[0].0,
-        Form::Packed(Coding::Brotli) if is_strong => SUFFIXES[1].0,
-        Form::Packed(Coding::Gzip) if is_strong => SUFFIXES[2].0,
-        Form::Unpacked(_) if is_strong => SUFFIXES[3].0,
-        _ if apart(open).is_some() => AS_IT_CAME,
-        Form::Packed(_) | Form::Unpacked(_) | Form::AsItCame => return None,
+    let kind = match form {
+        Form::Packed(coding) => Kind::Packed(coding),
+        Form::Unpacked(_) => Kind::Unpacked,
+        Form::AsItCame => Kind::AsItCame,
     };
-    HeaderValue::from_maybe_shared(Bytes::from([open, suffix, b"\""].concat())).ok()
+    HeaderValue::from_maybe_shared(Bytes::from(spelled(open(tag)?, kind)?)).ok()
+}
+
+/// Makes a response's tag that of a shape of its body, whichever form that has.
+pub fn write_shape(response: &mut HeaderMap, shape: ShapeTag) {
+    let Some(tag) = response.get(header::ETAG) else { return };
+    let Some(coded) = Coded::of(tag.as_bytes()).filter(|it| is_strong(it.origin)) else { return };
+    let tag = [coded.origin, SHAPE, &shape, suffix(coded.kind), b"\""].concat();
+    if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(tag)) {
+        response.insert(header::ETAG, tag);
+    }
+}
+
+/// A client's tag as it would be of the whole, for a request for this shape; `None` where it names
+/// something else. What is weak says nothing of shapes, and stays.
+#[must_use]
+pub fn of_whole(tag: &[u8], shape: ShapeTag) -> Option<Vec<u8>> {
+    let says_nothing = |coded: &Coded<'_>| coded.shape.is_none() && !is_strong(coded.origin);
+    let Some(coded) = Coded::of(tag).filter(|it| !says_nothing(it)) else {
+        return Some(tag.to_vec());
+    };
+    let whole = || spelled(coded.origin, coded.kind).unwrap_or_else(|| coded.to_origin());
+    (coded.shape == Some(shape)).then(whole)
+}
+
+/// A tag without its closing quote, as clients see it beside bytes of this kind; `None` where it
+/// stays as it is.
+fn spelled(open: &[u8], kind: Kind) -> Option<Vec<u8>> {
+    // Weak tags name no bytes, and are the same in every form.
+    let kind = if is_strong(open) { kind } else { Kind::AsItCame };
+    let escape: &[u8] = match kind {
+        Kind::AsItCame if ends_like_ours(open) => AS_IT_CAME,
+        Kind::AsItCame => return None,
+        Kind::Packed(_) | Kind::Unpacked
+            if open.ends_with(NO_SHAPE) || split_shape(open).is_some() =>
+        {
+            NO_SHAPE
+        }
+        Kind::Packed(_) | Kind::Unpacked => b"",
+    };
+    Some([open, escape, suffix(kind), b"\""].concat())
+}
+
+fn suffix(kind: Kind) -> &'static [u8] {
+    let found = SUFFIXES.iter().find(|(_, known)| *known == kind && kind != Kind::AsItCame);
+    found.map_or(b"", |(suffix, _)| suffix)
+}
+
+/// A tag without its closing quote, and the shape that it ends with.
+fn split_shape(open: &[u8]) -> Option<(&[u8], ShapeTag)> {
+    let (rest, shape) = open.split_last_chunk::<16>()?;
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let origin = rest.strip_suffix(SHAPE)?;
+    shape.iter().all(is_digit).then_some((origin, *shape))
 }
 
 /// Whether clients see a response's tag in another spelling even beside the bytes as they came.
 #[must_use]
 pub fn is_escaped(response: &HeaderMap) -> bool {
     let tag = response.get(header::ETAG).and_then(|tag| open(tag.as_bytes()));
-    tag.and_then(apart).is_some()
+    tag.is_some_and(ends_like_ours)
 }
 
 /// Writes a response's tag as clients see it beside bytes of this form.
@@ -119,11 +189,15 @@ pub fn write(response: &mut HeaderMap, form: Form) {
 /// Makes the strong tag of a packed body that of one run of its encoder.
 pub fn write_run(response: &mut HeaderMap, run: u64) {
     let tag = response.get(header::ETAG).and_then(|tag| open(tag.as_bytes()));
-    let Some(tag) = tag.filter(|open| open.starts_with(b"\"")) else { return };
+    let Some(tag) = tag.filter(|open| is_strong(open)) else { return };
     let tag = [tag, format!(".{run:016x}\"").as_bytes()].concat();
     if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(tag)) {
         response.insert(header::ETAG, tag);
     }
+}
+
+fn ends_like_ours(open: &[u8]) -> bool {
+    apart(open).is_some() || split_shape(open).is_some()
 }
 
 /// What ends like one of ours: the rest, and the form.
@@ -148,6 +222,10 @@ fn open(tag: &[u8]) -> Option<&[u8]> {
     (!content.contains(&b'"')).then_some(open)
 }
 
+fn is_strong(open: &[u8]) -> bool {
+    open.starts_with(b"\"")
+}
+
 fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
@@ -157,10 +235,10 @@ mod tests {
     use proptest::{
         collection::vec,
         prelude::{Strategy, any},
-        prop_assert_eq, proptest,
+        prop_assert, prop_assert_eq, proptest,
     };
 
-    use super::{Coded, Kind, for_clients, write_run};
+    use super::{Coded, Kind, for_clients, of_whole, write_run, write_shape};
     use crate::policy::{
         coding::{Accepts, Coding},
         encoding::{Form, Given},
@@ -266,7 +344,11 @@ mod tests {
         fn the_way_back_finds_the_origins_tag(
             content in vec(any::<u8>().prop_filter("etagc", |it| *it > b'#' && *it != 0x7f), 0..8),
             ending in proptest::sample::select(
-                vec!["", "--gzip", "--br", "--zstd", "--id", "--plain", "-", "--br.0123456789abcdef"],
+                vec![
+                    "", "--gzip", "--br", "--zstd", "--id", "--plain", "-", "--none",
+                    "--br.0123456789abcdef", "--s0123456789abcdef", "--s0123456789abcdef--gzip",
+                    "--none--br",
+                ],
             ),
             weak in any::<bool>(),
             form in proptest::sample::select(vec![
@@ -278,8 +360,27 @@ mod tests {
             let tag = [prefix, &content[..], ending.as_bytes(), b"\""].concat();
             let sent = for_clients(&tag, form).map_or(tag.clone(), |it| it.as_bytes().to_vec());
             let coded = Coded::of(&sent).unwrap();
-            prop_assert_eq!(coded.to_origin(), tag);
+            prop_assert_eq!(coded.to_origin(), &tag[..]);
             prop_assert_eq!(coded.kind == Kind::AsItCame, weak || form == Form::AsItCame);
+            prop_assert_eq!(coded.shape, None);
+            prop_assert!(coded.names(&tag));
+
+            let mut response = headers(&[]);
+            response.insert("etag", http::HeaderValue::from_bytes(&sent).unwrap());
+            write_shape(&mut response, *b"00000000deadbeef");
+            let shaped = response["etag"].as_bytes();
+            if weak {
+                prop_assert_eq!(shaped, &sent[..], "what is weak says nothing of shapes");
+                prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent));
+                return Ok(());
+            }
+            let coded = Coded::of(shaped).unwrap();
+            prop_assert_eq!(coded.to_origin(), &tag[..]);
+            prop_assert_eq!(coded.shape, Some(*b"00000000deadbeef"));
+            prop_assert_eq!(coded.kind == Kind::AsItCame, form == Form::AsItCame);
+            prop_assert!(!coded.names(&tag), "the whole is another representation");
+            prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent));
+            prop_assert_eq!(of_whole(shaped, *b"10000000deadbeef"), None);
         }
     }
 }

@@ -253,6 +253,30 @@ pub fn forget_form(response: &mut HeaderMap) {
     OF_THE_FORM.iter().for_each(|name| drop(response.remove(name)));
 }
 
+/// The one coding that a body came in, if any.
+///
+/// # Errors
+/// It came in one that is not known, or in several.
+pub fn only_coding(response: &HeaderMap) -> Result<Option<Coding>, Unknown> {
+    let mut codings = field::members(response, header::CONTENT_ENCODING)
+        .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(None),
+        (Some(coding), None) => Coding::named(coding).map(Some).ok_or(Unknown),
+        (Some(_), Some(_)) => Err(Unknown),
+    }
+}
+
+/// A coding that cannot be undone here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown;
+
+/// Takes out of a response's head what told of the body as it came, now that it is cut.
+pub fn forget_bytes(response: &mut HeaderMap) {
+    OF_THE_FORM.iter().for_each(|name| drop(response.remove(name)));
+    response.remove(header::CONTENT_ENCODING);
+}
+
 /// Makes a response's head that of another form of its body.
 pub fn describe(response: &mut HeaderMap, form: Form) {
     coded_tag::write(response, form);

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
-    coded_tag::{Coded, Kind},
+    coded_tag::{self, Coded, Kind, ShapeTag},
     coding::Accepts,
     encoding::Given,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
@@ -198,7 +198,7 @@ pub fn forward_conditions(
     request: &mut HeaderMap,
     current: Option<&[u8]>,
 ) -> Condition {
-    restore_tags(request);
+    restore_tags(method, request);
     if field::lines(request, header::IF_RANGE).any(is_own) {
         request.remove(header::IF_RANGE);
         request.remove(header::RANGE);
@@ -209,17 +209,48 @@ pub fn forward_conditions(
     }
 }
 
+/// Writes the entity-tags in the conditions of a request for a shape as if it were for the whole:
+/// those that name another shape, or the whole, name nothing here. There are no parts of shapes.
+pub fn ask_for_whole(request: &mut HeaderMap, shape: ShapeTag) {
+    request.remove(header::RANGE);
+    request.remove(header::IF_RANGE);
+    if request.contains_key(header::IF_NONE_MATCH) {
+        let known = tags(request, header::IF_NONE_MATCH);
+        let known = known.filter_map(|tag| coded_tag::of_whole(tag, shape)).collect();
+        set_none_match(request, known);
+    }
+}
+
+/// An If-Modified-Since that was not to be looked at beside the tags leaves with the last of them.
+fn set_none_match(request: &mut HeaderMap, tags: Vec<Vec<u8>>) {
+    if tags.is_empty() {
+        request.remove(header::IF_NONE_MATCH);
+        request.remove(header::IF_MODIFIED_SINCE);
+    }
+    let tags = (!tags.is_empty()).then(|| tags.join(&b", "[..]));
+    set(request, header::IF_NONE_MATCH, tags.as_deref());
+}
+
 /// Writes the entity-tags in a request's conditions as the origin does. A part of a body that the
-/// client has in another form cannot be continued (§13.1.5).
-fn restore_tags(request: &mut HeaderMap) {
+/// client has in another form cannot be continued (§13.1.5). Who has a shape of something does not
+/// have the whole, so a 304 is no answer to that; a change of the whole is one of every shape.
+fn restore_tags(method: &Method, request: &mut HeaderMap) {
     let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
-    match coded.map(|coded| (coded.kind, coded.to_origin())) {
-        Some((Kind::AsItCame, tag)) => set(request, header::IF_RANGE, Some(&tag)),
-        Some((Kind::Packed(_) | Kind::Unpacked, _)) => {
+    match coded.map(|coded| (coded.kind, coded.shape, coded.to_origin())) {
+        Some((Kind::AsItCame, None, tag)) => set(request, header::IF_RANGE, Some(&tag)),
+        Some(_) => {
             request.remove(header::IF_RANGE);
             request.remove(header::RANGE);
         }
         None => {}
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        let is_shape = |tag: &[u8]| Coded::of(tag).is_some_and(|coded| coded.shape.is_some());
+        if tags(request, header::IF_NONE_MATCH).any(is_shape) {
+            let of_whole = tags(request, header::IF_NONE_MATCH).filter(|tag| !is_shape(tag));
+            let of_whole = of_whole.map(<[u8]>::to_vec).collect();
+            set_none_match(request, of_whole);
+        }
     }
     for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
         let changed = |tag: &[u8]| Coded::of(tag).is_some_and(|it| it.to_origin() != tag);

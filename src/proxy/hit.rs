@@ -33,7 +33,8 @@ impl Proxy {
     pub(super) fn at_once(self: &Arc<Self>, visit: &Visit, body: &Incoming) -> AtOnce {
         let route = &visit.route;
         let looks = route.throttle.is_free(Count::All) && !passes_by(visit, route);
-        if !looks || toll::refuse(visit, body).is_some() {
+        let looks = looks && visit.wanted.is_none();
+        if !looks || toll::refuse(visit, Some(body)).is_some() {
             return AtOnce::Wait(None);
         }
         let found = self.look(visit);

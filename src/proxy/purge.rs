@@ -130,9 +130,10 @@ impl Target {
         let written = self.path.query().map(str::to_owned);
         let mut queries = vec![written.clone()];
         queries.extend(rules.map(|route| {
-            let kept = written.as_deref().and_then(|it| key::query(&route.cache.query, it));
-            kept.or_else(|| written.clone())
-                .filter(|it| !it.is_empty() || written.as_deref() == Some(""))
+            let taken = written.as_deref().and_then(|it| route.shape.as_ref()?.take(it));
+            let whole = taken.map(|taken| taken.rest).or_else(|| written.clone());
+            let kept = whole.as_deref().and_then(|it| key::query(&route.cache.query, it));
+            kept.or(whole).filter(|it| !it.is_empty() || written.as_deref() == Some(""))
         }));
         queries.sort_unstable();
         queries.dedup();

@@ -79,6 +79,9 @@ impl Proxy {
     /// stale is validated.
     pub(super) async fn look_afar(&self, fetch: &mut Fetch) -> Option<Outcome> {
         let visit = fetch.visit.clone();
+        if visit.looked {
+            return None;
+        }
         let Afar { place, entry, seen } = self.found_afar(&visit, &fetch.place).await?;
         if place.key != fetch.place.key || seen != 0 {
             fetch.seen = seen;
@@ -107,7 +110,7 @@ impl Proxy {
     /// An answer from the shared tier to a request that no fetch is for.
     pub(super) async fn hit_afar(&self, visit: &Visit, place: &Place) -> Option<Answer> {
         let Asked { method, content, bypass, .. } = visit.asked;
-        if !matches!(method, Method::Get | Method::Head) || content || bypass {
+        if !matches!(method, Method::Get | Method::Head) || content || bypass || visit.looked {
             return None;
         }
         let entry = self.found_afar(visit, place).await?.entry?;

@@ -30,7 +30,7 @@ impl Proxy {
         route: &Route,
         rest: (Once, Option<Found>),
     ) -> Answer {
-        if let Some(answer) = refuse(&visit, &rest.0.body) {
+        if let Some(answer) = refuse(&visit, rest.0.body.as_ref()) {
             return answer;
         }
         if route.throttle.is_free(Count::All) {
@@ -113,9 +113,12 @@ impl Proxy {
 }
 
 /// The answer to what its route does not take.
-pub(super) fn refuse(visit: &Visit, body: &Incoming) -> Option<Answer> {
+pub(super) fn refuse(visit: &Visit, body: Option<&Incoming>) -> Option<Answer> {
     let (validation, head) = (&visit.route.validation, &visit.head);
-    let content = visit.content.then(|| http_body::Body::size_hint(body).lower());
-    let invalid = validation.check(&head.method, &head.headers, content).err()?;
-    Some(reply::invalid(invalid, validation, &head.headers))
+    let content = body.filter(|_| visit.content).map(|it| http_body::Body::size_hint(it).lower());
+    if let Err(invalid) = validation.check(&head.method, &head.headers, content) {
+        return Some(reply::invalid(invalid, validation, &head.headers));
+    }
+    let malformed = visit.wanted.as_ref()?.cut.as_ref().err()?;
+    Some(reply::malformed(malformed))
 }

@@ -62,6 +62,7 @@ fn config() -> Config {
         memory: Memory::default(),
         max_streams: 256,
         redis: None,
+        batch: None,
         admin: Admin::default(),
     }
 }

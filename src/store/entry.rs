@@ -160,6 +160,14 @@ impl BodyId {
         Key::memo(self.0, recipe)
     }
 
+    /// What the body is that a cut of this name makes of it.
+    #[must_use]
+    pub fn shaped(&self, cut: &[u8; 32]) -> BodyId {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"shape").update(&self.0).update(cut);
+        BodyId(*hasher.finalize().as_bytes())
+    }
+
     /// The name that these bytes are, where another tier gives it back.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> BodyId {

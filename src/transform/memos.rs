@@ -126,19 +126,45 @@ impl Memos {
         (body, id): (&Bytes, &BodyId),
         recipe: Recipe,
     ) -> Option<Memo> {
-        let key = recipe.key(id);
+        let (body, times, bytes) = (body.clone(), self.times.clone(), body.len());
+        let making = move || recipe.timed(&times, || recipe.make(&body, Levels::default()));
+        self.make_at(store, (recipe.key(id), bytes), making).await
+    }
+
+    /// What lies at a key, or what is made of so many bytes to lie there; `None` where too much else
+    /// is waiting to be made.
+    pub async fn make_at(
+        &self,
+        store: &Arc<Store>,
+        (key, bytes): (Key, usize),
+        making: impl FnOnce() -> Memo + Send + 'static,
+    ) -> Option<Memo> {
         if let Some(memo) = store.memo(key) {
             return Some(memo);
         }
-        let mut pending = match self.join(store, key, body, recipe)? {
+        let mut pending = match self.join(store, (key, bytes), making)? {
             Joined::Made(memo) => return Some(memo),
             Joined::Pending(pending) => pending,
         };
         pending.wait_for(Option::is_some).await.ok()?.clone()
     }
 
+    /// Makes what only one client may have: nobody finds it later.
+    pub async fn make_once<T: Send + 'static>(
+        &self,
+        making: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _permit = self.threads.acquire().await.ok()?;
+        tokio::task::spawn_blocking(making).await.ok()
+    }
+
     /// Waits for what is being made, or has it made.
-    fn join(&self, store: &Arc<Store>, key: Key, body: &Bytes, recipe: Recipe) -> Option<Joined> {
+    fn join(
+        &self,
+        store: &Arc<Store>,
+        (key, bytes): (Key, usize),
+        making: impl FnOnce() -> Memo + Send + 'static,
+    ) -> Option<Joined> {
         let mut pending = self.pending.lock();
         // Who makes one stores it before it leaves this map.
         if let Some(memo) = store.memo(key) {
@@ -147,7 +173,6 @@ impl Memos {
         if let Some(known) = pending.memos.get(&key) {
             return Some(Joined::Pending(known.clone()));
         }
-        let bytes = body.len();
         let fits = pending.bytes == 0 || pending.bytes + bytes <= MAX_PENDING_BYTES;
         if pending.memos.len() >= MAX_PENDING || !fits {
             return None;
@@ -156,13 +181,11 @@ impl Memos {
         pending.memos.insert(key, receiver.clone());
         pending.bytes += bytes;
         drop(pending);
-        let (body, store) = (body.clone(), store.clone());
+        let store = store.clone();
         let (threads, pending, made) =
             (self.threads.clone(), self.pending.clone(), self.made.clone());
-        let times = self.times.clone();
         tokio::spawn(async move {
             let permit = threads.acquire_owned().await;
-            let making = move || recipe.timed(&times, || recipe.make(&body, Levels::default()));
             // A panic of a library costs this memo, and nothing else.
             let memo = tokio::task::spawn_blocking(making).await.unwrap_or(Memo::Spoilt);
             drop(permit);

@@ -55,11 +55,11 @@ async fn run(program: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-async fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) async fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     run("python3", &["-c", GZIP], text.as_ref()).await
 }
 
-async fn unpack(coding: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) async fn unpack(coding: &str, bytes: &[u8]) -> Vec<u8> {
     match coding {
         "gzip" => run("python3", &["-c", GUNZIP], bytes).await,
         "br" => run("brotli", &["-dc"], bytes).await,

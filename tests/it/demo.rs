@@ -116,14 +116,30 @@ async fn no_client_sees_the_flaky_resource_fail() {
 }
 
 #[tokio::test]
-async fn the_introduction_names_the_addresses_and_four_things_to_try() {
+async fn the_introduction_names_the_addresses_and_six_things_to_try() {
     let (demo, _) = start().await;
     let text = demo.introduction();
     let proxy = format!("http://{}", demo.proxy());
     assert!(text.contains(&proxy) && text.contains(&format!("http://{}", demo.api())), "{text}");
-    assert_eq!(text.matches("    for i in").count() + text.matches("    curl -i").count(), 4);
+    assert_eq!(text.matches("    for i in").count() + text.matches("    curl -i").count(), 6);
     assert!(text.lines().all(|line| line.len() < 100), "it fits a terminal:\n{text}");
     assert!(text.lines().all(|line| line.trim_end() == line), "nothing hangs over:\n{text}");
+}
+
+#[tokio::test]
+async fn the_shapes_and_the_batch_that_it_names_are_there() {
+    let (demo, _) = start().await;
+    let page = get(&demo.proxy(), "/users?fields=id,city&page=2&per_page=3").await;
+    let cities = [(4, "Riga"), (5, "Izmir"), (6, "Lyon")];
+    let expected = cities.map(|(id, city)| serde_json::json!({ "id": id, "city": city }));
+    assert_eq!(parsed(page.text()), serde_json::json!(expected));
+    assert_eq!(page.header("x-total-count"), Some("36"));
+    let batch = send(&demo.proxy(), "POST", "/_batch");
+    let batch = batch.body("[\"/users/7\", \"/users/8?fields=city\", \"/orders\"]").await;
+    let answers = parsed(batch.text());
+    assert_eq!(answers[0]["body"]["city"], "Lagos");
+    assert_eq!(answers[1]["body"], serde_json::json!({ "city": "Turku" }));
+    assert_eq!(answers[2]["status"], 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The words of `proxy.toml`: which keys there are, and what they become.
 
 mod admin;
+mod batch;
 mod cache;
 mod compression;
 mod conditions;
@@ -9,6 +10,7 @@ mod list;
 mod log;
 mod redis;
 mod routes;
+mod shape;
 mod throttle;
 mod tls;
 mod upstreams;
@@ -96,6 +98,7 @@ fn top(mut top: Section<'_>) -> Config {
     let admin = admin::read(top.table("admin"), &public);
     let (cache, tiers, redis) = cache::whole(top.table("cache"));
     let (compression, max_streams) = compression::whole(top.table("compression"));
+    let batch = batch::read(top.table("batch"), &compression);
     let limits_of_all = throttle::of_all(&mut top);
     let mut upstreams = Upstreams::default();
     for (name, section) in top.named("upstreams") {
@@ -130,6 +133,7 @@ fn top(mut top: Section<'_>) -> Config {
         memory: tiers.memory,
         max_streams,
         redis,
+        batch,
         admin,
     }
 }

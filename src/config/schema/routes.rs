@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     cache::{self, Tiers},
-    compression, throttle,
+    compression, shape, throttle,
     upstreams::Upstreams,
 };
 use crate::config::{
@@ -57,6 +57,7 @@ pub(super) fn all<'a>(
         compression: defaults.compression.clone(),
         throttle: defaults.throttle.to_vec(),
         validate: Validate::default(),
+        shape: None,
         line: 0,
     }));
     routes
@@ -76,6 +77,7 @@ fn read(
         "timeouts",
         "log",
         "admin",
+        "batch",
         "upstreams",
     ]);
     let line = section.line();
@@ -89,9 +91,11 @@ fn read(
     let throttle = throttle::of_route(&mut section, &known, defaults.throttle);
     agree(&section, &cache, &throttle);
     let validate = throttle::validate(section.table("validate"));
+    let offered = section.has("shape");
+    let shape = shape::read(section.table("shape")).filter(|_| offered);
     section.finish();
     let (name, pattern) = (known, pattern?);
-    Some(Route { name, pattern, upstream, cache, compression, throttle, validate, line })
+    Some(Route { name, pattern, upstream, cache, compression, throttle, validate, shape, line })
 }
 
 /// Reports a limit that counts by what the route takes out of requests.

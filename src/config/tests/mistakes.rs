@@ -58,7 +58,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "[images]\nsizes = ['small']",
         &["p:3: images: unknown key: the top of the file knows listen, tls, upstream, \
-               trusted_proxies, proxy_protocol, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               trusted_proxies, proxy_protocol, limits, timeouts, log, admin, cache, compression, batch, throttle, upstreams, \
                routes"],
     ),
     (
@@ -117,13 +117,14 @@ const UNKNOWN: &[(&str, &[&str])] = &[
             "p:4: routes.path: unknown key here: write it below [routes.match]",
             "p:5: routes.match.method: unknown key: did you mean \"methods\"?",
             "p:6: routes.images: unknown key: [[routes]] knows name, match, upstream, cache, \
-             compression, throttle, validate",
+             compression, throttle, validate, \
+                  shape",
         ],
     ),
     (
         "\"a\\nb\" = 1",
         &["p:3: \"a\\nb\": unknown key: the top of the file knows listen, tls, upstream, \
-               trusted_proxies, proxy_protocol, limits, timeouts, log, admin, cache, compression, throttle, upstreams, \
+               trusted_proxies, proxy_protocol, limits, timeouts, log, admin, cache, compression, batch, throttle, upstreams, \
                routes"],
     ),
 ];

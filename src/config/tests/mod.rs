@@ -1,10 +1,12 @@
 //! What is made of a file, and every problem as the operator reads it.
 
+mod batch;
 mod limits;
 mod mistakes;
 mod random;
 mod redis;
 mod sections;
+mod shape;
 mod tls;
 
 use super::*;

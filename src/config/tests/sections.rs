@@ -26,6 +26,7 @@ fn two_lines_are_enough() {
         compression: Compression::default(),
         throttle: Vec::new(),
         validate: throttle::Validate::default(),
+        shape: None,
         line: 0,
     };
     let expected = Config {
@@ -41,6 +42,7 @@ fn two_lines_are_enough() {
         memory: Memory::default(),
         max_streams: 256,
         redis: None,
+        batch: None,
         admin: Admin::default(),
     };
     assert_eq!(config, expected);

@@ -48,7 +48,11 @@ pub(super) fn next(told: &CacheStatus, reason: Option<Reason>) -> &'static str {
         Some(Reason::Bypassed(rule)) => bypassed(rule),
         Some(Reason::Refused(refused)) => refusal(refused),
         Some(Reason::Failed(failed)) => failure(failed),
-        Some(Reason::Stale(Stale::IfError | Stale::WhileRevalidate) | Reason::Found(_)) => "",
+        Some(
+            Reason::Stale(Stale::IfError | Stale::WhileRevalidate)
+            | Reason::Found(_)
+            | Reason::Unshaped(_),
+        ) => "",
         None => match told {
             CacheStatus::Forwarded(told) if told.fwd == Fwd::Stale => {
                 "a longer max-age, or ttl, makes this rarer; stale_while_revalidate hides it"

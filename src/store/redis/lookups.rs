@@ -26,8 +26,11 @@ const MAX_UNDER_WAY: usize = 4;
 /// Bytes of answers that are held at the same time, at most.
 const MAX_HELD: usize = 64 << 20;
 
-/// Look-ups of one pipeline.
+/// Look-ups of one pipeline that came on their own.
 const MAX_TOGETHER: usize = 64;
+
+/// Look-ups that one caller may have leave together.
+pub(super) const MAX_AT_ONCE: usize = 100;
 
 /// What a look-up found.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ pub enum Looked {
 
 /// Sends look-ups.
 #[derive(Debug)]
-pub(super) struct Lookups(mpsc::Sender<Question>);
+pub(super) struct Lookups(mpsc::Sender<Vec<Question>>);
 
 #[derive(Debug)]
 struct Question {
@@ -71,43 +74,52 @@ impl Lookups {
         (Lookups(sender), gather(desk, receiver))
     }
 
-    /// The answer, where it comes.
-    pub(super) async fn ask(&self, key: Key) -> Looked {
-        let (answer, answered) = oneshot::channel();
-        if self.0.try_send(Question { key, answer }).is_err() {
-            return Looked::Nothing;
+    /// The answers to keys that leave together, in their order, where they come.
+    pub(super) async fn ask(&self, keys: &[Key]) -> Vec<Looked> {
+        let channel = |key: &Key| {
+            let (answer, answered) = oneshot::channel();
+            (Question { key: *key, answer }, answered)
+        };
+        let (questions, answers): (Vec<_>, Vec<_>) = keys.iter().map(channel).unzip();
+        // What could not be sent is answered by its drop.
+        let _ = self.0.try_send(questions);
+        let mut looked = Vec::with_capacity(answers.len());
+        for answered in answers {
+            looked.push(answered.await.unwrap_or(Looked::Nothing));
         }
-        answered.await.unwrap_or(Looked::Nothing)
+        looked
     }
 }
 
-async fn gather(desk: Arc<Desk>, mut questions: mpsc::Receiver<Question>) {
+async fn gather(desk: Arc<Desk>, mut questions: mpsc::Receiver<Vec<Question>>) {
     let each = desk.max_object_size + MAX_RECORD;
     let together = (MAX_HELD / MAX_UNDER_WAY / each).clamp(1, MAX_TOGETHER);
     let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
     loop {
         let Ok(permit) = under_way.clone().acquire_owned().await else { return };
-        let mut batch = Vec::new();
-        let Some(first) = questions.recv().await else { return };
-        batch.push(first);
+        let Some(mut batch) = questions.recv().await else { return };
         // Let those who ask at the same time come along.
         tokio::task::yield_now().await;
         while batch.len() < together {
             let Ok(next) = questions.try_recv() else { break };
-            batch.push(next);
+            batch.extend(next);
         }
         batch.retain(|question| !question.answer.is_closed());
         let Some(connections) = desk.link.up().filter(|_| !batch.is_empty()) else { continue };
-        let desk = desk.clone();
+        // Many that leave together take the room of several pipelines.
+        let more = (batch.len().saturating_sub(1) / together).min(MAX_UNDER_WAY - 1);
+        let others = under_way.clone().acquire_many_owned(u32::try_from(more).unwrap_or_default());
+        let Ok(others) = others.await else { return };
+        let (desk, room) = (desk.clone(), MAX_HELD / MAX_UNDER_WAY * (1 + more));
         tokio::spawn(async move {
-            desk.answer(&connections, batch).await;
-            drop(permit);
+            desk.answer(&connections, (batch, room)).await;
+            drop((permit, others));
         });
     }
 }
 
 impl Desk {
-    async fn answer(&self, on: &Connections, batch: Vec<Question>) {
+    async fn answer(&self, on: &Connections, (batch, room): (Vec<Question>, usize)) {
         let counters = &self.link.counters;
         counters.flushes.one();
         counters.lookups.add(batch.len() as u64);
@@ -116,9 +128,12 @@ impl Desk {
             command.arg(key).arg(0).arg(last);
             command
         };
+        // Of very many, only the shorter bodies fit: a longer one is a miss.
+        let each = (room / batch.len().max(1)).saturating_sub(MAX_RECORD);
+        let longest = self.max_object_size.min(each).saturating_sub(1);
         let commands = batch.iter().flat_map(|question| {
             let (head, body) = (self.names.head(question.key), self.names.body(question.key));
-            [part(head, MAX_RECORD), part(body, self.max_object_size.saturating_sub(1))]
+            [part(head, MAX_RECORD), part(body, longest)]
         });
         let answers = self.link.read(on, &pipeline(commands), self.timeout).await;
         let mut answers = answers.unwrap_or_default().into_iter();

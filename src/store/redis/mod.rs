@@ -205,9 +205,34 @@ impl Remote {
             inner.link.counters.skipped.one();
             return Looked::Nothing;
         }
-        let asked = inner.link.clock.timeout(inner.timeout, self.lookups.ask(key)).await;
+        let asked = inner.link.clock.timeout(inner.timeout, self.lookups.ask(&[key])).await;
+        let looked = asked.ok().and_then(|mut looked| looked.pop());
         // What was invalidated meanwhile may have been read before.
-        asked.ok().filter(|_| !blocked()).unwrap_or(Looked::Nothing)
+        looked.filter(|_| !blocked()).unwrap_or(Looked::Nothing)
+    }
+
+    /// What lies under some keys, in their order, in one round trip for each hundred. Like
+    /// [`lookup`](Self::lookup) otherwise.
+    pub async fn lookup_all(&self, keys: &[Key]) -> Vec<Looked> {
+        let inner = &self.inner;
+        let purges = || inner.purging.load(Relaxed) > 0;
+        let mut looked = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(lookups::MAX_AT_ONCE) {
+            if !inner.link.is_up() || purges() {
+                inner.link.counters.skipped.add(keys.len() as u64);
+                looked.extend(keys.iter().map(|_| Looked::Nothing));
+                continue;
+            }
+            let asked = inner.link.clock.timeout(inner.timeout, self.lookups.ask(keys)).await;
+            let mut found = asked.unwrap_or_default().into_iter();
+            // What was invalidated meanwhile may have been read before, and so may what is still
+            // to be told.
+            looked.extend(keys.iter().map(|key| {
+                let found = found.next().filter(|_| !purges() && !inner.pending.blocks(*key));
+                found.unwrap_or(Looked::Nothing)
+            }));
+        }
+        looked
     }
 
     /// When a fetch begins, as all nodes count it; to be taken before the origin is asked.

@@ -1,0 +1,225 @@
+//! The last step but one of an answer whose client wants less than the whole: it is cut.
+//!
+//! Only here is the whole body waited for. What is stored is cut once for each shape, as a memo
+//! beside it under the name of the shape, and packed from there like any other body; what is for
+//! one client alone is cut for that one. Pieces of a body that others read, too, are shared with
+//! them; what is held of others counts in the budget of bodies in flight.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body::Body as _;
+
+use super::{
+    Proxy,
+    form::Wish,
+    gather::{Gathered, gather, joined},
+};
+use crate::{
+    body::{Body, Pieces, Resumed},
+    cache_status::CacheStatus,
+    policy::{
+        cache_control, coded_tag,
+        coding::Coding,
+        encoding::{self, Forms, Given},
+    },
+    reason::Unshaped,
+    reply::{self, Answer, Source},
+    shape::{self, Cut, Offer, TooLarge, Wanted},
+    snapshot::Route,
+    store::{BodyHasher, BodyId, Memo},
+    transform::{codec, cut as memo, recoded},
+};
+
+impl Proxy {
+    /// An answer as its client wants it cut, and in the form that the client is to get.
+    pub(super) async fn in_shape(
+        self: &Arc<Self>,
+        route: &Route,
+        (wish, wanted): (Wish, Arc<Wanted>),
+        answer: Answer,
+    ) -> Answer {
+        let (Ok(cut), Some(offer)) = (&wanted.cut, &route.shape) else { return answer };
+        let status = answer.response.status();
+        let mut answer = match (answer.source, status) {
+            (None, _) | (Some(_), StatusCode::NOT_MODIFIED) => {
+                self.in_form(route, wish, answer).await
+            }
+            (Some(source), StatusCode::OK) => {
+                let answer = self.cut((route, offer), (&wanted, cut), (answer, source)).await;
+                self.in_form(route, wish, answer).await
+            }
+            (Some(_), _) => {
+                let answer = reply::untouched(answer, Unshaped::Status);
+                self.in_form(route, wish, answer).await
+            }
+        };
+        if matches!(answer.response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
+            coded_tag::write_shape(answer.response.headers_mut(), cut.tag());
+        }
+        if wanted.is_head {
+            forget_body(&mut answer);
+        }
+        answer
+    }
+
+    /// Cuts an upstream's 200.
+    async fn cut(
+        self: &Arc<Self>,
+        (route, offer): (&Route, &Offer),
+        (wanted, cut): (&Wanted, &Cut),
+        (mut answer, source): (Answer, Source),
+    ) -> Answer {
+        let coding = match fitting(answer.response.headers()) {
+            Ok(coding) => coding,
+            Err(reason) => return reply::untouched(answer, reason),
+        };
+        let is_shared = source.id.is_some()
+            || matches!(answer.status, CacheStatus::Forwarded(told) if told.stored);
+        let body = std::mem::take(answer.response.body_mut());
+        let mut claim = (!is_shared).then(|| self.budget.claim(0)).flatten();
+        let pieces = match gather(body, offer.max_size, claim.as_mut()).await {
+            Gathered::Whole(pieces) => pieces,
+            Gathered::Longer(begun, rest) => return longer(offer, answer, resumed(begun, rest)),
+            Gathered::NoRoom(begun, rest) => {
+                *answer.response.body_mut() = resumed(begun, rest);
+                return in_haste(answer);
+            }
+            Gathered::Torn => return reply::torn(answer.status),
+        };
+        let id = is_shared.then(|| identity(&mut answer, source, &pieces));
+        let made = self.cut_of((cut, offer.max_size), &pieces, (coding, id)).await;
+        match made.map(|bytes| memo::read(&bytes)) {
+            Some(Ok(shaped)) => {
+                let in_vain = shaped.total.is_none() && cut.chooses();
+                let headers = answer.response.headers_mut();
+                encoding::forget_bytes(headers);
+                wanted.describe(&shaped, headers);
+                let given = Given::of(headers, &route.packing);
+                let forms = Forms { given, ..source.forms };
+                let id = id.map(|id| id.shaped(cut.name()));
+                let length = Some(shaped.body.len() as u64);
+                *answer.response.body_mut() = Body::Full(shaped.body);
+                answer.source = Some(Source { id, ..Source::of(forms, length) });
+                if in_vain { reply::untouched(answer, Unshaped::NoArray) } else { answer }
+            }
+            Some(Err(Unshaped::TooLarge)) => longer(offer, answer, whole(pieces)),
+            Some(Err(reason)) => {
+                *answer.response.body_mut() = whole(pieces);
+                reply::untouched(answer, reason)
+            }
+            None => {
+                *answer.response.body_mut() = whole(pieces);
+                in_haste(answer)
+            }
+        }
+    }
+
+    /// What a cut makes of a body, by its identity where it has one; `None` where too much else is
+    /// waiting to be made.
+    async fn cut_of(
+        &self,
+        (cut, limit): (&Cut, u64),
+        pieces: &[Bytes],
+        (coding, id): (Option<Coding>, Option<BodyId>),
+    ) -> Option<Bytes> {
+        let key = id.map(|id| id.shaped(cut.name()).memo(memo::RECIPE));
+        // Nothing is copied where it was made before.
+        if let Some(Memo::Made(bytes)) = key.and_then(|key| self.store.memo(key)) {
+            return Some(bytes);
+        }
+        let bytes = pieces.iter().map(Bytes::len).sum();
+        let (cut, pieces) = (cut.clone(), pieces.to_vec());
+        let making = move || {
+            let text = joined(pieces);
+            let text = match coding {
+                None => Ok(text),
+                Some(coding) => {
+                    let most = limit.min(recoded::most(text.len() as u64));
+                    codec::unpack(&text, coding, most)
+                }
+            };
+            memo::make(&cut, text)
+        };
+        match key {
+            Some(key) => {
+                let at = (key, bytes);
+                let memo = self.memos.make_at(&self.store, at, || Memo::Made(making())).await;
+                memo.and_then(|memo| match memo {
+                    Memo::Made(bytes) => Some(bytes),
+                    Memo::TooLong | Memo::Spoilt => None,
+                })
+            }
+            None => self.memos.make_once(making).await,
+        }
+    }
+}
+
+/// The coding of a body that can be cut, by its head.
+fn fitting(response: &HeaderMap) -> Result<Option<Coding>, Unshaped> {
+    if cache_control::forbids_transform(response) {
+        return Err(Unshaped::NoTransform);
+    }
+    if !shape::says_json(response) {
+        return Err(Unshaped::NotJson);
+    }
+    encoding::only_coding(response).map_err(|_| Unshaped::Coding)
+}
+
+/// What a shared body is, by its bytes; an answer that is still without an entity-tag gets the one
+/// that it is stored with.
+fn identity(answer: &mut Answer, source: Source, pieces: &[Bytes]) -> BodyId {
+    let headers = answer.response.headers_mut();
+    let id = source.id.unwrap_or_else(|| {
+        let mut hasher = BodyHasher::default();
+        pieces.iter().for_each(|piece| hasher.update(piece));
+        hasher.finish(headers.get(header::CONTENT_ENCODING).map(|it| it.as_bytes()))
+    });
+    if !headers.contains_key(header::ETAG) {
+        headers.insert(header::ETAG, id.entity_tag());
+    }
+    id
+}
+
+/// A body that is longer than is cut, as the operator wants it.
+fn longer(offer: &Offer, mut answer: Answer, body: Body) -> Answer {
+    match offer.too_large {
+        TooLarge::Refuse => reply::too_large(answer.status),
+        TooLarge::Pass => {
+            *answer.response.body_mut() = body;
+            reply::untouched(answer, Unshaped::TooLarge)
+        }
+    }
+}
+
+/// The whole, where for the moment nothing can be cut: that is no representation to come back to.
+fn in_haste(mut answer: Answer) -> Answer {
+    answer.response.headers_mut().remove(header::ETAG);
+    reply::untouched(answer, Unshaped::Busy)
+}
+
+fn whole(mut pieces: Vec<Bytes>) -> Body {
+    if pieces.len() == 1 {
+        return pieces.pop().map_or(Body::Empty, Body::Full);
+    }
+    let mut all = Pieces::default();
+    pieces.into_iter().for_each(|piece| all.push(piece));
+    Body::Pieces(Box::new(all))
+}
+
+fn resumed(begun: Vec<Bytes>, rest: Body) -> Body {
+    let mut pieces = Pieces::default();
+    begun.into_iter().for_each(|piece| pieces.push(piece));
+    Body::Resumed(Box::new(Resumed { begun: pieces, rest }))
+}
+
+/// The head alone, with the length that the body would have.
+fn forget_body(answer: &mut Answer) {
+    let body = std::mem::take(answer.response.body_mut());
+    let has_body = answer.response.status() != StatusCode::NOT_MODIFIED
+        && answer.response.status() != StatusCode::NO_CONTENT;
+    if let Some(length) = body.size_hint().exact().filter(|_| has_body) {
+        answer.response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+}

@@ -1,0 +1,47 @@
+//! What one request wants to be cut, from its arrival to its answer.
+
+use http::{HeaderMap, HeaderValue, header, uri::PathAndQuery};
+
+use super::{Cut, Malformed, Shaped, page};
+use crate::policy::coded_tag::ShapeTag;
+
+/// How many elements there are in all.
+const X_TOTAL_COUNT: &str = "x-total-count";
+
+/// What one request wants to be cut.
+#[derive(Debug)]
+pub struct Wanted {
+    /// What it asks for, or why that makes no sense.
+    pub cut: Result<Cut, Malformed>,
+    /// It is a HEAD, answered as a GET would be but for the body.
+    pub is_head: bool,
+    /// Path and query as the client sent them: what links are made of.
+    pub target: PathAndQuery,
+}
+
+impl Wanted {
+    /// Describes a page: its links, and how many elements there are.
+    pub fn describe(&self, shaped: &Shaped, response: &mut HeaderMap) {
+        let Some(total) = shaped.total else { return };
+        response.insert(X_TOTAL_COUNT, HeaderValue::from(total));
+        let page = self.cut.as_ref().ok().and_then(Cut::page);
+        let links = page.and_then(|page| page::links(page, total, &self.target));
+        if let Some(links) = links {
+            response.append(header::LINK, links);
+        }
+    }
+}
+
+impl Cut {
+    /// What tells it within entity-tags.
+    #[must_use]
+    pub fn tag(&self) -> ShapeTag {
+        let mut tag = [0; 16];
+        for (index, digit) in tag.iter_mut().enumerate() {
+            let byte = self.name[index / 2];
+            let half = if index % 2 == 0 { byte >> 4 } else { byte & 15 };
+            *digit = b"0123456789abcdef"[usize::from(half)];
+        }
+        tag
+    }
+}

@@ -1,0 +1,148 @@
+//! Entity-tags of shapes, on their way to the origin and back (RFC 9110 §8.8.3, §13).
+
+use super::{OFFER, USER, before, json};
+use crate::support::{Answer, Origin, Proxy, Reply, get, send};
+
+fn tag(answer: &Answer) -> String {
+    answer.header("etag").expect("it has an entity-tag").to_owned()
+}
+
+#[tokio::test]
+async fn every_shape_has_a_strong_tag_of_its_own() {
+    for reply in [json(USER).header("ETag", "\"v1\""), json(USER)] {
+        let (origin, proxy) = before(reply).await;
+        let mut tags = Vec::new();
+        for query in ["", "?fields=id", "?fields=name", "?limit=1", "?limit=2", "?status=a"] {
+            let first = get(&proxy, &format!("/{query}")).await;
+            if !query.is_empty() {
+                let again = get(&proxy, &format!("/{query}")).await;
+                assert_eq!(tag(&first), tag(&again), "{query}: the first one has it, too");
+            }
+            tags.push(tag(&get(&proxy, &format!("/{query}")).await));
+        }
+        assert!(tags.iter().all(|tag| tag.starts_with('"')), "{tags:?}");
+        let known = tags.len();
+        tags.sort();
+        tags.dedup();
+        assert_eq!(tags.len(), known, "RFC 9110 §8.8.3.3: other bytes, other tags: {tags:?}");
+        assert_eq!(origin.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_shapes_own_tag_is_a_304_and_no_other_is() {
+    let (origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
+    let whole = tag(&get(&proxy, "/").await);
+    let id = tag(&get(&proxy, "/?fields=id").await);
+    let name = tag(&get(&proxy, "/?fields=name").await);
+    let rows = [
+        ("/?fields=id", &*id, 304),
+        ("/?fields=id", &*format!("\"x\", {id}"), 304),
+        ("/?fields=id", "*", 304),
+        ("/?fields=id", &*name, 200),
+        ("/?fields=id", &*whole, 200),
+        ("/", &*id, 200),
+        ("/", &*whole, 304),
+    ];
+    for (path, named, status) in rows {
+        let answer = get(&proxy, path).header("If-None-Match", named).await;
+        assert_eq!(answer.status, status, "RFC 9110 §13.1.2: {named} for {path}");
+        let own = if path == "/" { &whole } else { &id };
+        assert_eq!(answer.header("etag"), Some(own.as_str()), "{named} for {path}");
+    }
+    let dated = get(&proxy, "/?fields=id").header("If-None-Match", &name);
+    let dated = dated.header("If-Modified-Since", "Sat, 21 Nov 2099 10:00:00 GMT").await;
+    assert_eq!(dated.status, 200, "RFC 9110 §13.1.3: not looked at beside the tags");
+    assert_eq!(origin.requests(), 1);
+}
+
+#[tokio::test]
+async fn the_origin_is_never_asked_by_a_shapes_tag() {
+    let origin = Origin::serve(|seen| {
+        let reply = match seen.header("if-none-match") {
+            Some("\"v1\"") => Reply::status(304),
+            _ => Reply::ok(USER).header("Content-Type", "application/json"),
+        };
+        reply.header("ETag", "\"v1\"").header("Cache-Control", "no-cache")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    let id = tag(&get(&proxy, "/?fields=id").await);
+    let same = get(&proxy, "/?fields=id").header("If-None-Match", &id).await;
+    assert_eq!((same.status, tag(&same)), (304, id.clone()), "its 304 is one for the shape");
+    assert_eq!(origin.last().header("if-none-match"), Some("\"v1\""), "RFC 9111 §4.3.1");
+    for path in ["/?fields=name", "/"] {
+        let other = get(&proxy, path).header("If-None-Match", &id).await;
+        assert_eq!(other.status, 200, "{path} is another representation");
+    }
+}
+
+#[tokio::test]
+async fn a_private_answers_shape_is_validated_by_the_origin() {
+    let origin = Origin::serve(|seen| {
+        let reply = match seen.header("if-none-match") {
+            Some("\"v1\"") => Reply::status(304),
+            _ => Reply::ok(USER).header("Content-Type", "application/json"),
+        };
+        reply.header("ETag", "\"v1\"").header("Cache-Control", "private")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    for config in ["", "[cache]\nmode = \"off\"\n"] {
+        proxy.reload(&format!("{config}{OFFER}"));
+        let ask = |path: &str, tag: &str| get(&proxy, path).header("If-None-Match", tag);
+        let id = tag(&get(&proxy, "/?fields=id").await);
+        let same = ask("/?fields=id", &id).await;
+        assert_eq!((same.status, tag(&same)), (304, id.clone()), "{config}");
+        assert_eq!(ask("/", &id).await.status, 200, "who has a part has not the whole: {config}");
+        assert_eq!(ask("/?fields=id", "\"v1\"").await.text(), r#"{"id":1}"#, "{config}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_conditional_on_the_whole() {
+    let (origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
+    let plain = tag(&get(&proxy, "/u?fields=id").await);
+    let packed = plain.replace("\"", "") + "--gzip\"";
+    for (name, path) in [("If-Match", "/u"), ("If-None-Match", "/u"), ("If-Match", "/u?fields=id")]
+    {
+        for tag in [&plain, &format!("\"{packed}")] {
+            send(&proxy, "PUT", path).header(name, tag).body("{}").await;
+            assert_eq!(origin.last().header(name), Some("\"v1\""), "RFC 9110 §13.1.1: {tag}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tag_of_ours_in_a_shape_is_judged_by_us() {
+    let origin = Origin::serve(|seen| match seen.method.as_str() {
+        "GET" => json(USER),
+        _ => Reply::status(204),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    get(&proxy, "/u").await;
+    let id = tag(&get(&proxy, "/u?fields=id").await);
+    assert!(id.starts_with("\"larder-"), "{id}");
+    let stale = id.replace("larder-", "larder-0");
+    let put = send(&proxy, "PUT", "/u").header("If-Match", &stale).body("{}").await;
+    assert_eq!(put.status, 412, "RFC 9110 §13.1.1");
+    let put = send(&proxy, "PUT", "/u").header("If-Match", &id).body("{}").await;
+    assert_eq!(put.status, 204, "the whole has not changed");
+    assert_eq!(origin.last().header("if-match"), None, "which the origin knows nothing of");
+}
+
+#[tokio::test]
+async fn an_origins_tag_that_ends_like_a_shapes_comes_back_as_it_was() {
+    let theirs = "\"a--s0123456789abcdef\"";
+    let (origin, proxy) = before(json(USER).header("ETag", theirs)).await;
+    let whole = tag(&get(&proxy, "/u").await);
+    let id = tag(&get(&proxy, "/u?fields=id").await);
+    for (path, named) in [("/u", &whole), ("/u?fields=id", &id)] {
+        let same = get(&proxy, path).header("If-None-Match", named).await;
+        assert_eq!((same.status, &tag(&same)), (304, named), "{path}");
+        send(&proxy, "PATCH", "/other").header("If-Match", named).body("{}").await;
+        assert_eq!(origin.last().header("if-match"), Some(theirs), "{path}");
+    }
+    assert_eq!(get(&proxy, "/u").header("If-None-Match", theirs).await.status, 200);
+}
