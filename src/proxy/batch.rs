@@ -172,7 +172,7 @@ impl Batch {
         let passed = clock.now().mono.since(self.at.mono);
         let passed = Duration::from_millis(passed.unsigned_abs());
         let left = self.rules.timeout.saturating_sub(passed);
-        let answer = clock.timeout(left, self.whole(visit, record)).await;
+        let answer = clock.timeout(left, Box::pin(self.whole(visit, record))).await;
         let (head, mut body) = answer.unwrap_or_else(|_| {
             reply::in_place(StatusCode::GATEWAY_TIMEOUT, "the batch's time was over before it came")
         });
@@ -270,7 +270,8 @@ async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Unbatched> {
 fn answers(batch: Arc<Batch>, items: Vec<Running>) -> Answers {
     let (reader, parallel) = (batch.reader, batch.rules.parallel);
     let [before, between, behind] = reader.around();
-    let all = stream::iter(items).map(move |running| batch.clone().answered(running));
+    // An item's way is long: it is put where it stays, and not carried about.
+    let all = stream::iter(items).map(move |running| Box::pin(batch.clone().answered(running)));
     let answers = match reader {
         Reader::Array => all.buffered(parallel).left_stream(),
         Reader::Lines => all.buffer_unordered(parallel).right_stream(),

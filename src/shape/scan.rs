@@ -161,8 +161,7 @@ impl<'a> Scanner<'a> {
         self.byte(b'"')?;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
-            self.at += rest.iter().take_while(|byte| plain(byte)).count();
+            self.at += plain_length(rest);
             match self.kind() {
                 Some(b'"') => {
                     self.at += 1;
@@ -219,6 +218,23 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// How many bytes come before the first that ends a string or means something in it; eight at a
+/// time where they mean nothing.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES << 7;
+    let is_plain = |word: u64| {
+        let below = |limit: u64, word: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+        let (quote, slash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
+        below(0x20, word) | below(1, quote) | below(1, slash) == 0
+    };
+    let words = bytes.chunks_exact(8).map_while(|chunk| chunk.first_chunk::<8>());
+    let words = words.map(|chunk| u64::from_le_bytes(*chunk));
+    let plain = words.take_while(|word| is_plain(*word)).count() * 8;
+    let rest = bytes.get(plain..).unwrap_or_default();
+    plain + rest.iter().take_while(|it| **it >= b' ' && !matches!(it, b'"' | b'\\')).count()
+}
+
 /// Whether a member's name, as it is written with its quotes, is this one.
 pub(super) fn is_name(written: &str, name: &str) -> bool {
     match written.contains('\\') {
@@ -232,5 +248,26 @@ pub(super) fn decoded(written: &str) -> Option<std::borrow::Cow<'_, str>> {
     match written.contains('\\') {
         true => serde_json::from_str::<String>(written).ok().map(Into::into),
         false => written.get(1..written.len() - 1).map(Into::into),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_length;
+
+    #[test]
+    fn eight_bytes_at_a_time_are_the_same_as_one() {
+        for length in 0..20 {
+            for at in 0..length {
+                for byte in 0..=255_u8 {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    bytes.extend([0xc3, 0xa9, 0x7f, 0xff, b' ', b'!', b'#', b'[', b']']);
+                    let stops = byte < b' ' || byte == b'"' || byte == b'\\';
+                    let expected = if stops { at } else { bytes.len() };
+                    assert_eq!(plain_length(&bytes), expected, "{byte} at {at} of {length}");
+                }
+            }
+        }
     }
 }

@@ -166,7 +166,9 @@ async fn bash(directory: &Path, script: &str) -> String {
 async fn check_snippet(directory: &Path, text: &str) -> Result<(), String> {
     fs::write(directory.join("snippet.toml"), whole(text)).unwrap();
     let said = bash(directory, "larder check --config snippet.toml && echo fine").await;
-    if said.ends_with("fine\n") { Ok(()) } else { Err(said) }
+    // Certificates and keys are the reader's own.
+    let is_fine = |line: &str| line.contains("cannot be read") || line.starts_with("larder: ");
+    if said.ends_with("fine\n") || said.lines().all(is_fine) { Ok(()) } else { Err(said) }
 }
 
 /// Does what a page says; what it says wrong.
