@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Answer;
 use crate::{
     body::Body,
-    cache_status::{CacheStatus, Forwarded},
+    cache_status::{self, CacheStatus, Forwarded},
     reason::{Ended, Failed, Reason, Refused, Unshaped},
     shape::Malformed,
 };
@@ -58,6 +58,10 @@ pub fn untouched(mut answer: Answer, why: Unshaped) -> Answer {
     // That it is stale is the graver news.
     if !answer.status.is_stale() {
         answer.status = because(answer.status, Reason::Unshaped(why));
+        if std::mem::take(&mut answer.is_told) {
+            // What a hit's head says already is told anew; nobody else's word is in it.
+            answer.response.headers_mut().remove(cache_status::NAME);
+        }
     }
     answer
 }
