@@ -213,10 +213,14 @@ impl Proxy {
     /// Decides, and does what was decided.
     async fn answer(
         self: &Arc<Self>,
-        visit: Visit,
+        mut visit: Visit,
         route: &Route,
         (once, found): (Once, Option<Found>),
     ) -> Answer {
+        if found.is_none() {
+            // It has waited for its turn since it came.
+            visit.arrived = self.clock.now();
+        }
         if visit.ends_here() {
             return reply::options();
         }

@@ -43,6 +43,8 @@ impl Sender {
     pub fn of(head: &request::Parts) -> Sender {
         let mut fields = head.headers.clone();
         fields::remove_hop_by_hop(&mut fields);
+        // Its items come by HTTP/1.1, where a cookie is one field (RFC 9113 §8.2.3).
+        fields::join_cookies(&mut fields, head.version);
         let of_the_batch: Vec<HeaderName> =
             fields.keys().filter(|name| is_of_the_batch(name)).cloned().collect();
         of_the_batch.iter().for_each(|name| drop(fields.remove(name)));

@@ -140,7 +140,10 @@ pub(crate) fn changes(old: &Config, new: &Config) -> String {
         ("timeouts", old.timeouts != new.timeouts),
         ("admin", old.admin != new.admin),
         ("log", old.log != new.log),
+        ("batch", old.batch != new.batch),
         ("cache.memory", old.memory != new.memory),
+        ("cache.redis", old.redis != new.redis),
+        ("compression.max_streams", old.max_streams != new.max_streams),
     ];
     let changed: Vec<&str> =
         parts.into_iter().filter(|(_, changed)| *changed).map(|(part, _)| part).collect();

@@ -108,7 +108,11 @@ pub fn believe(
 pub fn vouch(fields: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
     let is_it = |text: &str| text.trim().replace('_', "-").eq_ignore_ascii_case(name.as_str());
     remove(fields, |other| is_it(other.as_str()));
-    if members(fields, &header::TRAILER).iter().any(|it| is_it(it)) {
+    // By bytes, as trailers are declared: a line with others that are no text counts, too.
+    let names_it = |line: &HeaderValue| {
+        line.as_bytes().split(|byte| *byte == b',').any(|it| str::from_utf8(it).is_ok_and(is_it))
+    };
+    if fields.get_all(header::TRAILER).iter().any(names_it) {
         fields.remove(header::TRAILER);
     }
     if let Some(value) = value {

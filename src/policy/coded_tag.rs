@@ -122,7 +122,8 @@ pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
 pub fn write_shape(response: &mut HeaderMap, shape: ShapeTag) {
     let Some(tag) = response.get(header::ETAG) else { return };
     let Some(coded) = Coded::of(tag.as_bytes()).filter(|it| is_strong(it.origin)) else { return };
-    let tag = [coded.origin, SHAPE, &shape, suffix(coded.kind), b"\""].concat();
+    let tag =
+        [coded.origin, SHAPE, &shape, suffix(coded.kind), run(tag.as_bytes()), b"\""].concat();
     if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(tag)) {
         response.insert(header::ETAG, tag);
     }
@@ -207,6 +208,12 @@ fn apart(open: &[u8]) -> Option<(&[u8], Kind)> {
     let kind = |suffix| SUFFIXES.iter().find(|it| it.0 == suffix).map(|it| it.1);
     let of_run = || kind(without_run(suffix)?).filter(|it| matches!(it, Kind::Packed(_)));
     kind(suffix).or_else(of_run).map(|kind| (origin, kind))
+}
+
+/// The run that a well-formed tag ends with, its dot included; empty where it has none.
+fn run(tag: &[u8]) -> &[u8] {
+    let of_run = |open: &&[u8]| without_run(open).is_some() && apart(open).is_some();
+    open(tag).filter(of_run).map_or(b"", |open| &open[open.len() - RUN - 1..])
 }
 
 fn without_run(suffix: &[u8]) -> Option<&[u8]> {

@@ -1,17 +1,18 @@
 //! Batches: one POST, and the way of each request in it.
 //!
 //! An item's way is that of any other request: it is routed, throttled, counted and logged, and
-//! joins whatever is under way. Only the look-ups in the shared tier are made together before. The
-//! items run while their answers are read, some at a time, so a client that does not read, or that
-//! leaves, keeps nobody busy.
+//! joins whatever is under way. Only the look-ups in the shared tier are made together before. Some
+//! items at a time run, each as a task of its own: a client that does not read keeps nobody waiting
+//! who wants the same, and one that leaves ends them.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -22,6 +23,7 @@ use http::{
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tokio::task::JoinHandle;
 
 use super::{
     Once, Proxy,
@@ -91,7 +93,7 @@ impl Proxy {
 
     async fn run(self: &Arc<Self>, posted: Posted) -> Answer {
         let Posted { head, body, peer, snapshot, rules, at, ids } = posted;
-        let named = target::check(&head).and_then(|()| target::authority(&head, Scheme::Http));
+        let named = target::check(&head).and_then(|()| target::authority(&head, peer.way.scheme()));
         if let Err(refusal) = named {
             return reply::refused(refusal, &head.headers);
         }
@@ -250,6 +252,32 @@ fn begin(
     Running { item, visit, record }
 }
 
+/// An item's own task: others may wait for what it fetches, whether or not the batch's client reads.
+/// It ends with whoever waits for it.
+struct Own(JoinHandle<Bytes>);
+
+impl Own {
+    fn start(item: impl Future<Output = Bytes> + Send + 'static) -> Own {
+        Own(tokio::spawn(item))
+    }
+}
+
+impl Future for Own {
+    type Output = Bytes;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Bytes> {
+        // A panic costs this item, and nothing else.
+        let lost = |_| Bytes::from_static(b"null");
+        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or_else(lost))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// What was posted.
 async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Unbatched> {
     let mut posted = BytesMut::new();
@@ -270,8 +298,7 @@ async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Unbatched> {
 fn answers(batch: Arc<Batch>, items: Vec<Running>) -> Answers {
     let (reader, parallel) = (batch.reader, batch.rules.parallel);
     let [before, between, behind] = reader.around();
-    // An item's way is long: it is put where it stays, and not carried about.
-    let all = stream::iter(items).map(move |running| Box::pin(batch.clone().answered(running)));
+    let all = stream::iter(items).map(move |running| Own::start(batch.clone().answered(running)));
     let answers = match reader {
         Reader::Array => all.buffered(parallel).left_stream(),
         Reader::Lines => all.buffer_unordered(parallel).right_stream(),

@@ -82,6 +82,8 @@ impl<'a> Doubt<'a> {
         let keys: Vec<Key> = self.visit.get_keys(self.snapshot, target).collect();
         let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
         if !keys.iter().any(is_known) {
+            // Others may have it: to drop it there needs no name that is remembered.
+            keys.iter().for_each(|key| proxy.invalidate_afar(*key));
             return;
         }
         let urls = Scope::Urls(self.visit.get_names(self.snapshot, target).collect());

@@ -36,8 +36,11 @@ impl Drive {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
-        if self.fetch.as_mut().is_some_and(|fetch| fetch.as_mut().poll(cx).is_ready()) {
-            self.fetch = None;
+        // Taken out first: one that panics is not driven again.
+        if let Some(mut fetch) = self.fetch.take()
+            && fetch.as_mut().poll(cx).is_pending()
+        {
+            self.fetch = Some(fetch);
         }
         Pin::new(&mut self.own).poll(cx).map(Result::ok)
     }

@@ -6,6 +6,8 @@
 
 mod words;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request};
 use serde_json::{Value, json};
 
@@ -76,6 +78,12 @@ impl Question {
         head.uri = self.target.path.clone().into();
         head.headers = self.headers.clone();
         head
+    }
+
+    /// Of the client's certificate, as whoever asks says.
+    fn subject(&self, snapshot: &Snapshot) -> Option<Arc<HeaderValue>> {
+        let field = snapshot.tls.as_ref()?.clients.subject.as_ref()?;
+        self.headers.get(field).cloned().map(Arc::new)
     }
 
     fn has_content(&self) -> bool {
@@ -213,7 +221,7 @@ impl Question {
         let (head, content) = (self.head(), self.has_content());
         let way = match self.scheme {
             Scheme::Http => Way::Plain,
-            Scheme::Https => Way::Secure(None),
+            Scheme::Https => Way::Secure(self.subject(snapshot)),
         };
         Visit::new(snapshot, Arrived { head, content, peer: PeerAddr::Unix, way, at, ids: None })
     }

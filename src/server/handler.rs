@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::Future, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::{
     body::Incoming,
@@ -100,19 +100,20 @@ impl<H: Handler> Requests<H> {
         service_fn(move |request: Request<Incoming>| {
             let (guard, flow) = (self.activity.begin(false), Arc::<Flow>::default());
             *latest.lock() = Some(flow.clone());
+            let is_head = request.method() == Method::HEAD;
             let answer = (request.headers().len() <= max_fields)
                 .then(|| self.handler.answer(request, self.peer.clone()));
-            respond(answer, guard, flow)
+            respond((answer, is_head), guard, flow)
         })
     }
 }
 
-async fn respond<B: Default>(
-    answer: Option<impl Future<Output = Response<B>>>,
+async fn respond<B: Body + Default>(
+    (answer, is_head): (Option<impl Future<Output = Response<B>>>, bool),
     guard: Guard,
     flow: Arc<Flow>,
 ) -> Result<Response<Guarded<B>>, Infallible> {
-    let response = match answer {
+    let mut response = match answer {
         Some(answer) => answer.await,
         None => {
             let mut refusal = Response::new(B::default());
@@ -120,5 +121,18 @@ async fn respond<B: Default>(
             refusal
         }
     };
+    if is_head {
+        forget_body(&mut response);
+    }
     Ok(response.map(|body| Guarded::new(body, guard, Some(flow))))
+}
+
+/// The answer to a HEAD has no body (RFC 9110 §9.3.2); hyper sees to that by HTTP/1 alone.
+fn forget_body<B: Body + Default>(response: &mut Response<B>) {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length {
+        let fields = response.headers_mut();
+        fields.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    *response.body_mut() = B::default();
 }

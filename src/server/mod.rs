@@ -194,6 +194,7 @@ impl Server {
             ("tls.redirect", redirect(tls) != redirect(was)),
             ("cache.memory", config.memory != self.config.memory),
             ("cache.redis", config.redis != self.config.redis),
+            ("compression.max_streams", config.max_streams != self.config.max_streams),
             ("admin.listen", config.admin.listen != self.config.admin.listen),
         ];
         let changed = fixed.into_iter().filter(|(_, changed)| *changed);

@@ -272,3 +272,19 @@ async fn files_of_python_are_validated_by_their_date() {
     assert!(h2.body == large(), "{} bytes came", h2.body.len());
     assert_eq!(curl(&["-X", "DELETE"], &file).await.status(), "501", "as Python says it");
 }
+
+#[tokio::test]
+async fn an_answer_of_our_own_to_head_has_no_body_by_http_2() {
+    let config = "listen = \"127.0.0.1:0\"\n[[routes]]\nmatch = { path = \"/a\" }\n\
+                  upstream = \"http://127.0.0.1:1\"\n";
+    let config = config::parse("real.toml", config, &|_| None).unwrap();
+    let server = within("the start", Server::start(config, Clock::system())).await.unwrap();
+    let Some(Listen::Tcp(addr)) = server.addresses().pop() else { panic!("it listens") };
+    for (path, status) in [("/nowhere", "404"), ("/a", "502")] {
+        let url = format!("http://{addr}{path}");
+        // curl fails where a body comes (RFC 9113 §8.1.1).
+        let told = curl(&["--http2-prior-knowledge", "-I"], &url).await;
+        assert_eq!(told.status(), status, "RFC 9110 §9.3.2: {}", told.head);
+        assert!(told.header("content-length").is_some(), "as GET would: {}", told.head);
+    }
+}

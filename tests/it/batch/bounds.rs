@@ -1,5 +1,7 @@
 //! What a batch may not be, and what it costs.
 
+use std::future::IntoFuture;
+
 use serde_json::{Value, json};
 
 use super::{TAKEN, named, post, statuses, told};
@@ -160,4 +162,25 @@ async fn all_that_the_shared_tier_has_comes_in_one_round_trip() {
         assert_eq!(asked, flushes, "one round trip for all that memory does not have");
     }
     assert_eq!(origin.requests(), 52, "50 came from the other node");
+}
+
+#[tokio::test]
+async fn who_does_not_read_a_batch_keeps_nobody_waiting() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = Origin::serve(move |seen| match &*seen.target {
+        "/big" => Reply::fresh(600, "x".repeat(6 << 20)),
+        _ => Reply::fresh(600, "held").held(&held),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, TAKEN).await;
+    get(&proxy, "/big").await;
+    let batch = post(&proxy, &json!(["/big", "/held"])).sent().await;
+    gate.until_arrived(1).await;
+    let other = tokio::spawn(get(&proxy, "/held").into_future());
+    gate.open();
+    let answer = within("the answer that the batch leads to", other).await.unwrap();
+    assert_eq!(answer.text(), "held", "what it began is for others, too");
+    assert_eq!(origin.requests(), 2, "and is fetched once");
+    drop(batch);
 }
