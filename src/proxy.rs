@@ -62,7 +62,7 @@ use crate::{
     snapshot::{Route, Snapshot},
     store::{Entry, Found, Place, Store, redis::Remote},
     transform::memos::Memos,
-    upstream::{Errand, RequestBody, ResponseBody},
+    upstream::{Errand, RequestBody, ResponseBody, SentTwice},
     visit::{Arrived, Visit},
 };
 use cluster::Turn;
@@ -573,7 +573,8 @@ impl Proxy {
         }
         let watched = watch.and_then(|watch| watch.judge(self, exchange, &response));
         let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
-        doubt.settle(response.status(), response.headers());
+        let twice = response.extensions().get::<SentTwice>().is_some();
+        doubt.settle((response.status(), response.headers()), twice);
         let told = told.with_status(Some(response.status()));
         let detail = match kept {
             Some(Ok(kept)) => return self.relay_and_keep(kept, response, (&visit, told)),

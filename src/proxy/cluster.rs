@@ -75,7 +75,7 @@ impl Proxy {
                     false
                 }
             };
-            if let Some(found) = self.look_afar(fetch).await {
+            if let Some(found) = self.look_afar_again(fetch).await {
                 return Turn::Found(found);
             }
             // What its holder got is no use to others: nobody waits for the next.

@@ -39,12 +39,16 @@ impl<'a> Doubt<'a> {
         Doubt { proxy, visit, snapshot, sent, settled }
     }
 
-    /// The response's head has come.
-    pub(super) fn settle(&mut self, status: StatusCode, headers: &HeaderMap) {
+    /// The response's head has come. Where the request was sent `twice`, an error of the second time
+    /// says nothing of the first.
+    pub(super) fn settle(&mut self, (status, headers): (StatusCode, &HeaderMap), twice: bool) {
         if self.settled || std::mem::replace(&mut self.settled, true) {
             return;
         }
         if !invalidation::invalidates(&self.visit.asked, status) {
+            if twice {
+                self.doubt();
+            }
             return;
         }
         let listed = groups::invalidated(&self.visit.asked, status, headers);

@@ -78,10 +78,15 @@ impl Proxy {
     /// Looks into the shared tier for a fetch; what it finds fresh is for all who follow. What is
     /// stale is validated.
     pub(super) async fn look_afar(&self, fetch: &mut Fetch) -> Option<Outcome> {
-        let visit = fetch.visit.clone();
-        if visit.looked {
-            return None;
+        match fetch.visit.looked {
+            true => None,
+            false => self.look_afar_again(fetch).await,
         }
+    }
+
+    /// The same, although it was looked for before: another node has been waited for.
+    pub(super) async fn look_afar_again(&self, fetch: &mut Fetch) -> Option<Outcome> {
+        let visit = fetch.visit.clone();
         let Afar { place, entry, seen } = self.found_afar(&visit, &fetch.place).await?;
         if place.key != fetch.place.key || seen != 0 {
             fetch.seen = seen;

@@ -126,15 +126,16 @@ impl Failed {
         Failed { error, again }
     }
 
-    /// The request, if it may be sent once more; else why there is no answer.
-    pub(super) fn again(self, terms: &Terms<'_>) -> Result<Request<RequestBody>, Error> {
+    /// The request, if it may be sent once more, and whether it may have come the first time;
+    /// else why there is no answer.
+    pub(super) fn again(self, terms: &Terms<'_>) -> Result<(Request<RequestBody>, bool), Error> {
         tracing::debug!(error = %self.error, again = self.again.is_some(), "no answer");
         match self.again {
             Some(Next::Unwritten(request)) => {
                 terms.sent.store(false, Release);
-                Ok(*request)
+                Ok((*request, false))
             }
-            Some(Next::Idempotent(request)) => Ok(*request),
+            Some(Next::Idempotent(request)) => Ok((*request, true)),
             None => Err(self.error),
         }
     }

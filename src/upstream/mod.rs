@@ -59,6 +59,10 @@ pub struct Upstream {
     first_byte: Histogram,
 }
 
+/// Marks the response to a request that was sent before, and may have come: that answer is lost.
+#[derive(Clone, Copy, Debug)]
+pub struct SentTwice;
+
 /// Makes the head of a request once more.
 pub type Again<'a> = &'a (dyn Fn() -> request::Parts + Sync);
 
@@ -209,9 +213,13 @@ impl Upstream {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
-        let request = failed.again(&terms)?;
+        let (request, twice) = failed.again(&terms)?;
         let connection = self.in_turn(errand, Box::pin(self.connector.connect())).await?;
-        Ok(attempt(connection, request, &terms).await?)
+        let mut answer = attempt(connection, request, &terms).await?;
+        if twice {
+            answer.response.extensions_mut().insert(SentTwice);
+        }
+        Ok(answer)
     }
 
     /// A connection, at the time when the quota lets the next request go.

@@ -261,3 +261,19 @@ async fn an_origin_that_fails_amid_an_unknown_outcome_leaves_what_may_stand_in()
     assert_eq!((stale.status, stale.text()), (200, "x"), "RFC 5861 §4");
     assert_eq!(stale.cache_status().detail.as_deref(), Some("stale-if-error"));
 }
+
+#[tokio::test]
+async fn an_error_to_the_second_try_says_nothing_of_the_first() {
+    let origin = Origin::serve(|seen| match (seen.method.as_str(), seen.number) {
+        ("PUT", 2) => Reply::reset(),
+        ("PUT", _) => Reply::status(500),
+        _ => Reply::fresh(60, seen.number.to_string()),
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    get(&proxy, "/").await;
+    assert_eq!(send(&proxy, "PUT", "/").await.status, 500, "it was sent twice, RFC 9110 §9.2.2");
+    assert_eq!(origin.requests(), 3);
+    let after = get(&proxy, "/").await;
+    assert!(!after.is_hit(), "RFC 9111 §4.4: the first PUT may have changed it: {after:?}");
+}

@@ -95,13 +95,23 @@ async fn gather(desk: Arc<Desk>, mut questions: mpsc::Receiver<Vec<Question>>) {
     let each = desk.max_object_size + MAX_RECORD;
     let together = (MAX_HELD / MAX_UNDER_WAY / each).clamp(1, MAX_TOGETHER);
     let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
+    // Too many to leave with those before them: they would take each other's room.
+    let mut left: Option<Vec<Question>> = None;
     loop {
         let Ok(permit) = under_way.clone().acquire_owned().await else { return };
-        let Some(mut batch) = questions.recv().await else { return };
+        let next = match left.take() {
+            None => questions.recv().await,
+            left => left,
+        };
+        let Some(mut batch) = next else { return };
         // Let those who ask at the same time come along.
         tokio::task::yield_now().await;
         while batch.len() < together {
             let Ok(next) = questions.try_recv() else { break };
+            if batch.len() + next.len() > together {
+                left = Some(next);
+                break;
+            }
             batch.extend(next);
         }
         batch.retain(|question| !question.answer.is_closed());
@@ -110,7 +120,7 @@ async fn gather(desk: Arc<Desk>, mut questions: mpsc::Receiver<Vec<Question>>) {
         let more = (batch.len().saturating_sub(1) / together).min(MAX_UNDER_WAY - 1);
         let others = under_way.clone().acquire_many_owned(u32::try_from(more).unwrap_or_default());
         let Ok(others) = others.await else { return };
-        let (desk, room) = (desk.clone(), MAX_HELD / MAX_UNDER_WAY * (1 + more));
+        let (desk, room) = (desk.clone(), each.max(MAX_HELD / MAX_UNDER_WAY) * (1 + more));
         tokio::spawn(async move {
             desk.answer(&connections, (batch, room)).await;
             drop((permit, others));
