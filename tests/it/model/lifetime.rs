@@ -62,7 +62,7 @@ impl Judge<'_> {
         if within(by_client) {
             return Ok(Kind::MaxStale);
         }
-        let young = asked.sent.mono - stored.last.answered.mono < 1000;
+        let young = asked.sent.mono - self.came(stored) < 1000;
         let unwilling = wishes.has("max-age") || (wishes.has("no-cache") && !young);
         if within(while_revalidate) && !(self.mode.honor && unwilling) {
             return Ok(Kind::StaleWhileRevalidate);
@@ -72,9 +72,17 @@ impl Judge<'_> {
         Ok(Kind::StaleIfError)
     }
 
+    /// When the last of it had come at the latest: the clock may go on, by what another request has
+    /// the origin do, between the origin's answer and its arrival.
+    fn came(&self, stored: &Stored<'_>) -> i64 {
+        let by = self.history.asked.get(stored.last.by);
+        let got = by.and_then(|asked| asked.got.as_ref()).map_or(i64::MIN, |got| got.at.mono);
+        got.max(stored.last.answered.mono)
+    }
+
     /// §5.2.1, where the route honours it. A crowd that reloads is one validation a second.
     fn obeys(&self, wishes: &Directives, stored: &Stored<'_>, age: i64, fresh: i64) -> Verdict<()> {
-        if self.asked().sent.mono - stored.last.answered.mono < 1000 {
+        if self.asked().sent.mono - self.came(stored) < 1000 {
             return Ok(());
         }
         must!(!wishes.has("no-cache"), "§5.2.1.4: no-cache");
