@@ -1,20 +1,11 @@
 //! `larder explain`: asks a running proxy what it would do with a request, and why.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{
-    bad_configuration, block_on, fail,
-    source::Source,
-    talk::{self, Ask},
-};
+use super::talk::{self, Ask};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,25 +47,11 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self) -> ExitCode {
-        let source = Source { config: self.config.clone(), ..Source::default() };
-        let admin = match source.load() {
-            Ok(config) => config.admin,
-            Err(problems) => return bad_configuration(&problems),
-        };
-        block_on(async move {
-            let (method, target) = (Method::GET, self.target());
-            match talk::ask(&admin, Ask { method, target, body: None }).await {
-                Ok((StatusCode::OK, told)) => {
-                    let text = if self.json { format!("{told:#}\n") } else { readable(&told) };
-                    let _ = io::stdout().write_all(text.as_bytes());
-                    ExitCode::SUCCESS
-                }
-                Ok((status, told)) => {
-                    let detail = told["detail"].as_str().unwrap_or_default();
-                    fail(&format!("the proxy answers {status}: {detail}"))
-                }
-                Err(why) => fail(&why),
-            }
+        let ask = Ask { method: Method::GET, target: self.target(), body: None };
+        talk::consult(self.config, ask, |status, told| match status {
+            StatusCode::OK if self.json => Some(format!("{told:#}\n")),
+            StatusCode::OK => Some(readable(told)),
+            _ => None,
         })
     }
 

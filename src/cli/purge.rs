@@ -1,18 +1,12 @@
 //! `larder purge`: asks a running proxy, by its admin listener.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use http::{Method, StatusCode};
-use larder::config::Admin;
 use serde_json::{Value, json};
 
 use super::{
-    bad_configuration, block_on, fail,
-    source::Source,
+    counted,
     talk::{self, Ask},
 };
 
@@ -68,20 +62,8 @@ struct What {
 
 impl Purge {
     pub(crate) fn run(self) -> ExitCode {
-        let source = Source { config: self.config.clone(), ..Source::default() };
-        let admin = match source.load() {
-            Ok(config) => config.admin,
-            Err(problems) => return bad_configuration(&problems),
-        };
-        block_on(async move {
-            match ask(&admin, self.order()).await {
-                Ok(told) => {
-                    let _ = writeln!(io::stdout(), "{told}");
-                    ExitCode::SUCCESS
-                }
-                Err(why) => fail(&why),
-            }
-        })
+        let (target, body) = ("/v1/purge".to_owned(), Some(self.order()));
+        talk::consult(self.config, Ask { method: Method::POST, target, body }, report)
     }
 
     fn order(&self) -> Value {
@@ -102,23 +84,16 @@ impl Purge {
     }
 }
 
-/// Asks, and says what came of it.
-async fn ask(admin: &Admin, order: Value) -> Result<String, String> {
-    let (method, target) = (Method::POST, "/v1/purge".to_owned());
-    let (status, told) = talk::ask(admin, Ask { method, target, body: Some(order) }).await?;
-    let detail = told["detail"].as_str().unwrap_or_default();
+/// What came of it.
+fn report(status: StatusCode, told: &Value) -> Option<String> {
+    let nodes = |key: &str| counted(told[key].as_array().map_or(0, Vec::len), "node");
+    let done = nodes("nodes");
     match status {
-        StatusCode::OK => {
-            let nodes = told["nodes"].as_array().map_or(0, Vec::len);
-            Ok(format!("purged on {}", super::counted(nodes, "node")))
-        }
+        StatusCode::OK => Some(format!("purged on {done}\n")),
         StatusCode::ACCEPTED => {
-            let count = |key: &str| told[key].as_array().map_or(0, Vec::len);
-            let (nodes, missing) = (count("nodes"), count("missing"));
-            let nodes = super::counted(nodes, "node");
-            let missing = super::counted(missing, "node");
-            Ok(format!("purged on {nodes}; {missing} have not said so yet: {}", told["missing"]))
+            let (missing, names) = (nodes("missing"), &told["missing"]);
+            Some(format!("purged on {done}; {missing} have not said so yet: {names}\n"))
         }
-        _ => Err(format!("the proxy answers {status}: {detail}")),
+        _ => None,
     }
 }

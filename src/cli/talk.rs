@@ -2,8 +2,11 @@
 
 use std::{
     future::{Future, poll_fn},
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     pin::{Pin, pin},
+    process::ExitCode,
     task::Poll,
     time::Duration,
 };
@@ -25,6 +28,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use super::{bad_configuration, block_on, fail, source::Source};
+
 /// For the whole conversation.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,8 +46,33 @@ pub(super) struct Ask {
     pub(super) body: Option<Value>,
 }
 
+/// Asks the proxy of a configuration file, and writes what `told` makes of its answer: nothing,
+/// where the proxy says no.
+pub(super) fn consult(
+    config: Option<PathBuf>,
+    asked: Ask,
+    told: impl FnOnce(StatusCode, &Value) -> Option<String>,
+) -> ExitCode {
+    let admin = match (Source { config, ..Source::default() }).load() {
+        Ok(config) => config.admin,
+        Err(problems) => return bad_configuration(&problems),
+    };
+    block_on(async move {
+        let (status, answer) = match ask(&admin, asked).await {
+            Ok(answered) => answered,
+            Err(why) => return fail(&why),
+        };
+        let Some(text) = told(status, &answer) else {
+            let detail = answer["detail"].as_str().unwrap_or_default();
+            return fail(&format!("the proxy answers {status}: {detail}"));
+        };
+        let _ = io::stdout().write_all(text.as_bytes());
+        ExitCode::SUCCESS
+    })
+}
+
 /// Asks the proxy of a configuration; its answer's status and JSON.
-pub(super) async fn ask(admin: &Admin, ask: Ask) -> Result<(StatusCode, Value), String> {
+async fn ask(admin: &Admin, ask: Ask) -> Result<(StatusCode, Value), String> {
     let Some(listen) = &admin.listen else {
         return Err(
             "the configuration has no [admin] listen: add one, and restart the proxy".into()
