@@ -30,7 +30,17 @@ pub enum Clock {
 /// The kernel's monotonic time, in which service managers reckon.
 #[must_use]
 pub fn since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Monotonic);
+    reading(ClockId::Monotonic)
+}
+
+/// How long processors have worked for this process.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    reading(ClockId::ProcessCPUTime)
+}
+
+fn reading(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
     let whole = Duration::from_secs(now.tv_sec.unsigned_abs());
     whole + Duration::from_nanos(now.tv_nsec.unsigned_abs())
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -55,4 +57,6 @@ pub struct Counters {
     pub throttle_waits: Counter,
     /// Lines that the access log had no room for.
     pub log_dropped: Counter,
+    /// No count: the files of certificates, and when each one ends, in seconds since 1970.
+    pub certificates: ArcSwap<Vec<(String, i64)>>,
 }

@@ -3,7 +3,9 @@
 //! A route's numbers are found once, when its snapshot is built. Each thread has a shard of its own,
 //! so that a hit costs three additions that no other core waits for.
 
+mod certificates;
 mod load;
+mod process;
 pub mod reasons;
 pub mod shadow;
 mod text;

@@ -6,7 +6,11 @@ use std::{
     process::ExitCode,
 };
 
-use larder::config::{Config, advice};
+use larder::{
+    clock::Clock,
+    config::{Config, advice},
+    server::tls,
+};
 
 use super::{
     bad_configuration, counted, machine,
@@ -23,10 +27,14 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> ExitCode {
-        let source = Source { config: Some(self.config), ..Source::default() };
+        let source = Source { config: Some(self.config.clone()), ..Source::default() };
         match source.load() {
             Ok(config) => {
                 let mut report = io::stdout();
+                let (file, now) = (self.config.display().to_string(), Clock::system().now().wall);
+                for warning in tls::warnings(&config, &file, now) {
+                    let _ = writeln!(report, "warning: {warning}");
+                }
                 for sentence in advice(&config, &machine::this()) {
                     let _ = writeln!(report, "advice: {sentence}");
                 }

@@ -182,7 +182,12 @@ for those of the whole process (`cache.memory`, `cache.redis`, `compression.max_
     }
     let mut text = HEAD.to_owned();
     for (table, rows) in tables {
-        let title = if table.is_empty() { "At the top".to_owned() } else { format!("`[{table}]`") };
+        let title = match &*table {
+            "" => "At the top".to_owned(),
+            "routes" | "tls.certificates" => format!("`[[{table}]]`, one for each"),
+            "throttle" => "`[throttle]`, or several `[[throttle]]`".to_owned(),
+            _ => format!("`[{table}]`"),
+        };
         let head = "| key | takes | default | |\n|---|---|---|---|\n";
         text.push_str(&format!("\n## {title}\n\n{head}{rows}"));
     }

@@ -57,8 +57,10 @@ pub struct Clients {
     pub ask: Ask,
     /// The roots that it must come from.
     pub ca: Option<PathBuf>,
-    /// The line of `client_ca`.
-    pub line: usize,
+    /// Those of its certificates that are not good any more.
+    pub crl: Option<PathBuf>,
+    /// The lines of `client_ca` and `client_crl`.
+    pub lines: (usize, usize),
     /// The field that tells upstreams its subject.
     pub subject: Option<HeaderName>,
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{BUCKETS, Metrics, OUTCOMES, STATUSES, Times, Totals, load, reasons, shadow};
+use super::{
+    BUCKETS, Metrics, OUTCOMES, STATUSES, Times, Totals, certificates, load, process, reasons,
+    shadow,
+};
 use crate::{
     counters::Counters,
     store::{self, redis::Remote},
@@ -51,6 +54,8 @@ pub fn render(scrape: &Scrape<'_>) -> String {
             page.sample("larder_upstream_errors_total", &labels, count);
         }
     }
+    certificates::write(&mut page, scrape.counters);
+    process::write(&mut page, scrape.times.began());
     page.into_text()
 }
 

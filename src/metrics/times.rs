@@ -11,7 +11,10 @@ use std::{
 };
 
 use super::text::Page;
-use crate::{clock::Clock, policy::coding::Coding};
+use crate::{
+    clock::Clock,
+    policy::{Wall, coding::Coding},
+};
 
 /// Of so many look-ups in memory one is timed.
 pub const ONE_IN: u32 = 64;
@@ -79,6 +82,7 @@ pub struct Histogram {
 #[derive(Debug)]
 pub struct Times {
     clock: Clock,
+    began: Wall,
     /// Look-ups in memory, one in [`ONE_IN`].
     pub l1: Histogram,
     /// Look-ups in the shared tier.
@@ -148,7 +152,14 @@ impl Times {
     pub fn new(clock: Clock) -> Times {
         let long = || std::array::from_fn(|_| Histogram::long());
         let (l1, l2) = (Histogram::short(), Histogram::long());
-        Times { clock, l1, l2, packed: long(), unpacked: long() }
+        let began = clock.now().wall;
+        Times { clock, began, l1, l2, packed: long(), unpacked: long() }
+    }
+
+    /// When the process began, as near as it matters.
+    #[must_use]
+    pub fn began(&self) -> Wall {
+        self.began
     }
 
     /// Does a look-up in memory, and times it now and then.
@@ -204,7 +215,7 @@ impl Times {
 }
 
 /// Nanoseconds, as seconds.
-struct Seconds(u64);
+pub(super) struct Seconds(pub(super) u64);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

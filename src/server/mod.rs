@@ -65,6 +65,7 @@ pub struct Server {
     admin: Option<(Arc<Admin>, Front)>,
     proxy: Arc<Proxy>,
     counters: Arc<Counters>,
+    clock: Clock,
     /// As started: what of it a reload cannot change.
     config: Config,
 }
@@ -119,14 +120,14 @@ impl Server {
         let admin = start_admin(&config.admin, &proxy, &clock)?;
         let answer = proxy.clone();
         let handler = move |request, peer| answer.handle(request, peer);
-        let tls = secure(config.tls.as_ref(), &clock)?;
+        let tls = secure(config.tls.as_ref(), &clock, &counters)?;
         let terms = Terms::of(&config, tls.as_ref().map(|it| &it.acceptor));
         let terms = Terms { inherited, ..terms };
-        let front = Front::start(terms, clock, counters.clone(), handler)?;
+        let front = Front::start(terms, clock.clone(), counters.clone(), handler)?;
         if let Some((admin, _)) = &admin {
             admin.set_phase(Phase::Ready);
         }
-        Ok(Server { front, tls, admin, proxy, counters, config })
+        Ok(Server { front, tls, admin, proxy, counters, clock, config })
     }
 
     /// The address of the admin listener, port as bound.
@@ -181,6 +182,8 @@ impl Server {
         // From here on nothing fails: all of it is in use, or nothing.
         if let Some((acceptor, next)) = acceptor.zip(next) {
             acceptor.take_over(next);
+            let ends = acceptor.ends(self.clock.now().wall);
+            self.counters.certificates.store(Arc::new(ends));
         }
         self.front.reload(&config);
         if let Some((admin, _)) = &self.admin {
@@ -221,16 +224,27 @@ impl Server {
 }
 
 /// Reads the certificates, and looks at their files from now on.
-fn secure(terms: Option<&config::Tls>, clock: &Clock) -> Result<Option<Secured>, StartError> {
+fn secure(
+    terms: Option<&config::Tls>,
+    clock: &Clock,
+    counters: &Arc<Counters>,
+) -> Result<Option<Secured>, StartError> {
     let Some(terms) = terms else { return Ok(None) };
     let acceptor = Arc::new(Acceptor::new(terms).map_err(StartError::Build)?);
-    let (looked, clock) = (acceptor.clone(), clock.clone());
+    counters.certificates.store(Arc::new(acceptor.ends(clock.now().wall)));
+    let (looked, clock, counters) = (acceptor.clone(), clock.clone(), counters.clone());
     let looking = tokio::spawn(async move {
         loop {
             clock.sleep(LOOK).await;
-            let looked = looked.clone();
+            let (looked, now) = (looked.clone(), clock.now().wall);
+            let looking = move || {
+                looked.look();
+                looked.ends(now)
+            };
             // A disk may hang; no request waits for it.
-            let _ = tokio::task::spawn_blocking(move || looked.look()).await;
+            if let Ok(ends) = tokio::task::spawn_blocking(looking).await {
+                counters.certificates.store(Arc::new(ends));
+            }
         }
     });
     Ok(Some(Secured { acceptor, looking }))

@@ -3,15 +3,17 @@
 
 use std::{
     collections::BTreeSet,
+    future::IntoFuture,
     net::{SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
 };
 
+use larder::clock::Clock;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use crate::support::{Client, Origin, Place, Proxy, Reply, get, send, within};
+use crate::support::{Authority, Client, Gate, Origin, Place, Proxy, Reply, get, send, within};
 
 const DASHBOARD: &str = include_str!("../../packaging/grafana/larder.json");
 
@@ -106,6 +108,79 @@ async fn what_takes_time_is_timed() {
     let active =
         format!(r#"larder_upstream_requests{{upstream="{}",state="active"}}"#, origin.url());
     assert_eq!(value(&page, &active), 0.0);
+}
+
+/// Names as Prometheus has them (prometheus.io/docs/practices/naming): base units, written out, and
+/// `_total` at what only grows. promtool holds some of it, too: see `admin.rs`.
+#[tokio::test]
+async fn names_say_their_unit() {
+    let origin = Origin::always(Reply::fresh(60, "x")).await;
+    let authority = Authority::new();
+    authority.issue("site", &["api.test"]);
+    let config = format!("{CONFIG}[cache]\nmode = \"shadow\"\n{}", authority.tls("", &["site"]));
+    let proxy = Proxy::with(&origin, &config).await;
+    get(&proxy, "/").await;
+    let page = page(&proxy).await;
+    let families = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let families: Vec<_> = families.collect();
+    assert!(families.len() > 30, "{families:?}");
+    for (name, kind) in families {
+        let ours = name.strip_prefix("larder_").or(name.strip_prefix("process_"));
+        let words: Vec<&str> = ours.expect("a prefix").split('_').collect();
+        let last = words[words.len() - 1];
+        assert_eq!(last == "total", kind == "counter", "{name} is a {kind}");
+        assert!(kind != "histogram" || last == "seconds", "{name} has a unit");
+        let other = ["ms", "millis", "milliseconds", "us", "ns", "minutes", "kb", "mb", "percent"];
+        assert!(!words.iter().any(|it| other.contains(it)), "{name}: base units");
+        let unit = words.iter().position(|it| ["seconds", "bytes"].contains(it));
+        let behind = unit.map_or(&words[..0], |at| &words[at + 1..]);
+        assert!(behind.is_empty() || behind == ["total"], "{name}: its unit comes last");
+    }
+}
+
+/// Seconds are seconds: two of them pass.
+#[tokio::test]
+async fn what_took_two_seconds_is_counted_as_two() {
+    let gate = Gate::new();
+    let origin = Origin::always(Reply::fresh(60, "x").held(&gate)).await;
+    let proxy = Proxy::with(&origin, CONFIG).await;
+    let passing = async {
+        gate.until_arrived(1).await;
+        proxy.advance(2);
+        gate.open();
+    };
+    tokio::join!(get(&proxy, "/slow").into_future(), passing);
+    let page = page(&proxy).await;
+    let upstream = format!("{{upstream=\"{}\"}}", origin.url());
+    for (name, labels) in [
+        ("larder_request_duration_seconds", "{route=\"default\"}"),
+        ("larder_upstream_first_byte_duration_seconds", &*upstream),
+    ] {
+        let took = value(&page, &format!("{name}_sum{labels}"));
+        assert_eq!(took, 2.0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_process_is_told_as_others_tell_it() {
+    let origin = Origin::always(Reply::fresh(60, "x").undated()).await;
+    let proxy = Proxy::in_real_time(&origin, CONFIG).await;
+    let now = Clock::system().now().wall.seconds() as f64;
+    let first = page(&proxy).await;
+    let began = value(&first, "process_start_time_seconds");
+    assert!((now - 600.0..=now).contains(&began), "{began}, and now is {now}");
+    let memory = value(&first, "process_resident_memory_bytes");
+    assert!((1e6..1e11).contains(&memory), "{memory} bytes");
+    assert!(value(&first, "process_virtual_memory_bytes") >= memory);
+    let open = value(&first, "process_open_fds");
+    assert!((5.0..=value(&first, "process_max_fds")).contains(&open), "{open} files");
+    let spent = value(&first, "process_cpu_seconds_total");
+    let version = concat!("larder_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
+    assert_eq!(value(&first, version), 1.0);
+    within("some work to be done", async {
+        while value(&page(&proxy).await, "process_cpu_seconds_total") <= spent {}
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ async fn certificates_that_cannot_be_used_are_problems_with_their_lines() {
     let ca = authority.file("good.key");
     let text = format!(
         "upstream = \"http://a\"\n[tls]\nlisten = \"127.0.0.1:0\"\n\
-         client_certificates = \"require\"\nclient_ca = \"{ca}\"\n{}{}{}{}",
+         client_certificates = \"require\"\nclient_ca = \"{ca}\"\nclient_crl = \"{ca}\"\n\
+         {}{}{}{}",
         pair("good.pem", "good.key"),
         pair("torn.pem", "good.key"),
         pair("good.pem", "absent.key"),
@@ -142,15 +143,39 @@ async fn certificates_that_cannot_be_used_are_problems_with_their_lines() {
         assert_eq!(output.status.code(), Some(78), "{said}");
         for (line, key, words) in [
             (5, "tls.client_ca", "good.key\" has no certificate in it"),
-            (10, "tls.certificates.cert", "torn.pem\" is garbled"),
-            (14, "tls.certificates.key", "absent.key\" cannot be read (No such file"),
-            (17, "tls.certificates.key", "other.key\" is not the key of the first certificate"),
+            (6, "tls.client_crl", "good.key\" has no list in it"),
+            (11, "tls.certificates.cert", "torn.pem\" is garbled"),
+            (15, "tls.certificates.key", "absent.key\" cannot be read (No such file"),
+            (18, "tls.certificates.key", "other.key\" is not the key of the first certificate"),
         ] {
             let found = said.lines().find(|it| it.starts_with(&format!("{path}:{line}: {key}: ")));
             assert!(found.is_some_and(|it| it.contains(words)), "{line} {words}: {said}");
         }
-        assert!(said.contains("4 problems"), "{said}");
+        assert!(said.contains("5 problems"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_a_warning_and_no_error() {
+    let authority = Authority::new();
+    authority.issue_for("old", &["old.test"], (2020, 2021));
+    authority.issue_for("good", &["good.test"], (2020, 2100));
+    authority.issue_for("early", &["early.test"], (2100, 2101));
+    let text = format!("upstream = \"http://a\"\n{}", authority.tls("", &["old", "good", "early"]));
+    let path = file(authority.path("").as_path(), &text);
+    let output = run(&["check", "--config", &path]).await;
+    let said = self::text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "it would start: {said}");
+    let (old, early) = (authority.file("old.pem"), authority.file("early.pem"));
+    let ended = format!(
+        "warning: {path}:6: tls.certificates.cert: \"{old}\" has ended, on Fri, 01 Jan 2021"
+    );
+    assert!(said.starts_with(&ended), "{said}");
+    assert!(said.contains(&format!("\"{early}\" is not valid before Fri, 01 Jan 2100")), "{said}");
+    assert_eq!(said.matches("warning: ").count(), 2, "{said}");
+    let mut program = Program::start_by(command().args(["run", "--config"]), &text);
+    let told = program.says(&format!("tls.certificates.cert: \"{old}\" has ended")).await;
+    assert!(told.contains("WARN"), "{told}");
 }
 
 #[tokio::test]

@@ -104,19 +104,22 @@ fn clients(section: &mut Section<'_>) -> Clients {
     let ask = asked.and_then(|text| text.read(ask)).unwrap_or_default();
     let ca = section.text("client_ca", "the path of a PEM file", None);
     let ca = ca.and_then(|text| text.read(pem));
+    let crl = section.text("client_crl", "the path of a PEM file", None);
+    let crl = crl.and_then(|text| text.read(pem));
     let subject = section.text("client_subject", "a name such as \"X-Client-Subject\"", None);
     let subject = subject.and_then(|text| text.read(told_by));
     if ask != Ask::Off && !section.has("client_ca") {
         let why = "needs a client_ca: write the file with the roots of clients' certificates";
         section.report("client_certificates", why);
     }
-    for key in ["client_ca", "client_subject"] {
+    for key in ["client_ca", "client_crl", "client_subject"] {
         if ask == Ask::Off && section.has(key) {
             let example = "client_certificates = \"require\"";
             section.report(key, format!("does nothing unless they are asked for: add {example}"));
         }
     }
-    Clients { ask, ca, line: section.line_of("client_ca"), subject }
+    let lines = (section.line_of("client_ca"), section.line_of("client_crl"));
+    Clients { ask, ca, crl, lines, subject }
 }
 
 fn ask(text: &str) -> Result<Ask, String> {

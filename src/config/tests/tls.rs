@@ -18,7 +18,7 @@ fn a_listener_and_a_certificate_are_enough() {
         min_version: MinVersion::Tls12,
         unknown_name: UnknownName::Default,
         hsts: None,
-        clients: Clients { line: 2, ..Clients::default() },
+        clients: Clients { lines: (2, 2), ..Clients::default() },
         certificates: vec![Certificate {
             cert: "a.pem".into(),
             key: "a.key".into(),
@@ -35,14 +35,15 @@ fn a_listener_and_a_certificate_are_enough() {
 fn what_is_asked_of_clients_tells_their_answers_apart() {
     let text = "redirect = ['127.0.0.1:81', 'unix:/r']\nredirect_port = 8443\nmin_version = '1.3'\n\
                 unknown_name = 'refuse'\nhsts = 'max-age=60; includeSubDomains'\n\
-                client_certificates = 'request'\nclient_ca = 'ca.pem'\nclient_subject = 'X-Subject'";
+                client_certificates = 'request'\nclient_ca = 'ca.pem'\nclient_crl = 'crl.pem'\n\
+                client_subject = 'X-Subject'";
     let route = "[[routes]]\nmatch.path = '/a'\ncache.key.headers = ['X-Tenant']\n";
     let config = with(&format!("{SMALLEST}{text}{PAIR}{route}")).unwrap();
     let tls = config.tls.unwrap();
     assert_eq!((tls.redirect.len(), tls.redirect_port), (2, 8443));
     assert_eq!((tls.min_version, tls.unknown_name), (MinVersion::Tls13, UnknownName::Refuse));
     assert_eq!(tls.hsts.unwrap(), "max-age=60; includeSubDomains");
-    assert_eq!((tls.clients.ask, tls.clients.line), (Ask::Request, 11));
+    assert_eq!((tls.clients.ask, tls.clients.lines), (Ask::Request, (11, 12)));
     for (route, names) in config.routes.iter().zip([&["x-subject", "x-tenant"][..], &["x-subject"]])
     {
         assert_eq!(route.cache.rules.key.headers, names, "{}", route.name);

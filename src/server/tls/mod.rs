@@ -4,10 +4,12 @@
 //! What clients are asked for is part of their sessions: when that changes, they begin anew.
 
 mod clients;
+mod der;
 mod kept;
 mod names;
 mod pair;
 mod subject;
+mod validity;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -21,13 +23,17 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::config::{
-    self, Config, Problem,
-    tls::{Certificate, MinVersion, Tls},
+use crate::{
+    config::{
+        self, Config, Problem,
+        tls::{Certificate, MinVersion, Tls},
+    },
+    policy::Wall,
 };
 use kept::{Kept, Look};
 use names::Names;
 use pair::Pair;
+use validity::Said;
 
 /// What is preferred comes first (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
@@ -47,6 +53,7 @@ pub(super) struct Acceptor {
     server: ArcSwap<ServerConfig>,
     names: Arc<Names>,
     made: Mutex<Made>,
+    said: Mutex<Said>,
 }
 
 /// What was read, and is not in use yet.
@@ -73,10 +80,24 @@ pub fn problems(config: &Config, file: &str) -> Vec<Problem> {
     let Some(terms) = &config.tls else { return Vec::new() };
     let pairs = terms.certificates.iter().map(|it| Pair::load(it).map(drop));
     let verifier = clients::verifier(&terms.clients, &provider()).map(drop);
-    let faults = pairs.chain([verifier]).filter_map(Result::err);
+    let revoked = clients::revoked(&terms.clients).map(drop);
+    let faults = pairs.chain([verifier, revoked]).filter_map(Result::err);
     let mut problems: Vec<Problem> = faults.map(|fault| fault.in_file(file)).collect();
     problems.sort_by_key(|problem| problem.line);
+    // The verifier fails by the lists, too.
+    problems.dedup();
     problems
+}
+
+/// What will be wrong, or is, with certificates that can be read: they end soon, or have ended.
+#[must_use]
+pub fn warnings(config: &Config, file: &str, now: Wall) -> Vec<Problem> {
+    let certificates = config.tls.iter().flat_map(|terms| &terms.certificates);
+    let warning = |it: &Certificate| {
+        let trouble = Pair::load(it).ok()?.validity?.trouble(now.seconds())?;
+        Some(Fault::new(it.lines.0, "tls.certificates.cert", &it.cert, trouble).in_file(file))
+    };
+    certificates.filter_map(warning).collect()
 }
 
 impl Acceptor {
@@ -85,7 +106,7 @@ impl Acceptor {
         let made = Made::new(terms).map_err(|fault| fault.to_string())?;
         let names = Names::new(made.pairs.iter().map(|it| &it.value), terms.unknown_name);
         let server = ArcSwap::new(made.server(&names)?);
-        Ok(Acceptor { server, names, made: Mutex::new(made) })
+        Ok(Acceptor { server, names, made: Mutex::new(made), said: Mutex::default() })
     }
 
     /// Reads every file that another configuration names.
@@ -129,6 +150,26 @@ impl Acceptor {
                 Err(error) => tracing::error!("tls: {error}; the old configuration stays"),
             }
         }
+    }
+
+    /// Says which certificates end soon, or have ended; when each one ends, by its file.
+    pub(super) fn ends(&self, now: Wall) -> Vec<(String, i64)> {
+        let (made, mut said) = (self.made.lock(), self.said.lock());
+        let files = &made.terms.certificates;
+        said.keep(|file| files.iter().any(|it| it.cert == file));
+        let valid = files.iter().zip(&made.pairs);
+        let valid = valid.filter_map(|(files, pair)| Some((&files.cert, pair.value.validity?)));
+        let mut ends = Vec::new();
+        for (file, validity) in valid {
+            if let Some(trouble) = said.anew(file, validity, now.seconds()) {
+                tracing::warn!("tls.certificates.cert: {:?} {trouble}", file.display().to_string());
+            }
+            ends.push((file.display().to_string(), validity.ends));
+        }
+        // A file that is named twice is one series.
+        ends.sort();
+        ends.dedup();
+        ends
     }
 
     /// For a handshake that begins now.
@@ -192,7 +233,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn files_of(clients: &config::tls::Clients) -> Vec<PathBuf> {
-    clients.ca.iter().cloned().collect()
+    clients.ca.iter().chain(&clients.crl).cloned().collect()
 }
 
 /// Says what came of a look; whether there is something new.

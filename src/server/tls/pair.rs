@@ -13,7 +13,7 @@ use rustls::{
 };
 use webpki::EndEntityCert;
 
-use super::Fault;
+use super::{Fault, validity::Validity};
 use crate::config::tls::Certificate;
 
 /// No PEM file of ours is longer: a bundle of all public roots has a quarter of it.
@@ -25,6 +25,8 @@ pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,
     /// The DNS names that it is for, in lower case.
     pub(super) names: Vec<String>,
+    /// When it begins and ends; `None` where that cannot be read.
+    pub(super) validity: Option<Validity>,
 }
 
 impl Pair {
@@ -37,6 +39,7 @@ impl Pair {
         let chain = certificates(&files.cert).map_err(of_cert)?;
         let first = chain.first().ok_or_else(|| of_cert(NO_CERTIFICATE.to_owned()))?;
         let names = names(first).map_err(of_cert)?;
+        let validity = Validity::of(first);
         let key = private_key(&files.key).map_err(of_key)?;
         let key = aws_lc_rs::default_provider().key_provider.load_private_key(key);
         let key = key.map_err(|error| {
@@ -53,7 +56,7 @@ impl Pair {
                 )));
             }
         }
-        Ok(Pair { key: Arc::new(key), names })
+        Ok(Pair { key: Arc::new(key), names, validity })
     }
 }
 
@@ -87,11 +90,11 @@ fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, String> {
     Ok(parsed.valid_dns_names().map(str::to_ascii_lowercase).collect())
 }
 
-fn garbled(error: &pem::Error) -> String {
+pub(super) fn garbled(error: &pem::Error) -> String {
     format!("is garbled ({error}): copy it again, whole")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
     match read {
@@ -117,7 +120,7 @@ pub(super) mod tests {
         let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).unwrap();
         let key = Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], key));
         assert_eq!(super::names(made.cert.der()).unwrap(), names);
-        Pair { key, names }
+        Pair { key, names, validity: Validity::of(made.cert.der()) }
     }
 
     /// What is wrong with two texts in files.

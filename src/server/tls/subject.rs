@@ -6,12 +6,10 @@
 
 use std::fmt::Write;
 
+use super::der::{OID, SEQUENCE, SET, any, element};
+
 /// Longer names are hardly for people or programs: they are not told.
 const LONGEST: usize = 2048;
-
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OID: u8 = 0x06;
 
 /// The names of RFC 4514 §3, by the encoding of their object identifiers.
 const TYPES: [(&[u8], &str); 9] = [
@@ -54,26 +52,6 @@ fn relative(mut set: &[u8]) -> Option<String> {
         });
     }
     (!parts.is_empty()).then(|| parts.join("+"))
-}
-
-/// The contents of the next element, which must have this tag.
-fn element<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
-    let (found, contents) = any(rest)?;
-    (found == tag).then_some(contents)
-}
-
-/// The tag and the contents of the next element (X.690 §8.1), with a length below 65,536.
-fn any<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
-    let (length, after) = match **rest {
-        [_, 0x81, length, ref after @ ..] => (usize::from(length), after),
-        [_, 0x82, high, low, ref after @ ..] => (usize::from(high) << 8 | usize::from(low), after),
-        [_, length @ 0..=0x7f, ref after @ ..] => (usize::from(length), after),
-        _ => return None,
-    };
-    let tag = rest.first()?;
-    let (contents, left) = after.split_at_checked(length)?;
-    *rest = left;
-    Some((*tag, contents))
 }
 
 /// A string of the kinds that certificates have.

@@ -4,7 +4,9 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+    date_time_ymd,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -50,18 +52,55 @@ impl Authority {
 
     /// Makes `<file>.pem` and `<file>.key`, for some names and a subject.
     pub(crate) fn issue(&self, file: &str, names: &[&str]) {
-        let (certificate, key) = self.made(file, names);
-        self.write(&format!("{file}.pem"), &certificate);
-        self.write(&format!("{file}.key"), &key);
+        self.write_pair(file, self.made(file, names));
+    }
+
+    /// As [`issue`](Self::issue), for the years from the first to the beginning of the second.
+    pub(crate) fn issue_for(&self, file: &str, names: &[&str], years: (i32, i32)) {
+        let mut params = params(file, names);
+        (params.not_before, params.not_after) =
+            (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+        self.write_pair(file, self.signed(&params));
+    }
+
+    /// As [`issue`](Self::issue), with a serial number.
+    pub(crate) fn issue_numbered(&self, file: &str, serial: u64) {
+        let mut params = params(file, &[&format!("{file}.test")]);
+        params.serial_number = Some(SerialNumber::from(serial));
+        self.write_pair(file, self.signed(&params));
+    }
+
+    /// Writes the list of the serial numbers that are revoked to `crl.pem`; good until a year begins.
+    pub(crate) fn revoke(&self, serials: &[u64], until: i32) {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).expect("a list");
+        self.write("crl.pem", &list.pem().expect("its text"));
     }
 
     /// A certificate whose subject is `CN=<subject>,O=Tests`, and its key, as PEM.
     pub(crate) fn made(&self, subject: &str, names: &[&str]) -> (String, String) {
-        let names: Vec<String> = names.iter().map(|it| (*it).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, "Tests");
-        params.distinguished_name.push(DnType::CommonName, subject);
+        self.signed(&params(subject, names))
+    }
+
+    fn write_pair(&self, file: &str, (certificate, key): (String, String)) {
+        self.write(&format!("{file}.pem"), &certificate);
+        self.write(&format!("{file}.key"), &key);
+    }
+
+    fn signed(&self, params: &CertificateParams) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
@@ -113,4 +152,13 @@ impl Authority {
         let plain = place.connect().await.into_duplex();
         within("a handshake", self.client("http/1.1", None).connect(name, plain)).await
     }
+}
+
+fn params(subject: &str, names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|it| (*it).to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names");
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "Tests");
+    params.distinguished_name.push(DnType::CommonName, subject);
+    params
 }

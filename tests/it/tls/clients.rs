@@ -132,3 +132,66 @@ async fn a_reload_that_trusts_others_ends_old_sessions() {
     proxy.reload(&asking(&authority, "require"));
     assert_eq!(shake().await, None, "its root is trusted no longer");
 }
+
+/// `asking` with a list of what was revoked.
+fn asking_by_list(authority: &Authority, how: &str) -> String {
+    let crl = format!("client_crl = \"{}\"\n[[tls.certificates]]", authority.file("crl.pem"));
+    asking(authority, how).replacen("[[tls.certificates]]", &crl, 1)
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_revoked_lets_nobody_in() {
+    let authority = authority();
+    authority.issue_numbered("alice", 7);
+    authority.issue_numbered("mallory", 8);
+    authority.revoke(&[8], 2100);
+    let origin = telling().await;
+    for how in ["request", "require"] {
+        let proxy = Proxy::with(&origin, &asking_by_list(&authority, how)).await;
+        let it = (&authority, &proxy);
+        assert!(asks(it, Some("alice"), &[]).await.is_some(), "{how}: not on the list");
+        assert_eq!(asks(it, Some("mallory"), &[]).await, None, "{how}: on the list");
+    }
+}
+
+#[tokio::test]
+async fn a_new_list_counts_at_once_for_old_sessions_too() {
+    let authority = authority();
+    authority.issue_numbered("alice", 7);
+    authority.revoke(&[], 2100);
+    let origin = telling().await;
+    let proxy = Proxy::with(&origin, &asking_by_list(&authority, "require")).await;
+    let client = authority.client("http/1.1", Some("alice"));
+    let comes_in = async || {
+        let name = ServerName::try_from("api.test").unwrap();
+        let plain = proxy.tls().connect().await.into_duplex();
+        let Ok(secure) = within("a handshake", client.connect(name, plain)).await else {
+            return false;
+        };
+        let mut client = Client::over(Box::new(secure));
+        let sent = client.try_write("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await;
+        sent.is_ok() && client.read().await.is_ok()
+    };
+    assert!(comes_in().await);
+    authority.revoke(&[7], 2100);
+    super::renewal::looked(&proxy).await;
+    assert!(!comes_in().await, "its session is not resumed either");
+    authority.revoke(&[], 2021);
+    super::renewal::looked(&proxy).await;
+    assert!(!comes_in().await, "a list that is out of date says nothing of now");
+    authority.revoke(&[], 2100);
+    super::renewal::looked(&proxy).await;
+    assert!(comes_in().await, "it was looked at, and is good again");
+}
+
+#[tokio::test]
+async fn a_list_of_somebody_else_says_nothing_of_a_certificate() {
+    let (authority, other) = (authority(), Authority::new());
+    authority.issue_numbered("alice", 7);
+    other.revoke(&[], 2100);
+    let origin = telling().await;
+    let text = asking_by_list(&authority, "require");
+    let text = text.replace(&authority.file("crl.pem"), &other.file("crl.pem"));
+    let proxy = Proxy::with(&origin, &text).await;
+    assert_eq!(asks((&authority, &proxy), Some("alice"), &[]).await, None, "nobody vouches");
+}

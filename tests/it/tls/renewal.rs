@@ -1,7 +1,7 @@
 //! Certificates that are renewed: while connections go on, and without ever using half of one.
 
 use super::{ASK, authority, connect};
-use crate::support::{Authority, Origin, Proxy, Reply};
+use crate::support::{Authority, Origin, Proxy, Reply, get};
 
 /// How often files are looked at.
 const LOOK: u64 = 5;
@@ -14,7 +14,7 @@ async fn shown(authority: &Authority, proxy: &Proxy, name: &str) -> Option<Vec<u
 
 /// Lets two looks pass, one to see a change, one to see that it stands still; and some more, since
 /// another wait may end when a look is due.
-async fn looked(proxy: &Proxy) {
+pub(super) async fn looked(proxy: &Proxy) {
     for _ in 0..6 {
         proxy.let_it_wait(LOOK).await;
     }
@@ -85,4 +85,37 @@ async fn a_reload_takes_over_certificates_at_once_or_not_at_all() {
     let told = proxy.try_reload(&authority.tls("redirect = \"127.0.0.1:0\"", &["site"])).unwrap();
     assert_eq!(told, ["tls.redirect has changed: restart to use it"]);
     assert_eq!(shown(&authority, &proxy, "second.test").await, None, "it is not served any more");
+}
+
+#[tokio::test]
+async fn when_each_certificate_ends_is_told_to_prometheus() {
+    let authority = authority();
+    authority.issue_for("site", &["api.test"], (2020, 2030));
+    authority.issue_for("other", &["other.test"], (2020, 2040));
+    let origin = Origin::always(Reply::ok("x")).await;
+    let admin = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let config = |files| format!("{}{admin}", authority.tls("", files));
+    let proxy = Proxy::with(&origin, &config(&["site", "other", "other"])).await;
+    let told = async || {
+        let page = get(&proxy.admin(), "/metrics").host("localhost").await.text().to_owned();
+        let name = "larder_certificate_expiry_timestamp_seconds{certificate=\"";
+        let lines = page.lines().filter_map(|line| line.strip_prefix(name));
+        let value = |line: &str| {
+            let (file, value) = line.split_once("\"} ").expect("a value");
+            (file.rsplit('/').next().expect("a file").to_owned(), value.to_owned())
+        };
+        lines.map(value).collect::<Vec<_>>()
+    };
+    let series = |told: &[(&str, &str)]| -> Vec<_> {
+        told.iter().map(|(file, end)| ((*file).to_owned(), (*end).to_owned())).collect()
+    };
+    // By `date -d 2030-01-01T00:00:00Z +%s`, and of 2040.
+    let first = [("other.pem", "2208988800"), ("site.pem", "1893456000")];
+    assert_eq!(told().await, series(&first), "a file is one series, however often it is named");
+    authority.issue_for("site", &["api.test"], (2020, 2050));
+    looked(&proxy).await;
+    let renewed = [("other.pem", "2208988800"), ("site.pem", "2524608000")];
+    assert_eq!(told().await, series(&renewed), "it was renewed");
+    proxy.reload(&config(&["site"]));
+    assert_eq!(told().await, series(&renewed[1..]), "the other one is named no longer");
 }
