@@ -209,12 +209,49 @@ pub(crate) fn workers(bench: &Bench) -> Result<Outcome, Failure> {
 /// A limit that nobody reaches: what it costs to count.
 const LIMIT: &str = "[throttle]\nrate = \"1000000/s\"\nburst = 1000000\n";
 
+/// What one who takes it into production writes: the limit is never reached.
+const EVERYTHING: &str = "\
+[tls]
+listen = \"127.0.0.1:0\"
+[[tls.certificates]]
+cert = \"site.pem\"
+key = \"site.key\"
+[log]
+access = \"access.log\"
+[admin]
+listen = \"127.0.0.1:0\"
+token = \"0123456789abcdef\"
+[[throttle]]
+rate = \"1000000/s\"
+burst = 1000000
+[[routes]]
+name = \"users\"
+match = { path = \"/users/**\" }
+cache = { ttl = \"30s\" }
+[[routes]]
+name = \"hits\"
+match = { path = \"/hit/**\" }
+";
+
 /// A hit under a limit beside a hit without one.
 pub(crate) fn limited(bench: &Bench) -> Result<Outcome, Failure> {
     let limited = Peer::Larder.start(&Setup { more: LIMIT, ..bench.setup(SERVER) })?;
     let free = Peer::Larder.start(&bench.setup(SERVER))?;
     let outcome = hits(bench, "limited", [("with a limit", &limited), ("without", &free)])?;
     Ok(outcome.target("with a limit", "without", Some(1.15)))
+}
+
+/// A hit of a server with all on that an operator has on, beside bare hyper. It comes in the clear;
+/// TLS is there for others.
+pub(crate) fn everything(bench: &Bench) -> Result<Outcome, Failure> {
+    let larder = Peer::Larder.start(&Setup { more: EVERYTHING, ..bench.setup(SERVER) })?;
+    let canned = Some((larder.address, HIT));
+    // Bare hyper gives what a hit gives.
+    check(larder.address, HIT, 1 << 10)?;
+    let hyper = Peer::Hyper.start(&Setup { canned, ..bench.setup(SERVER) })?;
+    let servers = [("Larder, all on", &larder), (Peer::Hyper.name(), &hyper)];
+    let outcome = hits(bench, "everything", servers)?;
+    Ok(outcome.target("Larder, all on", Peer::Hyper.name(), Some(1.5)))
 }
 
 /// The same hits from two servers that are set up differently.

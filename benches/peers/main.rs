@@ -35,7 +35,7 @@ use pairs::{Effort, Outcome};
 type Scenario = fn(&Bench) -> Result<Vec<Outcome>, Failure>;
 
 /// In the order of the list: what a request costs, then tails, then sizes.
-const SCENARIOS: [(&str, Scenario); 22] = [
+const SCENARIOS: [(&str, Scenario); 23] = [
     ("hit-1k", |it| one(costs::hit_1k(it))),
     ("hit-10k", |it| one(costs::hit_10k(it))),
     ("hit-100k", |it| one(costs::hit_100k(it))),
@@ -45,6 +45,7 @@ const SCENARIOS: [(&str, Scenario); 22] = [
     ("stored-misses", |it| one(costs::stored_misses(it))),
     ("workers", |it| one(costs::workers(it))),
     ("limited", |it| one(costs::limited(it))),
+    ("everything", |it| one(costs::everything(it))),
     ("gzip-10k", |it| one(packing::gzip_10k(it))),
     ("gzip-100k", |it| one(packing::gzip_100k(it))),
     ("saved", |it| one(packing::saved(it))),

@@ -109,6 +109,9 @@ impl Peer {
         match self {
             Peer::Larder => {
                 http2 = address;
+                if setup.more.contains("[tls]") {
+                    certificate(&files)?;
+                }
                 let file = write(&files, "proxy.toml", &larder(setup, address))?;
                 command.args(["run", "--config"]).arg(file);
             }
@@ -183,6 +186,14 @@ fn write(files: &tempfile::TempDir, name: &str, text: &str) -> Result<PathBuf, F
     let path = files.path().join(name);
     fs::write(&path, text)?;
     Ok(path)
+}
+
+/// Beside the configuration, for those that name it.
+fn certificate(files: &tempfile::TempDir) -> Result<(), Failure> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    write(files, "site.pem", &made.cert.pem())?;
+    write(files, "site.key", &made.signing_key.serialize_pem())?;
+    Ok(())
 }
 
 fn larder(setup: &Setup, address: SocketAddr) -> String {
