@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Builds target/larder_VERSION_ARCHITECTURE.deb: the program, its unit, manual pages, completions
-# and docs. Needs dpkg-dev. Usage: scripts/deb.sh
+# and docs. Needs dpkg-dev.
+# Usage: scripts/deb.sh [PROGRAM [PACKAGE]]
+# With PROGRAM it packs that one, as it is and for tests: uncompressed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target="${CARGO_TARGET_DIR:-target}"
-echo "Building the release..."
-cargo build --locked --release --bin larder
-program="$target/release/larder"
+program="${1:-}"
+compression=(-Znone)
+if [ -z "$program" ]; then
+    echo "Building the release..." >&2
+    cargo build --locked --release --bin larder
+    program="$target/release/larder"
+    compression=()
+fi
 
 version="$(cargo metadata --locked --no-deps --format-version 1 |
     sed 's/.*"name":"larder","version":"\([^"]*\)".*/\1/')"
@@ -24,8 +31,8 @@ put 644 packaging/sysusers.conf /usr/lib/sysusers.d/larder.conf
 for unit in packaging/larder.service packaging/larder.socket; do
     put 644 "$unit" "/lib/systemd/system/${unit##*/}"
 done
-for page in README.md docs/*.md docs/*.json; do
-    put 644 "$page" "/usr/share/doc/larder/${page#docs/}"
+for page in README.md docs/*.md docs/*.json packaging/grafana/larder.json; do
+    put 644 "$page" "/usr/share/doc/larder/$page"
 done
 put 644 LICENSE-MIT /usr/share/doc/larder/copyright
 put 644 CHANGELOG.md /usr/share/doc/larder/changelog
@@ -45,7 +52,7 @@ completions fish /usr/share/fish/vendor_completions.d/larder.fish
 # What it links to: dpkg-shlibdeps reads a debian/control beside it.
 install -d "$root/work/debian" "$root/DEBIAN"
 printf 'Source: larder\n\nPackage: larder\nArchitecture: any\n' >"$root/work/debian/control"
-depends="$(cd "$root/work" && dpkg-shlibdeps -O --ignore-missing-info ../usr/bin/larder 2>/dev/null |
+depends="$(cd "$root/work" && dpkg-shlibdeps -O --ignore-missing-info ../usr/bin/larder |
     sed 's/^shlibs:Depends=//')"
 rm -r "$root/work"
 
@@ -56,6 +63,6 @@ echo /etc/larder/proxy.toml >"$root/DEBIAN/conffiles"
 install -m 755 packaging/debian/{postinst,prerm,postrm} "$root/DEBIAN/"
 (cd "$root" && find etc usr lib -type f -exec md5sum {} +) >"$root/DEBIAN/md5sums"
 
-package="$target/larder_${version}_$architecture.deb"
-dpkg-deb --root-owner-group --build "$root" "$package" >/dev/null
+package="${2:-$target/larder_${version}_$architecture.deb}"
+dpkg-deb "${compression[@]}" --root-owner-group --build "$root" "$package" >/dev/null
 echo "$package"

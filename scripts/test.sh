@@ -17,6 +17,7 @@ brotli brotli
 cc build-essential
 chromium chromium
 curl curl
+dpkg-shlibdeps dpkg-dev
 jq jq
 nginx nginx-light
 node nodejs

@@ -35,6 +35,7 @@ mod model;
 mod nodes;
 mod overrides;
 mod own_tags;
+mod package;
 mod packaging;
 mod partial;
 mod paths;
