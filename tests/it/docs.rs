@@ -1,86 +1,24 @@
-//! What the pages in docs/ say is done: every `console` block, command by command, in one shell a
-//! page, and every `toml` block is a configuration that `larder check` takes.
+//! What the pages say is done: each command of README.md and docs/ is run, page by page in one
+//! shell, or stands in the table of those that are run elsewhere; and every `toml` block, and every
+//! key in a table, is a configuration that `larder check` takes.
 //!
-//! In a `console` block a line that begins with `$ ` is a command (going on after a `\` at its
-//! end); what follows is what it prints, where `…` stands for anything, on a line of its own for
-//! any lines. A `toml` block that begins with `# proxy.toml` is that file from there on. Ports are
-//! replaced by free ones.
+//! What a command prints is compared where the page shows it: `…` stands for anything, on a line of
+//! its own for any lines. All must succeed. Ports are replaced by free ones.
+
+mod elsewhere;
+mod page;
+mod stage;
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
-use tokio::process::Command;
-
-use crate::support::within;
-
-/// The ports that pages use.
-const PORTS: [&str; 5] = ["8080", "8081", "8443", "9901", "3000"];
-
-/// What a page has one do.
-#[derive(Debug)]
-enum Step {
-    File { name: String, text: String },
-    Snippet { line: usize, text: String },
-    Command { line: usize, text: String, prints: Vec<String> },
-}
-
-fn blocks(page: &str) -> Vec<(usize, &str, Vec<&str>)> {
-    let (mut blocks, mut open) = (Vec::new(), None);
-    for (at, line) in page.lines().enumerate() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(kind), None) => open = Some((at + 2, kind.trim(), Vec::new())),
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some((_, _, lines))) => lines.push(line),
-            (None, None) => {}
-        }
-    }
-    blocks
-}
-
-fn commands(first: usize, lines: &[&str]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        match (line.strip_prefix("$ "), steps.last_mut()) {
-            (Some(command), _) => {
-                let (line, text) = (first + at, command.to_owned());
-                steps.push(Step::Command { line, text, prints: Vec::new() });
-            }
-            (None, Some(Step::Command { text, prints, .. })) => {
-                if prints.is_empty() && text.ends_with('\\') {
-                    write!(text, "\n{line}").unwrap();
-                } else {
-                    prints.push((*line).to_owned());
-                }
-            }
-            (None, _) => panic!("line {}: a console block begins with a command", first + at),
-        }
-    }
-    steps
-}
-
-fn steps(page: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (line, kind, lines) in blocks(page) {
-        match kind {
-            "console" => steps.extend(commands(line, &lines)),
-            "toml" => {
-                let text = lines.join("\n") + "\n";
-                let name = lines.first().and_then(|first| first.strip_prefix("# proxy.toml"));
-                steps.push(match name {
-                    Some(_) => Step::File { name: "proxy.toml".into(), text },
-                    None => Step::Snippet { line, text },
-                });
-            }
-            _ => {}
-        }
-    }
-    steps
-}
+use elsewhere::ELSEWHERE;
+use page::{Prints, Step, steps};
+use stage::{Ports, bash};
 
 /// Whether what was printed is what was to be: `…` is any text.
 fn fits(expected: &[String], printed: &[&str]) -> bool {
@@ -118,50 +56,8 @@ fn whole(text: &str) -> String {
     whole + text
 }
 
-struct Ports(Vec<(&'static str, String)>);
-
-impl Ports {
-    fn free() -> Ports {
-        let listeners = PORTS.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = listeners.each_ref().map(|it| it.local_addr().unwrap().port().to_string());
-        Ports(PORTS.into_iter().zip(ports).collect())
-    }
-
-    fn put(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (port, free)| {
-            text.replace(&format!(":{port}"), &format!(":{free}"))
-                .replace(&format!(" {port}"), &format!(" {free}"))
-        })
-    }
-}
-
 /// Marks the end of a command's output, and whether it succeeded.
 const MARK: &str = "--larder-docs--";
-
-const PRELUDE: &str = "\
-set +m
-exec 2>&1
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
-curl() { command curl --silent --retry 8 --retry-connrefused \"$@\"; }
-";
-
-async fn bash(directory: &Path, script: &str) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_larder")).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("bash")
-        .args(["-c", &format!("{PRELUDE}{script}")])
-        .current_dir(directory)
-        .env("PATH", path)
-        .env("LARDER_TOKEN", "0123456789abcdef0123456789abcdef")
-        .env("LARDER_SECRET", "fedcba9876543210fedcba9876543210")
-        .env("REDIS_PASSWORD", "sesame")
-        .env("WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = within("the commands of a page", output).await.unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 async fn check_snippet(directory: &Path, text: &str) -> Result<(), String> {
     fs::write(directory.join("snippet.toml"), whole(text)).unwrap();
@@ -171,43 +67,88 @@ async fn check_snippet(directory: &Path, text: &str) -> Result<(), String> {
     if said.ends_with("fine\n") || said.lines().all(is_fine) { Ok(()) } else { Err(said) }
 }
 
+/// A command of a page, and where.
+struct Asked {
+    line: usize,
+    text: String,
+    prints: Prints,
+}
+
+/// What is to be done for a page.
+#[derive(Default)]
+struct Work {
+    script: String,
+    asked: Vec<Asked>,
+    wrong: Vec<String>,
+}
+
 /// Does what a page says; what it says wrong.
 async fn follow(page: &str) -> Vec<String> {
-    let (directory, ports) = (tempfile::tempdir().unwrap(), Ports::free());
-    let (mut wrong, mut script, mut asked) = (Vec::new(), String::new(), Vec::new());
-    for step in steps(page) {
+    let directory = tempfile::tempdir().unwrap();
+    let is_elsewhere = |text: &str| ELSEWHERE.iter().any(|(command, _)| *command == text);
+    let mut steps = steps(page);
+    steps.retain(|it| !matches!(it, Step::Command { text, .. } if is_elsewhere(text)));
+    let commands = steps.iter().any(|it| matches!(it, Step::Command { .. }));
+    let writes = steps.iter().any(|it| matches!(it, Step::File { .. }));
+    let (_origin, ports, script) = match commands && !writes {
+        true => stage::set().await,
+        false => (crate::support::Origin::refusing().await, Ports::free(), String::new()),
+    };
+    let mut work = Work { script, ..Work::default() };
+    for step in steps {
+        work.take(directory.path(), &ports, step).await;
+    }
+    if work.asked.is_empty() {
+        return work.wrong;
+    }
+    let said = bash(directory.path(), &work.script).await;
+    work.compared(&ports, &said)
+}
+
+impl Work {
+    async fn take(&mut self, directory: &Path, ports: &Ports, step: Step) {
         match step {
+            Step::Wrong { line, why } => self.wrong.push(format!("line {line}: {why}")),
             Step::Snippet { line, text } => {
-                if let Err(said) = check_snippet(directory.path(), &text).await {
-                    wrong.push(format!("line {line}: {said}"));
+                if let Err(said) = check_snippet(directory, &text).await {
+                    self.wrong.push(format!("line {line}: {said}"));
                 }
             }
             Step::File { name, text } => {
                 let text = ports.put(&text);
-                writeln!(script, "cat >{name} <<'LARDER_FILE'\n{text}LARDER_FILE").unwrap();
+                writeln!(self.script, "cat >{name} <<'LARDER_FILE'\n{text}LARDER_FILE").unwrap();
             }
             Step::Command { line, text, prints } => {
-                writeln!(script, "{}\necho \"{MARK}$?\"", ports.put(&text)).unwrap();
-                let prints = prints.iter().map(|line| ports.put(line)).collect();
-                asked.push((line, text, prints));
+                writeln!(self.script, "{}\necho \"{MARK}$?\"", ports.put(&text)).unwrap();
+                self.asked.push(Asked { line, text, prints });
             }
         }
     }
-    let said = if asked.is_empty() { String::new() } else { bash(directory.path(), &script).await };
-    let mut rest = &*said;
-    for (line, text, prints) in asked {
-        let Some((printed, after)) = rest.split_once(MARK) else {
-            wrong.push(format!("line {line}: {text}: was not reached; so far: {said}"));
-            break;
-        };
-        let prints: Vec<String> = prints;
-        let lines: Vec<&str> = printed.lines().collect();
-        if !fits(&prints, &lines) {
-            wrong.push(format!("line {line}: {text}: printed\n{printed}in place of {prints:#?}"));
+
+    /// Compares what was printed with what was to be.
+    fn compared(self, ports: &Ports, said: &str) -> Vec<String> {
+        let Work { asked, mut wrong, .. } = self;
+        let mut rest = said;
+        for Asked { line, text, prints } in asked {
+            let Some((printed, after)) = rest.split_once(MARK) else {
+                wrong.push(format!("line {line}: {text}: was not reached; so far: {said}"));
+                break;
+            };
+            let (code, after) = after.split_once('\n').unwrap_or((after, ""));
+            if code != "0" {
+                wrong.push(format!("line {line}: {text}: ends with {code}: {printed}"));
+            }
+            if let Prints::Lines(lines) = prints {
+                let lines: Vec<String> = lines.iter().map(|line| ports.put(line)).collect();
+                if !fits(&lines, &printed.lines().collect::<Vec<_>>()) {
+                    let instead = lines.join("\n");
+                    wrong.push(format!("line {line}: {text}: printed\n{printed}not\n{instead}"));
+                }
+            }
+            rest = after;
         }
-        rest = after.split_once('\n').map_or("", |(_, rest)| rest);
+        wrong
     }
-    wrong
 }
 
 fn pages() -> Vec<PathBuf> {
@@ -243,10 +184,98 @@ async fn a_page_that_is_wrong_is_found_out() {
         ("```console\n$ echo one\n```", true),
         ("```console\n$ printf 'a\\nb c\\nd\\n'\n…\nb …\n…\n```", false),
         ("```console\n$ exit 3\n$ echo more\nmore\n```", true),
+        ("```console\n$ echo one; false\none\n```", true),
+        ("```console\n$ echo 'a\nb'\na\nb\n```", false),
+        ("```console\none\n```", true),
+        ("```text\n$ echo one\n```", true),
+        ("```sh\necho one   # two\n```", false),
+        ("```sh\nfalse\n```", true),
+        ("Say `larder check`, or `larder --version`.", false),
+        ("Say `larder chuck`.", true),
+        ("Say `cargo frobnicate`.", true),
+        ("Say `scripts/nothing.sh`.", true),
+        ("Say `scripts/test.sh`, which is run elsewhere.", false),
         ("```toml\n[cache]\nttl = \"30s\"\n```", false),
         ("```toml\n[cache]\nttl = \"30 s\"\n```", true),
     ] {
         let found = follow(page).await;
         assert_eq!(!found.is_empty(), wrong, "what is wrong with {page}: {found:?}");
     }
+}
+
+#[test]
+fn what_is_run_elsewhere_is_on_a_page() {
+    let all = pages().into_iter().flat_map(|path| steps(&fs::read_to_string(path).unwrap()));
+    let commands: BTreeSet<String> = all
+        .filter_map(|it| match it {
+            Step::Command { text, .. } => Some(text),
+            Step::File { .. } | Step::Snippet { .. } | Step::Wrong { .. } => None,
+        })
+        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let gone: Vec<_> = ELSEWHERE.iter().filter(|(it, _)| !commands.contains(*it)).collect();
+    assert!(gone.is_empty(), "on no page any more: {gone:#?}");
+    for (command, _) in ELSEWHERE {
+        let program = command.split(' ').next().expect("a word");
+        let is_there = !program.starts_with("scripts/") || root.join(program).exists();
+        assert!(is_there, "{program} is not there");
+    }
+    assert!(commands.len() > ELSEWHERE.len() + 20, "most are run here: {commands:#?}");
+}
+
+/// Where a piece of configuration in running text may stand.
+const PLACES: [&str; 17] = [
+    "",
+    "[cache]\n",
+    "[cache.redis]\nurl = \"redis://a\"\nsecret = \"0123456789abcdef\"\n[cache]\n",
+    "[cache.memory]\n",
+    "[cache.redis]\nsecret = \"0123456789abcdef\"\n",
+    "tls.certificates = [{ cert = \"a\", key = \"b\" }]\ntls.listen = \"127.0.0.1:2\"\ntls.",
+    "[log]\n",
+    "[admin]\n",
+    "[compression]\n",
+    "[throttle]\nrate = \"1/s\"\n",
+    "[batch]\npath = \"/b\"\n",
+    "[limits]\n",
+    "[[routes]]\nmatch = { path = \"/\" }\nshape.",
+    "[[routes]]\nmatch = { path = \"/\" }\ncache.key.",
+    "[[throttle]]\n",
+    "[[routes]]\nmatch = { path = \"/\" }\n",
+    "[upstreams.api]\nurl = \"http://b\"\n",
+];
+
+/// `key = value` in the text of pages, whole ones.
+fn keys(page: &str) -> Vec<&str> {
+    let outside = page.split("```").step_by(2);
+    let codes = outside.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let is_key = |code: &&str| {
+        let Some((key, value)) = code.split_once(" = ") else { return false };
+        let word = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+        key.chars().all(word) && !value.contains('…') && !code.contains('\n')
+    };
+    codes.filter(is_key).collect()
+}
+
+#[test]
+fn every_key_in_a_table_is_one_that_larder_takes() {
+    let env = |_: &str| Some("0123456789abcdef".to_owned());
+    let is_right = |code: &str, place: &str| {
+        let key = code.split(" = ").next();
+        let top = ["upstream = \"http://a\"\n", "listen = \"127.0.0.1:1\"\n"];
+        let clashes = |line: &str| place.is_empty() && line.split(" = ").next() == key;
+        let top: String = top.into_iter().filter(|line| !clashes(line)).collect();
+        larder::config::parse("p", &format!("{top}{place}{code}\n"), &env).is_ok()
+    };
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        for code in keys(&page) {
+            seen += 1;
+            if !PLACES.iter().any(|place| is_right(code, place)) {
+                wrong.push(format!("{}: {code}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "right in no place: {wrong:#?}");
+    assert!(seen > 60, "{seen} pieces");
 }

@@ -138,6 +138,34 @@ async fn names_say_their_unit() {
     }
 }
 
+/// The pages name families, and all of a kind as `larder_store_*`.
+#[tokio::test]
+async fn the_pages_name_no_metric_that_does_not_exist() {
+    let origin = Origin::always(Reply::fresh(60, "x")).await;
+    let authority = Authority::new();
+    authority.issue("site", &["api.test"]);
+    // Whether it can be reached does not matter: its families are told.
+    let redis = "[cache.redis]\nurl = \"redis://127.0.0.1:1\"\n";
+    let config = format!("{CONFIG}{redis}{}", authority.tls("", &["site"]));
+    let proxy = Proxy::with(&origin, &config).await;
+    let page = page(&proxy).await;
+    let known: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["docs/operations.md", "docs/redis.md", "docs/tls.md", "README.md"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let codes = text.split('`').skip(1).step_by(2);
+        let words = codes.flat_map(|code| code.split([' ', '{']));
+        let names = words.filter(|it| it.starts_with("larder_") || it.starts_with("process_"));
+        for name in names {
+            let is_it = |family: &&str| match name.strip_suffix('*') {
+                Some(begin) => family.starts_with(begin),
+                None => family.split(' ').next() == Some(name),
+            };
+            assert!(known.iter().any(is_it), "{name} of {file} is not told");
+        }
+    }
+}
+
 /// Seconds are seconds: two of them pass.
 #[tokio::test]
 async fn what_took_two_seconds_is_counted_as_two() {
