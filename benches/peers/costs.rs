@@ -217,7 +217,7 @@ listen = \"127.0.0.1:0\"
 cert = \"site.pem\"
 key = \"site.key\"
 [log]
-access = \"access.log\"
+access = \"./access.log\"
 [admin]
 listen = \"127.0.0.1:0\"
 token = \"0123456789abcdef\"
