@@ -88,6 +88,8 @@ async fn what_one_node_stores_another_answers_and_keeps() {
     assert!(again.is_hit() && again.cache_status().detail().is_empty(), "it lies in memory now");
     assert_eq!(metric(&other, &event("flush")).await, flushes, "Redis was not asked again");
     assert_eq!(metric(&other, "larder_store_hits_total{tier=\"l2\"}").await, 1);
+    let timed = "larder_store_lookup_duration_seconds_count{tier=\"l2\"}";
+    assert_eq!(metric(&other, timed).await, 1, "the look-up in Redis was timed");
     let head = send(&other, "HEAD", "/a").await;
     assert!(head.is_hit() && origin.requests() == 1);
 }
