@@ -64,7 +64,8 @@ impl Judge<'_> {
         }
         let young = asked.sent.mono - self.came(stored) < 1000;
         let unwilling = wishes.has("max-age") || (wishes.has("no-cache") && !young);
-        if within(while_revalidate) && !(self.mode.honor && unwilling) {
+        let doubted = self.doubted_since(stored).is_some();
+        if within(while_revalidate) && !doubted && !(self.mode.honor && unwilling) {
             return Ok(Kind::StaleWhileRevalidate);
         }
         must!(failed, "§4.2.4: stale for {stale_for} ms while the origin is well");
