@@ -14,6 +14,7 @@ mod keys;
 mod orders;
 mod origin;
 mod parts;
+mod peers;
 mod records;
 mod request;
 mod response;
@@ -36,6 +37,7 @@ pub(crate) use keys::{key, vary};
 pub(crate) use orders::{purge_order, redis_event, webhook};
 pub(crate) use origin::{forwarded, host, location};
 pub(crate) use parts::{content_range, multipart};
+pub(crate) use peers::{proxy_header, trace};
 pub(crate) use records::redis_record;
 pub(crate) use request::request;
 pub(crate) use response::response;
@@ -48,7 +50,7 @@ pub(crate) use tags::tags;
 pub(crate) type Check = fn(&[u8]);
 
 /// All targets by name; a name is also a directory in `corpus/` and a file in `fuzz_targets/`.
-pub(crate) const ALL: [(&str, Check); 32] = [
+pub(crate) const ALL: [(&str, Check); 34] = [
     ("request_cache_control", request_cache_control),
     ("response_cache_control", response_cache_control),
     ("date", date),
@@ -81,6 +83,8 @@ pub(crate) const ALL: [(&str, Check); 32] = [
     ("mask", mask),
     ("page", page),
     ("batch", batch),
+    ("proxy_header", proxy_header),
+    ("trace", trace),
 ];
 
 /// The greatest delta-seconds (RFC 9111 §1.2.2).

@@ -94,7 +94,7 @@ impl<'a> Doubt<'a> {
         let groups: Vec<Name> = keys.iter().flat_map(|key| proxy.store.groups(*key)).collect();
         let groups = (!groups.is_empty()).then_some(Scope::Tags(groups));
         for scope in groups.into_iter().chain([urls]) {
-            self.purge(&scope, Manner::Soft, (By::Doubt, "the unknown outcome of"));
+            self.purge(&scope, Manner::Doubt, (By::Doubt, "the unknown outcome of"));
         }
     }
 

@@ -336,7 +336,7 @@ fn purge(purge: &Purge) -> Value {
         "seq": purge.seq,
         "what": purge.what,
         "by": purge.by.word(),
-        "soft": purge.manner == crate::store::Manner::Soft,
+        "soft": purge.manner != crate::store::Manner::Hard,
         "at": words::time(purge.at),
     })
 }

@@ -28,7 +28,7 @@ mod listen;
 mod open;
 pub mod peer;
 mod places;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod socket;
 mod streams;
 pub mod tls;

@@ -21,7 +21,11 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const MOST: usize = 4096;
 
 /// Reads the header. `None`: it names nobody.
-pub(super) async fn read(mut io: impl AsyncRead + Unpin) -> io::Result<Option<IpAddr>> {
+///
+/// # Errors
+///
+/// What reading gives; [`io::ErrorKind::InvalidData`] where it is no header.
+pub async fn read(mut io: impl AsyncRead + Unpin) -> io::Result<Option<IpAddr>> {
     match io.read_u8().await? {
         b'P' => {
             let mut line = vec![b'P'];

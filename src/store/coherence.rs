@@ -183,7 +183,8 @@ impl Store {
         let entry = head.into_entry(body, forms, (look.local, look.asked));
         let entry = match self.generations.standing_afar(&entry.head.named) {
             Standing::Current => entry,
-            Standing::Stale(since) | Standing::Doubted(since) => entry.stale_since(since),
+            Standing::Stale(since) => entry.under(entry.head.stale_since(since)),
+            Standing::Doubted(since) => entry.under(entry.head.doubted_since(since)),
             Standing::Gone => return None,
         };
         self.usable(entry, now).ok()
@@ -226,9 +227,11 @@ pub(crate) fn members(scope: &Scope, manner: Manner) -> Vec<Member> {
     let member = |name: &Name| match manner {
         Manner::Hard => Member::Hard(name.number()),
         Manner::Soft => Member::Soft(name.number()),
+        Manner::Doubt => Member::Doubt(name.number()),
     };
     match (scope, manner) {
-        (Scope::All, Manner::Hard) => vec![Member::AllHard],
+        // Nobody doubts everything.
+        (Scope::All, Manner::Hard | Manner::Doubt) => vec![Member::AllHard],
         (Scope::All, Manner::Soft) => vec![Member::AllSoft],
         (Scope::Urls(names) | Scope::Prefixes(names), _) => names.iter().map(member).collect(),
         (Scope::Tags(names), _) => names.iter().chain([&Name::any_tag()]).map(member).collect(),
@@ -237,17 +240,19 @@ pub(crate) fn members(scope: &Scope, manner: Manner) -> Vec<Member> {
 
 /// What the cluster tells, as purges of this node.
 fn scopes(members: &[Member]) -> Vec<(Scope, Manner)> {
-    let (mut hard, mut soft, mut scopes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut hard, mut soft, mut doubt) = (Vec::new(), Vec::new(), Vec::new());
+    let mut scopes = Vec::new();
     for member in members {
         match member {
             Member::Hard(number) => hard.push(Name::of_number(*number)),
             Member::Soft(number) => soft.push(Name::of_number(*number)),
+            Member::Doubt(number) => doubt.push(Name::of_number(*number)),
             Member::AllHard => scopes.push((Scope::All, Manner::Hard)),
             Member::AllSoft => scopes.push((Scope::All, Manner::Soft)),
         }
     }
     let any_tag = Name::any_tag();
-    for (names, manner) in [(hard, Manner::Hard), (soft, Manner::Soft)] {
+    for (names, manner) in [(hard, Manner::Hard), (soft, Manner::Soft), (doubt, Manner::Doubt)] {
         match names.contains(&any_tag) {
             _ if names.is_empty() => {}
             true => scopes.push((Scope::Tags(names), manner)),

@@ -73,6 +73,14 @@ impl Head {
         Head { meta: self.meta.stale_since(since), ..self.clone() }
     }
 
+    /// The same head, of what is to be validated before it is used: its freshness ended at `since`,
+    /// and it is not to be served while that is done.
+    pub(super) fn doubted_since(&self, since: Mono) -> Head {
+        let mut head = self.stale_since(since);
+        head.meta.stale_while_revalidate = 0;
+        head
+    }
+
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {
@@ -118,23 +126,9 @@ impl Entry {
     pub fn freshened(&self, head: Head, asked: Turn) -> Entry {
         Entry::new(head, (self.body.clone(), self.id), asked)
     }
-}
 
-impl Entry {
-    /// The same response, whose freshness ended at `since` at the latest.
-    pub(super) fn stale_since(&self, since: Mono) -> Entry {
-        self.under(self.head.stale_since(since))
-    }
-
-    /// The same response, to be validated before it is used: its freshness ended at `since`, and it
-    /// is not to be served while that is done.
-    pub(super) fn doubted_since(&self, since: Mono) -> Entry {
-        let mut head = self.head.stale_since(since);
-        head.meta.stale_while_revalidate = 0;
-        self.under(head)
-    }
-
-    fn under(&self, head: Head) -> Entry {
+    /// The same response, of which less is left.
+    pub(super) fn under(&self, head: Head) -> Entry {
         Entry::shared(head, (self.body.clone(), self.id), (self.asked, self.version))
     }
 }

@@ -55,6 +55,8 @@ pub enum Manner {
     Hard,
     /// It is stale from now on.
     Soft,
+    /// It may have changed: it is stale from now on, and has to be validated before its next use.
+    Doubt,
 }
 
 /// What the purges since a response began mean for it.

@@ -414,26 +414,32 @@ impl Store {
 
     /// What of a response the purges since it began have left; else why that is nothing.
     fn usable(&self, entry: Entry, now: Now) -> Result<Entry, Miss> {
-        let standing = self.generations.standing(&entry.head.named);
-        let entry = match standing {
-            Standing::Current => entry,
-            Standing::Stale(since) => entry.stale_since(since),
-            Standing::Doubted(since) => entry.doubted_since(since),
-            Standing::Gone => return Err(self.why_gone(&entry.head.named)),
-        };
-        judged(&entry.head, standing, now).map(|()| entry)
+        let less = self.judge(&entry.head, now)?;
+        Ok(match less {
+            Some(head) => entry.under(head),
+            None => entry,
+        })
     }
 
     /// The same of a part.
     fn usable_part(&self, part: Part, now: Now) -> Result<Part, Miss> {
-        let standing = self.generations.standing(&part.head.named);
-        let part = match standing {
-            Standing::Current => part,
-            Standing::Stale(since) => part.stale_since(since),
-            Standing::Doubted(since) => part.doubted_since(since),
-            Standing::Gone => return Err(self.why_gone(&part.head.named)),
+        let less = self.judge(&part.head, now)?;
+        Ok(match less {
+            Some(head) => part.under(head),
+            None => part,
+        })
+    }
+
+    /// The head under which what it heads can still be of use, where that is not its own.
+    fn judge(&self, head: &Head, now: Now) -> Result<Option<Head>, Miss> {
+        let (less, ended) = match self.generations.standing(&head.named) {
+            Standing::Current => (None, Miss::Expired),
+            Standing::Stale(since) => (Some(head.stale_since(since)), Miss::Purged),
+            Standing::Doubted(since) => (Some(head.doubted_since(since)), Miss::Invalidated),
+            Standing::Gone => return Err(self.why_gone(&head.named)),
         };
-        judged(&part.head, standing, now).map(|()| part)
+        let usable = less.as_ref().unwrap_or(head).meta.usable_for(now) > 0;
+        if usable { Ok(less) } else { Err(ended) }
     }
 
     /// What is purged for a group is invalidated by the request that named it.
@@ -452,16 +458,6 @@ impl Store {
         }
         let variants = vary.variants.iter().filter(|it| is_there(it)).cloned().collect();
         Arc::new(Vary { variants, names: vary.names.clone(), ..*vary })
-    }
-}
-
-/// Whether it can still be of use, and else by what that ended.
-fn judged(head: &Head, standing: Standing, now: Now) -> Result<(), Miss> {
-    match (head.meta.usable_for(now) > 0, standing) {
-        (true, _) => Ok(()),
-        (false, Standing::Current) => Err(Miss::Expired),
-        (false, Standing::Stale(_)) => Err(Miss::Purged),
-        (false, Standing::Doubted(_) | Standing::Gone) => Err(Miss::Invalidated),
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 
 use super::{Head, Turn};
 use crate::policy::{
-    Meta, Mono,
+    Meta,
     partial::{self, ContentRange},
     ranges::Span,
 };
@@ -39,15 +39,8 @@ impl Part {
         Part(Arc::new(StoredPart { head, body, range, asked }))
     }
 
-    /// The same part, whose freshness ended at `since` at the latest.
-    pub(super) fn stale_since(&self, since: Mono) -> Part {
-        Part::new(self.head.stale_since(since), self.body.clone(), self.range, self.asked)
-    }
-
-    /// The same part, to be validated before it is used.
-    pub(super) fn doubted_since(&self, since: Mono) -> Part {
-        let mut head = self.head.stale_since(since);
-        head.meta.stale_while_revalidate = 0;
+    /// The same part, of which less is left.
+    pub(super) fn under(&self, head: Head) -> Part {
         Part::new(head, self.body.clone(), self.range, self.asked)
     }
 

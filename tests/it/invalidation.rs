@@ -210,6 +210,23 @@ async fn what_an_unknown_outcome_may_have_changed_is_validated_and_not_dropped()
 }
 
 #[tokio::test]
+async fn what_is_in_doubt_is_not_served_while_it_is_validated() {
+    let gate = Gate::new();
+    let origin = silent(&gate, "max-age=600, stale-while-revalidate=600").await;
+    let proxy = Proxy::before(&origin).await;
+    for path in ["/users/7", "/users/8"] {
+        get(&proxy, path).await;
+    }
+    leave_in_doubt(&proxy, &origin, "/users/7").await;
+    for path in ["/users/7", "/users/8"] {
+        let validated = get(&proxy, path).await;
+        let status = validated.cache_status();
+        assert_eq!(status.fwd(), "stale", "{path}: whoever sent it wants to see what it did");
+        assert_eq!(status.fwd_status, Some(304), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_variant_is_in_doubt() {
     let gate = Gate::new();
     let held = gate.clone();

@@ -1,4 +1,4 @@
-//! The purges of one name: the newest hard one, and the soft ones since.
+//! The purges of one name: the newest hard one, and the soft ones and doubts since.
 
 use super::{Manner, Moment, Standing};
 use crate::policy::Mono;
@@ -14,11 +14,12 @@ pub(super) struct Past {
     soft: Vec<Soft>,
 }
 
-/// A soft purge: what began before `moment` has been stale since then.
+/// A soft purge, or a doubt: what began before `moment` has been stale since then.
 #[derive(Clone, Copy, Debug)]
 struct Soft {
     moment: Moment,
     since: Mono,
+    doubted: bool,
 }
 
 impl Past {
@@ -29,8 +30,9 @@ impl Past {
                 self.hard = moment;
                 self.soft.clear();
             }
-            Manner::Soft => {
-                self.soft.push(Soft { moment, since: now });
+            Manner::Soft | Manner::Doubt => {
+                let doubted = manner == Manner::Doubt;
+                self.soft.push(Soft { moment, since: now, doubted });
                 self.shorten();
             }
         }
@@ -45,11 +47,12 @@ impl Past {
         self.shorten();
     }
 
-    /// Two of the oldest become one: the later's moment, the earlier's time.
+    /// Two of the oldest become one: the later's moment, the earlier's time, and the doubt of either.
     fn shorten(&mut self) {
         while self.soft.len() > MAX_SOFT {
             let oldest = self.soft.remove(0);
             self.soft[0].since = self.soft[0].since.min(oldest.since);
+            self.soft[0].doubted |= oldest.doubted;
         }
     }
 
@@ -60,9 +63,10 @@ impl Past {
 
     /// The newest purge of this kind has this place in the cluster's order.
     pub(super) fn confirm(&mut self, manner: Manner, global: u64) {
-        let newest = match (manner, self.soft.last_mut()) {
-            (Manner::Soft, Some(soft)) => &mut soft.moment,
-            (Manner::Soft | Manner::Hard, _) => &mut self.hard,
+        let is_it = |soft: &&mut Soft| soft.doubted == (manner == Manner::Doubt);
+        let newest = match self.soft.iter_mut().rev().find(is_it) {
+            Some(soft) if manner != Manner::Hard => &mut soft.moment,
+            _ => &mut self.hard,
         };
         newest.global = newest.global.max(global);
     }
@@ -72,8 +76,14 @@ impl Past {
         if is_after(self.hard) {
             return Standing::Gone;
         }
-        let since = self.soft.iter().filter(|soft| is_after(soft.moment));
-        since.map(|soft| soft.since).min().map_or(Standing::Current, Standing::Stale)
+        let meant = self.soft.iter().filter(|soft| is_after(soft.moment));
+        meant.fold(Standing::Current, |it, soft| it.and(soft.standing()))
+    }
+}
+
+impl Soft {
+    fn standing(&self) -> Standing {
+        if self.doubted { Standing::Doubted(self.since) } else { Standing::Stale(self.since) }
     }
 }
 

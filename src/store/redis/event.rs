@@ -130,6 +130,7 @@ mod tests {
             Member::Hard(0x2a2a_2a2a_2a2a_2a2a),
             Member::AllSoft,
             Member::Soft(u64::MAX),
+            Member::Doubt(7),
             Member::AllHard,
         ];
         let bytes: Vec<u8> = all.iter().flat_map(|it| it.bytes()).collect();

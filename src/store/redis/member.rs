@@ -4,13 +4,16 @@ use redis::{FromRedisValue, Value};
 
 use super::Seq;
 
-/// What a purge names: one name, or everything; hard (gone) or soft (stale).
+/// What a purge names: one name, or everything; hard (gone), soft (stale) or in doubt (stale, and to be
+/// validated before its next use).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Member {
     /// What bears this name is gone.
     Hard(u64),
     /// What bears this name is stale.
     Soft(u64),
+    /// What bears this name is stale, and may have changed.
+    Doubt(u64),
     /// Everything is gone.
     AllHard,
     /// Everything is stale.
@@ -36,6 +39,7 @@ impl Member {
         match self {
             Member::Hard(name) => named(b'h', name),
             Member::Soft(name) => named(b's', name),
+            Member::Doubt(name) => named(b'd', name),
             Member::AllHard => b"H*".to_vec(),
             Member::AllSoft => b"S*".to_vec(),
         }
@@ -50,6 +54,7 @@ impl Member {
                 match kind {
                     b'h' => Some(Member::Hard(name)),
                     b's' => Some(Member::Soft(name)),
+                    b'd' => Some(Member::Doubt(name)),
                     _ => None,
                 }
             }

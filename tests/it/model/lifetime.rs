@@ -47,8 +47,7 @@ impl Judge<'_> {
         let strict = ["must-revalidate", "proxy-revalidate", "s-maxage"];
         let strict = strict.iter().find(|it| directives.has(it));
         must!(strict.is_none(), "§4.2.4: stale for {stale_for} ms in spite of {strict:?}");
-        let within =
-            |window: Option<i64>| window.is_some_and(|it| it > 0 && stale_for <= it * 1000);
+        let within = |it: Option<i64>| it.is_some_and(|it| it > 0 && stale_for <= it * 1000);
         let while_revalidate = directives.seconds("stale-while-revalidate").or(self.mode.swr);
         let mut if_error = directives.seconds("stale-if-error").or(self.mode.sie);
         let mut by_client = None;
@@ -64,7 +63,8 @@ impl Judge<'_> {
         }
         let young = asked.sent.mono - self.came(stored) < 1000;
         let unwilling = wishes.has("max-age") || (wishes.has("no-cache") && !young);
-        if within(while_revalidate) && !(self.mode.honor && unwilling) {
+        let held = self.doubted_since(stored).is_some() || (self.mode.honor && unwilling);
+        if within(while_revalidate) && !held {
             return Ok(Kind::StaleWhileRevalidate);
         }
         must!(failed, "§4.2.4: stale for {stale_for} ms while the origin is well");

@@ -104,8 +104,14 @@ impl Judge<'_> {
         let soft = self.history.purges.iter().filter(|it| it.soft);
         let soft = soft.filter(|it| began < it.at.tick && it.at.tick < asked.sent.tick);
         let soft = soft.filter(|it| it.means(&asked.target, stored)).map(|it| it.at.mono);
+        soft.chain(self.doubted_since(stored)).min()
+    }
+
+    /// Since when a change that nobody knows the outcome of may have made it another one.
+    pub(super) fn doubted_since(&self, stored: &Stored<'_>) -> Option<i64> {
+        let began = stored.last.asked.tick;
         let doubts = self.history.exchanges.iter().filter(|it| began < it.asked.tick);
-        soft.chain(doubts.filter_map(|it| self.doubted(it))).min()
+        doubts.filter_map(|it| self.doubted(it)).min()
     }
 
     /// When its client was told that an unsafe request for this target had no answer, if it was.

@@ -168,6 +168,28 @@ async fn an_unsafe_method_on_one_node_drops_it_on_all() {
 }
 
 #[tokio::test]
+async fn an_unknown_outcome_on_one_node_is_a_doubt_on_all() {
+    let redis = RedisServer::start().await;
+    let cache = "max-age=600, stale-while-revalidate=600";
+    let origin = Origin::serve(move |seen| match seen.method.as_str() {
+        "GET" if seen.header("if-none-match").is_some() => Reply::status(304).undated(),
+        "GET" => Reply::ok("x").undated().header("Cache-Control", cache).header("ETag", "\"e\""),
+        _ => Reply::reset(),
+    })
+    .await;
+    let (one, other) = two(&origin, &redis).await;
+    get(&one, "/a").await;
+    until_stored(&one, 1).await;
+    assert!(get(&other, "/a").await.is_hit());
+    assert_eq!(send(&one, "POST", "/a").await.status, 502);
+    until_stale(&other).await;
+    let sent = origin.requests();
+    let validated = get(&other, "/a").await;
+    assert_eq!(origin.requests(), sent + 1, "not served while it is validated");
+    assert_eq!(validated.cache_status().fwd_status, Some(304), "kept: {:?}", validated.fields);
+}
+
+#[tokio::test]
 async fn what_does_not_unpack_is_dropped_on_all() {
     let redis = RedisServer::start().await;
     let reply = fresh("no gzip").header("Content-Encoding", "gzip");
