@@ -182,8 +182,7 @@ impl Server {
         // From here on nothing fails: all of it is in use, or nothing.
         if let Some((acceptor, next)) = acceptor.zip(next) {
             acceptor.take_over(next);
-            let ends = acceptor.ends(self.clock.now().wall);
-            self.counters.certificates.store(Arc::new(ends));
+            acceptor.tell(self.clock.now().wall, &self.counters.certificates);
         }
         self.front.reload(&config);
         if let Some((admin, _)) = &self.admin {
@@ -231,20 +230,18 @@ fn secure(
 ) -> Result<Option<Secured>, StartError> {
     let Some(terms) = terms else { return Ok(None) };
     let acceptor = Arc::new(Acceptor::new(terms).map_err(StartError::Build)?);
-    counters.certificates.store(Arc::new(acceptor.ends(clock.now().wall)));
+    acceptor.tell(clock.now().wall, &counters.certificates);
     let (looked, clock, counters) = (acceptor.clone(), clock.clone(), counters.clone());
     let looking = tokio::spawn(async move {
         loop {
             clock.sleep(LOOK).await;
-            let (looked, now) = (looked.clone(), clock.now().wall);
+            let (looked, now, counters) = (looked.clone(), clock.now().wall, counters.clone());
             let looking = move || {
                 looked.look();
-                looked.ends(now)
+                looked.tell(now, &counters.certificates);
             };
             // A disk may hang; no request waits for it.
-            if let Ok(ends) = tokio::task::spawn_blocking(looking).await {
-                counters.certificates.store(Arc::new(ends));
-            }
+            let _ = tokio::task::spawn_blocking(looking).await;
         }
     });
     Ok(Some(Secured { acceptor, looking }))

@@ -152,8 +152,8 @@ impl Acceptor {
         }
     }
 
-    /// Says which certificates end soon, or have ended; when each one ends, by its file.
-    pub(super) fn ends(&self, now: Wall) -> Vec<(String, i64)> {
+    /// Says which certificates end soon, or have ended, and keeps when each one ends, by its file.
+    pub(super) fn tell(&self, now: Wall, kept: &ArcSwap<Vec<(String, i64)>>) {
         let (made, mut said) = (self.made.lock(), self.said.lock());
         let files = &made.terms.certificates;
         said.keep(|file| files.iter().any(|it| it.cert == file));
@@ -169,7 +169,8 @@ impl Acceptor {
         // A file that is named twice is one series.
         ends.sort();
         ends.dedup();
-        ends
+        // While nobody takes over others: what is kept is of those in use.
+        kept.store(Arc::new(ends));
     }
 
     /// For a handshake that begins now.
