@@ -16,8 +16,8 @@ if [ -z "$program" ]; then
     compression=()
 fi
 
-version="$(cargo metadata --locked --no-deps --format-version 1 |
-    sed 's/.*"name":"larder","version":"\([^"]*\)".*/\1/')"
+version="$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)"
+maintainer="$(sed -n 's/^Maintainer: //p' packaging/debian/control)"
 architecture="$(dpkg --print-architecture)"
 root="$(mktemp -d)"
 trap 'rm -rf "$root"' EXIT
@@ -35,8 +35,12 @@ for page in README.md docs/*.md docs/*.json packaging/grafana/larder.json; do
     put 644 "$page" "/usr/share/doc/larder/$page"
 done
 put 644 LICENSE-MIT /usr/share/doc/larder/copyright
-put 644 CHANGELOG.md /usr/share/doc/larder/changelog
-gzip -9n "$root/usr/share/doc/larder/changelog"
+put 644 CHANGELOG.md /usr/share/doc/larder/CHANGELOG.md
+put 644 packaging/debian/lintian-overrides /usr/share/lintian/overrides/larder
+# Debian's own form of it.
+printf 'larder (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' \
+    "$version" "$maintainer" "$(date -uR -r CHANGELOG.md)" |
+    gzip -9n >"$root/usr/share/doc/larder/changelog.gz"
 
 install -d "$root/usr/share/man/man1"
 "$program" man --dir "$root/usr/share/man/man1"

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::support::within;
+use crate::support::within_long;
 
 const UNIT: &str = include_str!("../../packaging/larder.service");
 
@@ -22,7 +22,7 @@ struct Package {
 
 async fn run(command: &mut Command) -> Output {
     let named = format!("{command:?}");
-    let output = within(named.clone(), command.kill_on_drop(true).output()).await;
+    let output = within_long(&named, command.kill_on_drop(true).output()).await;
     output.unwrap_or_else(|error| panic!("{named}: {error}: scripts/test.sh installs it"))
 }
 
@@ -110,6 +110,7 @@ async fn what_is_in_it_is_in_its_place() {
         "/usr/share/fish/vendor_completions.d/larder.fish",
         "/usr/share/doc/larder/copyright",
         "/usr/share/doc/larder/changelog.gz",
+        "/usr/share/doc/larder/CHANGELOG.md",
         "/usr/share/doc/larder/README.md",
         "/usr/share/doc/larder/docs/start.md",
         "/usr/share/doc/larder/docs/proxy.schema.json",

@@ -5,17 +5,17 @@ use std::{fmt::Display, future::Future, panic::Location, time::Duration};
 /// Far longer than anything here takes, even on a machine that is busy elsewhere.
 const GUARD: Duration = Duration::from_secs(20);
 
-/// A browser alone takes seconds to start, and many where other things run.
-const BROWSER: Duration = Duration::from_secs(90);
+/// A browser alone, or a script that packs a program, takes seconds, and many where other things run.
+const LONG: Duration = Duration::from_secs(90);
 
-/// What `future` gives, which waits for a browser.
+/// What `future` gives, which waits for a browser, or for a script that works long.
 ///
 /// # Panics
-/// After [`BROWSER`] of real time.
+/// After [`LONG`] of real time, naming `what` was awaited.
 #[allow(clippy::disallowed_methods, reason = "a test that hangs must fail in real time")]
-pub(crate) async fn within_a_browser<F: Future>(future: F) -> F::Output {
-    let output = tokio::time::timeout(BROWSER, future).await;
-    output.unwrap_or_else(|_| panic!("waited {BROWSER:?} for the browser"))
+pub(crate) async fn within_long<F: Future>(what: impl Display, future: F) -> F::Output {
+    let output = tokio::time::timeout(LONG, future).await;
+    output.unwrap_or_else(|_| panic!("waited {LONG:?} for {what}"))
 }
 
 /// What `future` gives.

@@ -30,7 +30,7 @@ pub(crate) use authority::Authority;
 pub(crate) use cache_status::CacheStatus;
 pub(crate) use client::{Arriving, Client};
 pub(crate) use gate::Gate;
-pub(crate) use guard::{within, within_a_browser};
+pub(crate) use guard::{within, within_long};
 pub(crate) use h2::H2;
 pub(crate) use origin::{NOON, Origin};
 pub(crate) use place::{Duplex, Place, Target};

@@ -8,7 +8,7 @@ use std::{
 use tokio::process::Command;
 
 use super::authority;
-use crate::support::{Authority, Origin, Place, Proxy, Reply, within, within_a_browser};
+use crate::support::{Authority, Origin, Place, Proxy, Reply, within, within_long};
 
 /// Runs a program to its end, with nothing to read.
 async fn run(program: &str, package: &str, args: &[&str]) -> Output {
@@ -194,7 +194,7 @@ async fn a_browser_speaks_http_2_and_keeps_to_https() {
         "http://api.test/page".to_owned(),
     ];
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let output = within_a_browser(output("chromium", "chromium", &arguments)).await;
+    let output = within_long("the browser", output("chromium", "chromium", &arguments)).await;
     let page = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(page.contains("h2|https:|larder; fwd=uri-miss; stored"), "{page}\n{said}");
