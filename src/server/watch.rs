@@ -9,7 +9,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -70,6 +70,8 @@ pub(super) struct Watch {
     leaving: Option<Why>,
     /// When it was seen, between two requests, that everything ends.
     drained: Option<Instant>,
+    /// The task that the activity knows.
+    known: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,8 @@ impl Watch {
     pub(super) fn new(activity: Arc<Activity>, clock: Clock, timeouts: Timeouts) -> Watch {
         let now = clock.instant();
         let (moved, wrote) = ((activity.moves(), now), (activity.writes(), now));
-        Watch { activity, clock, timeouts, moved, wrote, armed: None, leaving: None, drained: None }
+        let (armed, leaving, drained, known) = (None, None, None, None);
+        Watch { activity, clock, timeouts, moved, wrote, armed, leaving, drained, known }
     }
 
     /// Runs a connection to its end, or to the end of our patience.
@@ -100,7 +103,7 @@ impl Watch {
     }
 
     fn poll<C: Connection>(&mut self, mut it: Pin<&mut C>, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.activity.register(cx.waker());
+        self.register(cx.waker());
         if self.activity.level() == Level::Cut {
             return Poll::Ready(Ended::Cut);
         }
@@ -115,6 +118,17 @@ impl Watch {
             }
         }
         self.poll_timer(it, cx)
+    }
+
+    /// Makes this task known; once is enough until the connection is told something, which forgets
+    /// it: to do it each time took some sixty instructions, four of them locked.
+    fn register(&mut self, waker: &Waker) {
+        let known = self.known.as_ref().is_some_and(|known| known.will_wake(waker));
+        if known && self.activity.level() == Level::Serving {
+            return;
+        }
+        self.activity.register(waker);
+        self.known = Some(waker.clone());
     }
 
     /// Whether it waits for a last request.
@@ -175,7 +189,7 @@ impl Watch {
     fn due(&mut self) -> Option<Due> {
         let (moves, writes) = (self.activity.moves(), self.activity.writes());
         if moves != self.moved.0 {
-            self.moved = (moves, self.clock.instant());
+            self.moved = (moves, self.clock.last_tick());
         }
         if writes != self.wrote.0 {
             self.wrote = (writes, self.clock.instant());
