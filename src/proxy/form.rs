@@ -3,7 +3,7 @@
 //! What is stored is packed and unpacked once, as a memo beside it; what is still arriving, as it
 //! comes. What goes out as it came costs a hit a branch, and a line of Vary where that is due.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,14 +26,14 @@ use crate::{
 };
 
 /// What a request says of the form of its answer.
-pub(super) struct Wish {
+pub(super) struct Wish<'a> {
     primary: Key,
     accepts: Accepts,
     /// It asks for bytes as they are stored: by Range, or by `no-transform` (RFC 9111 §5.2.1.6).
     unpacked: bool,
     is_head: bool,
     /// In which words it wants to be told what went wrong.
-    accept: Option<HeaderValue>,
+    accept: Option<Cow<'a, HeaderValue>>,
 }
 
 /// An answer whose form has to be made first.
@@ -46,8 +46,8 @@ pub(super) struct Unmade {
     id: BodyId,
 }
 
-impl Wish {
-    pub(super) fn of(visit: &Visit) -> Wish {
+impl<'a> Wish<'a> {
+    pub(super) fn of(visit: &'a Visit) -> Wish<'a> {
         Wish {
             primary: visit.primary,
             accepts: match visit.asked.codings {
@@ -56,13 +56,19 @@ impl Wish {
             },
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
             is_head: visit.asked.method == Method::Head,
-            accept: visit.head.headers.get(header::ACCEPT).cloned(),
+            accept: visit.head.headers.get(header::ACCEPT).map(Cow::Borrowed),
         }
+    }
+
+    /// The same, to outlive its request's head.
+    pub(super) fn owned(self) -> Wish<'static> {
+        let accept = self.accept.map(|it| Cow::Owned(it.into_owned()));
+        Wish { accept, ..self }
     }
 
     /// The 502 in place of what does not unpack.
     fn spoilt(&self, answer: &Answer) -> Answer {
-        let asked = self.accept.clone().map(|accept| (header::ACCEPT, accept));
+        let asked = self.accept.as_deref().map(|accept| (header::ACCEPT, accept.clone()));
         reply::spoilt(answer.status, &HeaderMap::from_iter(asked))
     }
 
@@ -83,7 +89,7 @@ impl Proxy {
     pub(super) async fn in_form(
         self: &Arc<Self>,
         route: &Route,
-        wish: Wish,
+        wish: Wish<'_>,
         answer: Answer,
     ) -> Answer {
         let unmade = match self.formed(route, &wish, answer) {
@@ -102,7 +108,7 @@ impl Proxy {
     pub(super) fn formed(
         self: &Arc<Self>,
         route: &Route,
-        wish: &Wish,
+        wish: &Wish<'_>,
         mut answer: Answer,
     ) -> Result<Answer, Box<Unmade>> {
         let Some(source) = answer.source.take() else { return Ok(answer) };
@@ -134,7 +140,7 @@ impl Proxy {
     /// An answer whose body is what was made of it, if anything was.
     fn made(
         self: &Arc<Self>,
-        wish: &Wish,
+        wish: &Wish<'_>,
         answer: Answer,
         (form, memo): (Form, Option<Memo>),
         source: &Source,
