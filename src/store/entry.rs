@@ -1,6 +1,9 @@
 //! A stored response: its head, ready to be sent, and its body.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -111,6 +114,16 @@ impl Entry {
         (asked, version): (Turn, u64),
     ) -> Entry {
         Entry(Arc::new(Stored { head, body, id, asked, version }))
+    }
+
+    /// A handle that does not keep it.
+    pub(super) fn weak(&self) -> Weak<Stored> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// What such a handle points to, if it is still there.
+    pub(super) fn of(weak: &Weak<Stored>) -> Option<Entry> {
+        weak.upgrade().map(Entry)
     }
 
     /// The same body under a new head (RFC 9111 §4.3.4).

@@ -13,6 +13,7 @@ mod marks;
 pub mod memo;
 mod memory;
 pub mod name;
+mod near;
 pub mod part;
 pub mod recall;
 mod recent;

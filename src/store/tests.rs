@@ -13,7 +13,7 @@ fn meta(lifetime: u32) -> Meta {
     Meta { lifetime, ..Meta::default() }
 }
 
-fn entry(body: impl Into<Bytes>) -> Entry {
+pub(super) fn entry(body: impl Into<Bytes>) -> Entry {
     named(body, Named::default())
 }
 
