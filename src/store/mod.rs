@@ -8,6 +8,7 @@ mod coherence;
 pub mod entry;
 pub mod generations;
 mod gone;
+mod heads;
 mod journal;
 mod marks;
 pub mod memo;

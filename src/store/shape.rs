@@ -226,9 +226,11 @@ mod tests {
                 {
                     expected.append(name, HeaderValue::from_static(value));
                 }
-                let (found, is_due) = hit(&block, extent, varies).expect("it has a shape");
-                assert_eq!(found, expected, "{extent:?} {varies} of {lines:?}");
-                assert_eq!(is_due, varies && own, "the origin's own Vary is added to later");
+                for time in ["first", "second", "third"] {
+                    let (found, is_due) = hit(&block, extent, varies).expect("it has a shape");
+                    assert_eq!(found, expected, "{time}: {extent:?} {varies} of {lines:?}");
+                    assert_eq!(is_due, varies && own, "the origin's own Vary is added to later");
+                }
             }
         }
     }
