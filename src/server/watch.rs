@@ -24,6 +24,9 @@ use crate::{
 /// no such wait: GOAWAY says what was not processed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A sleep that ends no sooner has not ended yet, whatever the last tick of the clock was.
+const FAR: Duration = Duration::from_secs(1);
+
 /// hyper's two server connections, as far as the watch needs them.
 pub(super) trait Connection: Future<Output = hyper::Result<()>> + Unpin {
     /// Ends after what is under way (`Connection: close`, or GOAWAY).
@@ -103,7 +106,7 @@ impl Watch {
     }
 
     fn poll<C: Connection>(&mut self, mut it: Pin<&mut C>, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.register(cx.waker());
+        let known = self.register(cx.waker());
         if self.activity.level() == Level::Cut {
             return Poll::Ready(Ended::Cut);
         }
@@ -117,18 +120,33 @@ impl Watch {
                 return left;
             }
         }
+        if known && self.has_time() {
+            return Poll::Pending;
+        }
         self.poll_timer(it, cx)
     }
 
-    /// Makes this task known; once is enough until the connection is told something, which forgets
-    /// it: to do it each time took some sixty instructions, four of them locked.
-    fn register(&mut self, waker: &Waker) {
+    /// Makes this task known, and gives whether it was. Once is enough until the connection is told
+    /// something, which forgets it: each time it takes a handful of locked instructions.
+    fn register(&mut self, waker: &Waker) -> bool {
         let known = self.known.as_ref().is_some_and(|known| known.will_wake(waker));
         if known && self.activity.level() == Level::Serving {
-            return;
+            return true;
         }
         self.activity.register(waker);
         self.known = Some(waker.clone());
+        false
+    }
+
+    /// Whether something has just moved, and the armed sleep is for what is waited for now and will
+    /// not fire for a while: then it need not be asked. It knows this task from the last time.
+    fn has_time(&mut self) -> bool {
+        let before = self.moved.0;
+        let Some(due) = self.due() else { return false };
+        let (moves, now) = self.moved;
+        let late = |armed: &Due| armed.at.saturating_duration_since(now) > FAR;
+        let armed = self.armed.as_ref().map(|(armed, _)| armed);
+        moves != before && armed.is_some_and(|armed| armed.serves(due) && late(armed))
     }
 
     /// Whether it waits for a last request.
