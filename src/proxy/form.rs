@@ -38,7 +38,6 @@ pub(super) struct Wish<'a> {
 
 /// An answer whose form has to be made first.
 pub(super) struct Unmade {
-    answer: Answer,
     source: Source,
     form: Form,
     recipe: Recipe,
@@ -90,18 +89,16 @@ impl Proxy {
         self: &Arc<Self>,
         route: &Route,
         wish: Wish<'_>,
-        answer: Answer,
+        mut answer: Answer,
     ) -> Answer {
-        let unmade = match self.formed(route, &wish, answer) {
-            Ok(answer) => return answer,
-            Err(unmade) => unmade,
-        };
-        let Unmade { answer, source, form, recipe, body, id } = *unmade;
+        let Err(unmade) = self.formed(route, &wish, &mut answer) else { return answer };
+        let Unmade { source, form, recipe, body, id } = *unmade;
         let memo = Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await;
-        self.made(&wish, answer, (form, memo), &source)
+        self.made(&wish, &mut answer, (form, memo), &source);
+        answer
     }
 
-    /// The same, where that form lies in memory or is made as the body comes.
+    /// Gives an answer that form, where it lies in memory or is made as the body comes.
     ///
     /// # Errors
     /// What has to be made first.
@@ -109,61 +106,61 @@ impl Proxy {
         self: &Arc<Self>,
         route: &Route,
         wish: &Wish<'_>,
-        mut answer: Answer,
-    ) -> Result<Answer, Box<Unmade>> {
-        let Some(source) = answer.source.take() else { return Ok(answer) };
+        answer: &mut Answer,
+    ) -> Result<(), Box<Unmade>> {
+        let Some(source) = answer.source.take() else { return Ok(()) };
         let response = &mut answer.response;
         if !source.vary_is_told && source.forms.given.varies(&route.packing, source.length) {
             encoding::add_to_vary(response.headers_mut());
         }
         let form = wish.form(route, &source, response.status());
         if response.status() == StatusCode::NOT_MODIFIED {
-            return Ok(not_modified(answer, form, &source));
+            not_modified(answer, form, &source);
+            return Ok(());
         }
         let recipe = match form {
-            Form::AsItCame => return Ok(as_it_came(answer, &source)),
+            Form::AsItCame => {
+                as_it_came(answer, &source);
+                return Ok(());
+            }
             Form::Packed(coding) => Recipe::Pack(coding),
             Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
         };
         let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
         if wish.is_head {
-            return Ok(self.headed(answer, (form, memo), &source));
+            self.headed(answer, (form, memo), &source);
+            return Ok(());
         }
-        match (&memo, source.id, at_hand(response.body())) {
+        match (&memo, source.id, at_hand(answer.response.body())) {
             (None, Some(id), Some(body)) => {
-                Err(Box::new(Unmade { answer, source, form, recipe, body, id }))
+                return Err(Box::new(Unmade { source, form, recipe, body, id }));
             }
-            _ => Ok(self.made(wish, answer, (form, memo), &source)),
+            _ => self.made(wish, answer, (form, memo), &source),
         }
+        Ok(())
     }
 
-    /// An answer whose body is what was made of it, if anything was.
+    /// Gives an answer the body that was made of it, if any was.
     fn made(
         self: &Arc<Self>,
         wish: &Wish<'_>,
-        answer: Answer,
+        answer: &mut Answer,
         (form, memo): (Form, Option<Memo>),
         source: &Source,
-    ) -> Answer {
+    ) {
         match (memo, form) {
             (Some(Memo::Made(bytes)), _) => sent_as(answer, form, Body::Full(bytes)),
             (Some(Memo::Spoilt), Form::Unpacked(_)) => {
                 self.drop_spoilt(wish.primary);
-                wish.spoilt(&answer)
+                *answer = wish.spoilt(answer);
             }
             (Some(Memo::TooLong | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, source),
             (_, form) => self.streamed(wish.primary, answer, form, source),
         }
     }
 
-    /// An answer whose body takes its form as it comes; as it came where too many others do so.
-    fn streamed(
-        self: &Arc<Self>,
-        primary: Key,
-        mut answer: Answer,
-        form: Form,
-        source: &Source,
-    ) -> Answer {
+    /// Gives an answer's body its form as it comes; leaves it where too many others do so.
+    fn streamed(self: &Arc<Self>, primary: Key, answer: &mut Answer, form: Form, source: &Source) {
         match form {
             Form::AsItCame => as_it_came(answer, source),
             Form::Packed(coding) => {
@@ -172,9 +169,8 @@ impl Proxy {
                 };
                 let body = std::mem::take(answer.response.body_mut());
                 let packed = Recoded::packed(body, (coding, Levels::default()), permit);
-                let mut answer = sent_as(answer, form, Body::Recoded(Box::new(packed)));
+                sent_as(answer, form, Body::Recoded(Box::new(packed)));
                 coded_tag::write_run(answer.response.headers_mut(), fastrand::u64(..));
-                answer
             }
             // Who cannot read what came has to wait for nobody's permit.
             Form::Unpacked(coding) => {
@@ -182,19 +178,14 @@ impl Proxy {
                 let spoilt = move || proxy.drop_spoilt(primary);
                 let body = std::mem::take(answer.response.body_mut());
                 let unpacked = Recoded::unpacked(body, coding, spoilt);
-                sent_as(answer, form, Body::Recoded(Box::new(unpacked)))
+                sent_as(answer, form, Body::Recoded(Box::new(unpacked)));
             }
         }
     }
 
     /// The answer to HEAD starts nothing: its length is told where it is known. Its tag is that of
     /// the whole, whatever run of an encoder a GET would get.
-    fn headed(
-        &self,
-        mut answer: Answer,
-        (form, memo): (Form, Option<Memo>),
-        source: &Source,
-    ) -> Answer {
+    fn headed(&self, answer: &mut Answer, (form, memo): (Form, Option<Memo>), source: &Source) {
         let streamed = matches!(form, Form::Packed(_)) && source.id.is_none();
         if streamed && self.streams.available_permits() == 0 {
             return as_it_came(answer, source);
@@ -204,7 +195,6 @@ impl Proxy {
         if let Some(Memo::Made(bytes)) = memo {
             headers.insert(header::CONTENT_LENGTH, bytes.len().into());
         }
-        answer
     }
 
     /// Drops what is stored for a target: it is not what it says it is.
@@ -221,30 +211,27 @@ fn at_hand(body: &Body) -> Option<Bytes> {
     }
 }
 
-fn as_it_came(mut answer: Answer, source: &Source) -> Answer {
+fn as_it_came(answer: &mut Answer, source: &Source) {
     if source.forms.escaped {
         coded_tag::write(answer.response.headers_mut(), Form::AsItCame);
     }
-    answer
 }
 
 /// A 304 is of the bytes that the client names, or else of those that a 200 would bring.
-fn not_modified(mut answer: Answer, form: Form, source: &Source) -> Answer {
+fn not_modified(answer: &mut Answer, form: Form, source: &Source) {
     let headers = answer.response.headers_mut();
     match (source.named, form) {
         (Some(Kind::AsItCame), _) => {}
         (Some(Kind::Packed(_) | Kind::Unpacked), _) => encoding::forget_form(headers),
-        (None, Form::AsItCame) => return as_it_came(answer, source),
+        (None, Form::AsItCame) => as_it_came(answer, source),
         (None, Form::Packed(_) | Form::Unpacked(_)) => {
             encoding::describe(headers, form);
             headers.remove(header::CONTENT_ENCODING);
         }
     }
-    answer
 }
 
-fn sent_as(mut answer: Answer, form: Form, body: Body) -> Answer {
+fn sent_as(answer: &mut Answer, form: Form, body: Body) {
     encoding::describe(answer.response.headers_mut(), form);
     *answer.response.body_mut() = body;
-    answer
 }
