@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 
 use super::{
     Block,
@@ -76,7 +76,7 @@ impl Place {
             return Some((made.fields.clone(), made.vary_is_due));
         }
         if again {
-            let made = Made::new(block, extent, added.clone())?;
+            let made = Made::new(block, extent, added)?;
             self.made = Some(Box::new(made));
         }
         block.fill(extent, added)
@@ -85,7 +85,7 @@ impl Place {
 
 impl Made {
     fn new(block: &Block, extent: Extent, told: Added) -> Option<Made> {
-        let (fields, vary_is_due) = block.copied().fill(extent, told.clone())?;
+        let (fields, vary_is_due) = block.copied().fill(extent, told)?;
         Some(Made { of: block.bytes().clone(), extent, told, fields, vary_is_due })
     }
 
@@ -97,25 +97,24 @@ impl Made {
 
     /// Brings what changes with time up to date.
     fn tell(&mut self, added: Added) {
-        let Added { age, cache_status, .. } = added;
-        let mut put = |name, told: &mut HeaderValue, value: HeaderValue| {
-            if *told != value {
-                self.fields.insert(name, value.clone());
-                *told = value;
-            }
-        };
-        put(header::AGE, &mut self.told.age, age);
-        put(cache_status::NAME, &mut self.told.cache_status, cache_status);
+        if self.told != added {
+            self.fields.insert(header::AGE, added.age());
+            self.fields.insert(cache_status::NAME, added.cache_status());
+            self.told = added;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::{HeaderValue, StatusCode};
 
-    fn added(age: &'static str, varies: bool) -> Added {
-        let value = HeaderValue::from_static;
-        Added { age: value(age), cache_status: value("larder; hit"), varies }
+    use super::*;
+    use crate::cache_status::CacheStatus;
+
+    fn added(age: i64, varies: bool) -> Added {
+        let told = (CacheStatus::Hit { ttl: 60 - age, detail: None }, StatusCode::OK);
+        Added { age, told, varies }
     }
 
     fn block(etag: &'static str) -> Block {
@@ -125,9 +124,11 @@ mod tests {
     #[test]
     fn a_head_is_as_old_as_it_says() {
         let block = block("\"1\"");
-        for age in ["0", "0", "0", "1", "1", "7", "0"] {
+        for age in [0, 0, 0, 1, 1, 7, 0] {
             let (fields, _) = fill(&block, Extent::Whole, added(age, false)).unwrap();
-            assert_eq!(fields[header::AGE], age, "RFC 9111 §5.1");
+            assert_eq!(fields[header::AGE], age.to_string(), "RFC 9111 §5.1");
+            let told = format!("larder; hit; ttl={}", 60 - age);
+            assert_eq!(fields[cache_status::NAME], told, "RFC 9211 §2.4");
             assert_eq!(fields[header::ETAG], "\"1\"");
         }
     }
@@ -138,7 +139,7 @@ mod tests {
         let other = block("\"2\"");
         for block in blocks.iter().flat_map(|it| [it, it, it, &other]) {
             for (extent, varies) in [(Extent::Whole, true), (Extent::NotModified, false)] {
-                let (fields, _) = fill(block, extent, added("0", varies)).unwrap();
+                let (fields, _) = fill(block, extent, added(0, varies)).unwrap();
                 assert_eq!(Some(fields[header::ETAG].as_bytes()), block.get(&header::ETAG));
                 assert_eq!(fields.contains_key(header::VARY), varies);
             }
