@@ -131,6 +131,18 @@ impl Block {
         raw(&self.bytes).find(|(it, _)| *it == name).map(|(_, value)| value)
     }
 
+    /// The first value of each of these fields, by one walk; names in lower case.
+    #[must_use]
+    pub fn get_all<const N: usize>(&self, names: [HeaderName; N]) -> [Option<&[u8]>; N] {
+        let mut found = [None; N];
+        for (name, value) in raw(&self.bytes) {
+            if let Some(at) = names.iter().position(|it| it.as_str().as_bytes() == name) {
+                found[at] = found[at].or(Some(value));
+            }
+        }
+        found
+    }
+
     /// The fields of a hit with what it adds, in one go, and whether Vary is still to be added to;
     /// `None` where there is no shape for it.
     #[must_use]

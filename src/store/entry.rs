@@ -79,11 +79,9 @@ impl Head {
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {
-        Validators {
-            etag: self.fields.get(&header::ETAG),
-            last_modified: self.fields.get(&header::LAST_MODIFIED),
-            date: self.fields.get(&header::DATE),
-        }
+        let names = [header::ETAG, header::LAST_MODIFIED, header::DATE];
+        let [etag, last_modified, date] = self.fields.get_all(names);
+        Validators { etag, last_modified, date }
     }
 
     /// What the origin itself knows it by: an entity-tag of ours is none of its.
