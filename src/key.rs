@@ -65,10 +65,20 @@ impl Key {
     #[must_use]
     pub fn primary(parts: Parts<'_>) -> Key {
         let Parts { route, scheme, authority, forwarded, path, query, generation } = parts;
-        let required = [route, scheme, authority, path].map(|part| (part, part.len() + 1));
-        let optional = [query, forwarded].map(|part| part.map_or(("", 0), |it| (it, it.len() + 1)));
-        let all = || required.iter().chain(&optional);
-        let length = PREFIX + all().map(|(part, _)| part.len()).sum::<usize>();
+        // No part of a request is longer than this can tell.
+        let written = |part: &str| u32::try_from(part.len() + 1).unwrap_or(u32::MAX);
+        let optional = |part: Option<&str>| part.map_or(0, written);
+        let marks = [
+            written(route),
+            written(scheme),
+            written(authority),
+            written(path),
+            optional(query),
+            optional(forwarded),
+        ];
+        let (query, forwarded) = (query.unwrap_or_default(), forwarded.unwrap_or_default());
+        let texts = [route, scheme, authority, path, query, forwarded];
+        let length = PREFIX + texts.iter().map(|text| text.len()).sum::<usize>();
         let (mut short, mut long) = ([0; ORDINARY], Vec::new());
         let buffer = match short.get_mut(..length) {
             Some(short) => short,
@@ -80,11 +90,12 @@ impl Key {
         let (prefix, mut rest) = buffer.split_at_mut(PREFIX);
         let (first, lengths) = prefix.split_at_mut(8);
         first.copy_from_slice(&generation.to_le_bytes());
-        for ((part, mark), place) in all().zip(lengths.chunks_exact_mut(4)) {
-            // No part of a request is longer than this can tell.
-            place.copy_from_slice(&u32::try_from(*mark).unwrap_or(u32::MAX).to_le_bytes());
-            let (own, left) = rest.split_at_mut(part.len());
-            own.copy_from_slice(part.as_bytes());
+        for (mark, place) in marks.iter().zip(lengths.as_chunks_mut().0) {
+            *place = mark.to_le_bytes();
+        }
+        for text in texts {
+            let (own, left) = rest.split_at_mut(text.len());
+            own.copy_from_slice(text.as_bytes());
             rest = left;
         }
         Key(hash(buffer))
