@@ -158,8 +158,9 @@ impl Memory {
         match change(known) {
             Change::Put(kept) => self.cache.insert(*key, kept),
             Change::Remove => self.cache.invalidate(key),
-            Change::Nothing => return,
+            Change::Nothing => {}
         }
+        // In any case: what moka has dropped may be at hand while somebody still sends it.
         self.changes.one(key);
     }
 
