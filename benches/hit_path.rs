@@ -9,7 +9,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use larder::{
-    cache_status::{self, CacheStatus},
+    cache_status::CacheStatus,
     clock::Clock,
     key::{Key, Parts},
     policy::{self, Asked, Exchange, Now, Received, Rules, encoding::Forms, storing::Context},
@@ -93,8 +93,8 @@ fn hit_path(criterion: &mut Criterion) {
 
 /// The head of a hit as it is sent.
 fn head(stored: &Entry) -> HeaderMap {
-    let cache_status = CacheStatus::Hit { ttl: 60, detail: None }.value(StatusCode::OK);
-    let added = Added { age: cache_status::number(0), cache_status, varies: false };
+    let told = (CacheStatus::Hit { ttl: 60, detail: None }, StatusCode::OK);
+    let added = Added { age: 0, told, varies: false };
     let (head, _) = stored.head.fields.hit(Extent::Whole, added).expect("it has a shape");
     head
 }

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -22,26 +22,33 @@ use crate::policy::{Mono, Now, Wall};
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's own time. Monotonic times count from the given moment.
-    System(Instant),
+    System(Start),
     /// A time that stands still until it is advanced.
     Manual(Arc<Manual>),
+}
+
+/// A moment, as the standard library writes it and as the kernel's last tick before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    instant: Instant,
+    tick: Duration,
 }
 
 /// The kernel's monotonic time, in which service managers reckon.
 #[must_use]
 pub fn since_boot() -> Duration {
-    reading(ClockId::Monotonic)
+    read(ClockId::Monotonic)
 }
 
 /// How long processors have worked for this process.
 #[must_use]
 pub fn cpu_time() -> Duration {
-    reading(ClockId::ProcessCPUTime)
+    read(ClockId::ProcessCPUTime)
 }
 
-fn reading(clock: ClockId) -> Duration {
+fn read(clock: ClockId) -> Duration {
     let now = clock_gettime(clock);
-    let whole = Duration::from_secs(now.tv_sec.unsigned_abs());
+    let whole = Duration::from_secs(u64::try_from(now.tv_sec).unwrap_or_default());
     whole + Duration::from_nanos(now.tv_nsec.unsigned_abs())
 }
 
@@ -89,7 +96,7 @@ impl Clock {
     /// The machine's time, with monotonic times counted from now.
     #[must_use]
     pub fn system() -> Clock {
-        Clock::System(Instant::now())
+        Clock::System(Start { instant: Instant::now(), tick: read(ClockId::MonotonicCoarse) })
     }
 
     /// A clock that starts at `wall` milliseconds since the Unix epoch and stands still.
@@ -107,13 +114,15 @@ impl Clock {
         (Clock::Manual(manual.clone()), manual)
     }
 
-    /// Both times of this moment, in milliseconds.
+    /// Both times of this moment, in milliseconds. The wall clock's is that of the kernel's last
+    /// tick, a few milliseconds ago: nothing in HTTP is told by less than a second, and it is read
+    /// several times as fast.
     #[must_use]
     pub fn now(&self) -> Now {
         match self {
             Clock::System(start) => {
-                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Now { wall: Wall(millis(wall)), mono: Mono(millis(start.elapsed())) }
+                let wall = millis(read(ClockId::RealtimeCoarse));
+                Now { wall: Wall(wall), mono: Mono(millis(start.instant.elapsed())) }
             }
             Clock::Manual(manual) => {
                 let state = manual.state.lock();
@@ -126,7 +135,7 @@ impl Clock {
     #[must_use]
     pub fn mono(&self) -> Mono {
         match self {
-            Clock::System(start) => Mono(millis(start.elapsed())),
+            Clock::System(start) => Mono(millis(start.instant.elapsed())),
             Clock::Manual(manual) => Mono(millis(manual.state.lock().elapsed)),
         }
     }
@@ -140,6 +149,17 @@ impl Clock {
                 let state = manual.state.lock();
                 state.start + state.elapsed
             }
+        }
+    }
+
+    /// The same as of the kernel's last tick, a few milliseconds ago: for waits of seconds.
+    #[must_use]
+    pub fn last_tick(&self) -> Instant {
+        match self {
+            Clock::System(start) => {
+                start.instant + read(ClockId::MonotonicCoarse).saturating_sub(start.tick)
+            }
+            Clock::Manual(_) => self.instant(),
         }
     }
 

@@ -198,7 +198,7 @@ impl Proxy {
 
     /// The way of a request that was let in, whether it came alone or in a batch.
     async fn visited(self: &Arc<Self>, visit: Visit, rest: (Once, Option<Found>)) -> Answer {
-        let (wish, wanted) = (Wish::of(&visit), visit.wanted.clone());
+        let (wish, wanted) = (Wish::of(&visit).owned(), visit.wanted.clone());
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
         let answer = self.let_in(visit, &route, rest).await;

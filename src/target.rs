@@ -237,7 +237,8 @@ pub fn check_target(head: &request::Parts) -> Result<(), Refusal> {
 
 fn check_path(path: &str) -> Result<(), Refusal> {
     let bytes = path.as_bytes();
-    if !bytes.iter().any(|byte| matches!(byte, b'.' | b'%')) {
+    // All of it is looked at, sixteen bytes at a time: most paths have neither.
+    if !bytes.iter().fold(false, |found, byte| found | matches!(byte, b'.' | b'%')) {
         return Ok(());
     }
     if bytes.windows(3).any(|it| it == b"%00") {

@@ -111,8 +111,19 @@ impl Table {
     /// The most specific route for a request: `host` in lower case without port, `path` raw.
     #[must_use]
     pub fn find(&self, host: &str, path: &str, method: &str) -> Option<usize> {
-        let mut entries = self.entries(host, path);
-        entries.find(|entry| entry.takes(method)).map(|entry| entry.index)
+        // By hand: chained iterators took three times as many instructions, for each request.
+        let found = self.hosts.get(host).and_then(|group| group.find(path, method));
+        if found.is_some() {
+            return found;
+        }
+        for (suffix, group) in &self.suffixes {
+            if is_below(host, suffix)
+                && let Some(found) = group.find(path, method)
+            {
+                return Some(found);
+            }
+        }
+        self.any.find(path, method)
     }
 
     /// Every route whose host and path match, whatever its methods; the most specific first.
@@ -121,8 +132,7 @@ impl Table {
     }
 
     fn entries(&self, host: &str, path: &str) -> impl Iterator<Item = &Entry> {
-        let below = |suffix: &str| host.len() > suffix.len() && host.ends_with(suffix);
-        let suffixes = self.suffixes.iter().filter(move |(suffix, _)| below(suffix));
+        let suffixes = self.suffixes.iter().filter(move |(suffix, _)| is_below(host, suffix));
         let exact = self.hosts.get(host).into_iter();
         let groups = exact.chain(suffixes.map(|(_, group)| group)).chain([&self.any]);
         groups.flat_map(move |group| group.entries(path))
@@ -144,6 +154,21 @@ impl Group {
         self.lengths.dedup();
         self.starts.values_mut().for_each(|entries| entries.sort_by_key(Entry::rank));
         self.everything.sort_by_key(Entry::rank);
+    }
+
+    /// The first of its [`entries`](Self::entries) that takes a method.
+    fn find(&self, path: &str, method: &str) -> Option<usize> {
+        let found = |entries: &[Entry]| {
+            let fits = |entry: &&Entry| entry.path.matches(path) && entry.takes(method);
+            entries.iter().find(fits).map(|entry| entry.index)
+        };
+        for length in &self.lengths {
+            let start = path.get(..*length).and_then(|start| self.starts.get(start));
+            if let Some(index) = start.and_then(|entries| found(entries)) {
+                return Some(index);
+            }
+        }
+        self.everything.iter().find(|entry| entry.takes(method)).map(|entry| entry.index)
     }
 
     fn entries(&self, path: &str) -> impl Iterator<Item = &Entry> {
@@ -214,6 +239,10 @@ impl Path {
         };
         self.start.len() + self.parts.iter().map(length).sum::<usize>()
     }
+}
+
+fn is_below(host: &str, suffix: &str) -> bool {
+    host.len() > suffix.len() && host.ends_with(suffix)
 }
 
 /// Where the first segment begins that is a `*`.

@@ -203,6 +203,10 @@ fn ends_like_ours(open: &[u8]) -> bool {
 
 /// What ends like one of ours: the rest, and the form.
 fn apart(open: &[u8]) -> Option<(&[u8], Kind)> {
+    // Most tags have no dash: that is seen eight bytes at a time.
+    if !open.contains(&b'-') {
+        return None;
+    }
     let dashes = open.windows(2).rposition(|pair| pair == b"--")?;
     let (origin, suffix) = open.split_at(dashes);
     let kind = |suffix| SUFFIXES.iter().find(|it| it.0 == suffix).map(|it| it.1);

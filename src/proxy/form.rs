@@ -3,7 +3,7 @@
 //! What is stored is packed and unpacked once, as a memo beside it; what is still arriving, as it
 //! comes. What goes out as it came costs a hit a branch, and a line of Vary where that is due.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,19 +26,18 @@ use crate::{
 };
 
 /// What a request says of the form of its answer.
-pub(super) struct Wish {
+pub(super) struct Wish<'a> {
     primary: Key,
     accepts: Accepts,
     /// It asks for bytes as they are stored: by Range, or by `no-transform` (RFC 9111 §5.2.1.6).
     unpacked: bool,
     is_head: bool,
     /// In which words it wants to be told what went wrong.
-    accept: Option<HeaderValue>,
+    accept: Option<Cow<'a, HeaderValue>>,
 }
 
 /// An answer whose form has to be made first.
 pub(super) struct Unmade {
-    answer: Answer,
     source: Source,
     form: Form,
     recipe: Recipe,
@@ -46,8 +45,8 @@ pub(super) struct Unmade {
     id: BodyId,
 }
 
-impl Wish {
-    pub(super) fn of(visit: &Visit) -> Wish {
+impl<'a> Wish<'a> {
+    pub(super) fn of(visit: &'a Visit) -> Wish<'a> {
         Wish {
             primary: visit.primary,
             accepts: match visit.asked.codings {
@@ -56,13 +55,19 @@ impl Wish {
             },
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
             is_head: visit.asked.method == Method::Head,
-            accept: visit.head.headers.get(header::ACCEPT).cloned(),
+            accept: visit.head.headers.get(header::ACCEPT).map(Cow::Borrowed),
         }
+    }
+
+    /// The same, to outlive its request's head.
+    pub(super) fn owned(self) -> Wish<'static> {
+        let accept = self.accept.map(|it| Cow::Owned(it.into_owned()));
+        Wish { accept, ..self }
     }
 
     /// The 502 in place of what does not unpack.
     fn spoilt(&self, answer: &Answer) -> Answer {
-        let asked = self.accept.clone().map(|accept| (header::ACCEPT, accept));
+        let asked = self.accept.as_deref().map(|accept| (header::ACCEPT, accept.clone()));
         reply::spoilt(answer.status, &HeaderMap::from_iter(asked))
     }
 
@@ -83,81 +88,79 @@ impl Proxy {
     pub(super) async fn in_form(
         self: &Arc<Self>,
         route: &Route,
-        wish: Wish,
-        answer: Answer,
+        wish: Wish<'_>,
+        mut answer: Answer,
     ) -> Answer {
-        let unmade = match self.formed(route, &wish, answer) {
-            Ok(answer) => return answer,
-            Err(unmade) => unmade,
-        };
-        let Unmade { answer, source, form, recipe, body, id } = *unmade;
+        let Err(unmade) = self.formed(route, &wish, &mut answer) else { return answer };
+        let Unmade { source, form, recipe, body, id } = *unmade;
         let memo = Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await;
-        self.made(&wish, answer, (form, memo), &source)
+        self.made(&wish, &mut answer, (form, memo), &source);
+        answer
     }
 
-    /// The same, where that form lies in memory or is made as the body comes.
+    /// Gives an answer that form, where it lies in memory or is made as the body comes.
     ///
     /// # Errors
     /// What has to be made first.
     pub(super) fn formed(
         self: &Arc<Self>,
         route: &Route,
-        wish: &Wish,
-        mut answer: Answer,
-    ) -> Result<Answer, Box<Unmade>> {
-        let Some(source) = answer.source.take() else { return Ok(answer) };
+        wish: &Wish<'_>,
+        answer: &mut Answer,
+    ) -> Result<(), Box<Unmade>> {
+        let Some(source) = answer.source.take() else { return Ok(()) };
         let response = &mut answer.response;
         if !source.vary_is_told && source.forms.given.varies(&route.packing, source.length) {
             encoding::add_to_vary(response.headers_mut());
         }
         let form = wish.form(route, &source, response.status());
         if response.status() == StatusCode::NOT_MODIFIED {
-            return Ok(not_modified(answer, form, &source));
+            not_modified(answer, form, &source);
+            return Ok(());
         }
         let recipe = match form {
-            Form::AsItCame => return Ok(as_it_came(answer, &source)),
+            Form::AsItCame => {
+                as_it_came(answer, &source);
+                return Ok(());
+            }
             Form::Packed(coding) => Recipe::Pack(coding),
             Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
         };
         let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
         if wish.is_head {
-            return Ok(self.headed(answer, (form, memo), &source));
+            self.headed(answer, (form, memo), &source);
+            return Ok(());
         }
-        match (&memo, source.id, at_hand(response.body())) {
+        match (&memo, source.id, at_hand(answer.response.body())) {
             (None, Some(id), Some(body)) => {
-                Err(Box::new(Unmade { answer, source, form, recipe, body, id }))
+                return Err(Box::new(Unmade { source, form, recipe, body, id }));
             }
-            _ => Ok(self.made(wish, answer, (form, memo), &source)),
+            _ => self.made(wish, answer, (form, memo), &source),
         }
+        Ok(())
     }
 
-    /// An answer whose body is what was made of it, if anything was.
+    /// Gives an answer the body that was made of it, if any was.
     fn made(
         self: &Arc<Self>,
-        wish: &Wish,
-        answer: Answer,
+        wish: &Wish<'_>,
+        answer: &mut Answer,
         (form, memo): (Form, Option<Memo>),
         source: &Source,
-    ) -> Answer {
+    ) {
         match (memo, form) {
             (Some(Memo::Made(bytes)), _) => sent_as(answer, form, Body::Full(bytes)),
             (Some(Memo::Spoilt), Form::Unpacked(_)) => {
                 self.drop_spoilt(wish.primary);
-                wish.spoilt(&answer)
+                *answer = wish.spoilt(answer);
             }
             (Some(Memo::TooLong | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, source),
             (_, form) => self.streamed(wish.primary, answer, form, source),
         }
     }
 
-    /// An answer whose body takes its form as it comes; as it came where too many others do so.
-    fn streamed(
-        self: &Arc<Self>,
-        primary: Key,
-        mut answer: Answer,
-        form: Form,
-        source: &Source,
-    ) -> Answer {
+    /// Gives an answer's body its form as it comes; leaves it where too many others do so.
+    fn streamed(self: &Arc<Self>, primary: Key, answer: &mut Answer, form: Form, source: &Source) {
         match form {
             Form::AsItCame => as_it_came(answer, source),
             Form::Packed(coding) => {
@@ -166,9 +169,8 @@ impl Proxy {
                 };
                 let body = std::mem::take(answer.response.body_mut());
                 let packed = Recoded::packed(body, (coding, Levels::default()), permit);
-                let mut answer = sent_as(answer, form, Body::Recoded(Box::new(packed)));
+                sent_as(answer, form, Body::Recoded(Box::new(packed)));
                 coded_tag::write_run(answer.response.headers_mut(), fastrand::u64(..));
-                answer
             }
             // Who cannot read what came has to wait for nobody's permit.
             Form::Unpacked(coding) => {
@@ -176,19 +178,14 @@ impl Proxy {
                 let spoilt = move || proxy.drop_spoilt(primary);
                 let body = std::mem::take(answer.response.body_mut());
                 let unpacked = Recoded::unpacked(body, coding, spoilt);
-                sent_as(answer, form, Body::Recoded(Box::new(unpacked)))
+                sent_as(answer, form, Body::Recoded(Box::new(unpacked)));
             }
         }
     }
 
     /// The answer to HEAD starts nothing: its length is told where it is known. Its tag is that of
     /// the whole, whatever run of an encoder a GET would get.
-    fn headed(
-        &self,
-        mut answer: Answer,
-        (form, memo): (Form, Option<Memo>),
-        source: &Source,
-    ) -> Answer {
+    fn headed(&self, answer: &mut Answer, (form, memo): (Form, Option<Memo>), source: &Source) {
         let streamed = matches!(form, Form::Packed(_)) && source.id.is_none();
         if streamed && self.streams.available_permits() == 0 {
             return as_it_came(answer, source);
@@ -198,7 +195,6 @@ impl Proxy {
         if let Some(Memo::Made(bytes)) = memo {
             headers.insert(header::CONTENT_LENGTH, bytes.len().into());
         }
-        answer
     }
 
     /// Drops what is stored for a target: it is not what it says it is.
@@ -215,30 +211,27 @@ fn at_hand(body: &Body) -> Option<Bytes> {
     }
 }
 
-fn as_it_came(mut answer: Answer, source: &Source) -> Answer {
+fn as_it_came(answer: &mut Answer, source: &Source) {
     if source.forms.escaped {
         coded_tag::write(answer.response.headers_mut(), Form::AsItCame);
     }
-    answer
 }
 
 /// A 304 is of the bytes that the client names, or else of those that a 200 would bring.
-fn not_modified(mut answer: Answer, form: Form, source: &Source) -> Answer {
+fn not_modified(answer: &mut Answer, form: Form, source: &Source) {
     let headers = answer.response.headers_mut();
     match (source.named, form) {
         (Some(Kind::AsItCame), _) => {}
         (Some(Kind::Packed(_) | Kind::Unpacked), _) => encoding::forget_form(headers),
-        (None, Form::AsItCame) => return as_it_came(answer, source),
+        (None, Form::AsItCame) => as_it_came(answer, source),
         (None, Form::Packed(_) | Form::Unpacked(_)) => {
             encoding::describe(headers, form);
             headers.remove(header::CONTENT_ENCODING);
         }
     }
-    answer
 }
 
-fn sent_as(mut answer: Answer, form: Form, body: Body) -> Answer {
+fn sent_as(answer: &mut Answer, form: Form, body: Body) {
     encoding::describe(answer.response.headers_mut(), form);
     *answer.response.body_mut() = body;
-    answer
 }

@@ -41,8 +41,9 @@ impl Proxy {
         let stored = found.stored.as_ref().map_err(|fwd| *fwd);
         let decision = policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived);
         let Decision::Serve(stored) = decision else { return AtOnce::Wait(Some(found)) };
-        match self.formed(route, &Wish::of(visit), self.hit(visit, stored, None)) {
-            Ok(answer) => AtOnce::Answer(answer),
+        let mut answer = self.hit(visit, stored, None);
+        match self.formed(route, &Wish::of(visit), &mut answer) {
+            Ok(()) => AtOnce::Answer(answer),
             Err(_) => AtOnce::Wait(Some(found)),
         }
     }

@@ -37,7 +37,7 @@ impl Proxy {
     pub(super) async fn in_shape(
         self: &Arc<Self>,
         route: &Route,
-        (wish, wanted): (Wish, Arc<Wanted>),
+        (wish, wanted): (Wish<'_>, Arc<Wanted>),
         answer: Answer,
     ) -> Answer {
         let (Ok(cut), Some(offer)) = (&wanted.cut, &route.shape) else { return answer };

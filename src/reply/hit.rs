@@ -36,9 +36,8 @@ fn hit(
     extent: Extent,
     (now, status): (Now, CacheStatus),
 ) -> Option<Answer> {
-    let age = cache_status::number(seconds(head, now));
     let varies = head.forms.given.varies(&visit.route.packing, source.length);
-    let added = Added { age, cache_status: status.value(head.status), varies };
+    let added = Added { age: seconds(head, now), told: (status, head.status), varies };
     let (headers, vary_is_due) = head.fields.hit(extent, added)?;
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = match extent {

@@ -2,7 +2,10 @@
 //! own [`Watch`](super::watch::Watch) after it has been polled.
 //!
 //! Nothing here knows the time: a number that has changed says that something moved, and the
-//! watch looks at its clock then. So a request costs a few uncontended atomics and no timer.
+//! watch looks at its clock then. So a request costs a few stores and no timer.
+//!
+//! By HTTP/1 all that is noted is noted by the connection's own task. By HTTP/2 its streams have
+//! tasks of their own, and what is counted is counted by atomic additions.
 
 use std::{
     future::poll_fn,
@@ -87,13 +90,22 @@ impl Activity {
 
     /// A request head is complete; the request is under way until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, bare: bool) -> Guard {
-        self.requests.fetch_add(1, Relaxed);
+        self.add(&self.requests, 1);
         self.bare.store(bare, Relaxed);
         // Where hyper reads no more before this request is over, it holds bytes of the next one.
         let ahead = bare && !self.is_multiplexed();
         self.head.store(ahead, Relaxed);
-        self.moves.fetch_add(1, Relaxed);
+        self.add(&self.moves, 1);
         Guard(self.clone())
+    }
+
+    /// Counts up, or down by what wraps around.
+    fn add(&self, count: &AtomicU32, by: u32) {
+        if self.is_multiplexed() {
+            count.fetch_add(by, Relaxed);
+        } else {
+            count.store(count.load(Relaxed).wrapping_add(by), Relaxed);
+        }
     }
 
     /// hyper asked for more bytes, and got so many.
@@ -106,7 +118,7 @@ impl Activity {
             self.head.store(ahead, Relaxed);
         } else if bytes > 0 && !self.head.load(Relaxed) {
             self.head.store(true, Relaxed);
-            self.moves.fetch_add(1, Relaxed);
+            self.add(&self.moves, 1);
         }
     }
 
@@ -114,15 +126,15 @@ impl Activity {
     pub(super) fn wrote(&self) {
         if self.blocked.load(Relaxed) {
             self.blocked.store(false, Relaxed);
-            self.writes.fetch_add(1, Relaxed);
-            self.moves.fetch_add(1, Relaxed);
+            self.add(&self.writes, 1);
+            self.add(&self.moves, 1);
         }
     }
 
     /// The socket takes no more bytes for now.
     pub(super) fn block(&self) {
         if !self.blocked.swap(true, Relaxed) {
-            self.writes.fetch_add(1, Relaxed);
+            self.add(&self.writes, 1);
         }
     }
 
@@ -205,8 +217,8 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Relaxed);
-        self.0.moves.fetch_add(1, Relaxed);
+        self.0.add(&self.0.requests, u32::MAX);
+        self.0.add(&self.0.moves, 1);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,9 @@ use crate::{
 /// way to us is answered, with `Connection: close`, rather than lost (RFC 9112 §9.6). HTTP/2 needs
 /// no such wait: GOAWAY says what was not processed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A sleep that ends no sooner has not ended yet, whatever the last tick of the clock was.
+const FAR: Duration = Duration::from_secs(1);
 
 /// hyper's two server connections, as far as the watch needs them.
 pub(super) trait Connection: Future<Output = hyper::Result<()>> + Unpin {
@@ -70,6 +73,8 @@ pub(super) struct Watch {
     leaving: Option<Why>,
     /// When it was seen, between two requests, that everything ends.
     drained: Option<Instant>,
+    /// The task that the activity knows.
+    known: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +94,8 @@ impl Watch {
     pub(super) fn new(activity: Arc<Activity>, clock: Clock, timeouts: Timeouts) -> Watch {
         let now = clock.instant();
         let (moved, wrote) = ((activity.moves(), now), (activity.writes(), now));
-        Watch { activity, clock, timeouts, moved, wrote, armed: None, leaving: None, drained: None }
+        let (armed, leaving, drained, known) = (None, None, None, None);
+        Watch { activity, clock, timeouts, moved, wrote, armed, leaving, drained, known }
     }
 
     /// Runs a connection to its end, or to the end of our patience.
@@ -100,7 +106,7 @@ impl Watch {
     }
 
     fn poll<C: Connection>(&mut self, mut it: Pin<&mut C>, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.activity.register(cx.waker());
+        let known = self.register(cx.waker());
         if self.activity.level() == Level::Cut {
             return Poll::Ready(Ended::Cut);
         }
@@ -114,7 +120,33 @@ impl Watch {
                 return left;
             }
         }
+        if known && self.has_time() {
+            return Poll::Pending;
+        }
         self.poll_timer(it, cx)
+    }
+
+    /// Makes this task known, and gives whether it was. Once is enough until the connection is told
+    /// something, which forgets it: each time it takes a handful of locked instructions.
+    fn register(&mut self, waker: &Waker) -> bool {
+        let known = self.known.as_ref().is_some_and(|known| known.will_wake(waker));
+        if known && self.activity.level() == Level::Serving {
+            return true;
+        }
+        self.activity.register(waker);
+        self.known = Some(waker.clone());
+        false
+    }
+
+    /// Whether something has just moved, and the armed sleep is for what is waited for now and will
+    /// not fire for a while: then it need not be asked. It knows this task from the last time.
+    fn has_time(&mut self) -> bool {
+        let before = self.moved.0;
+        let Some(due) = self.due() else { return false };
+        let (moves, now) = self.moved;
+        let late = |armed: &Due| armed.at.saturating_duration_since(now) > FAR;
+        let armed = self.armed.as_ref().map(|(armed, _)| armed);
+        moves != before && armed.is_some_and(|armed| armed.serves(due) && late(armed))
     }
 
     /// Whether it waits for a last request.
@@ -175,7 +207,7 @@ impl Watch {
     fn due(&mut self) -> Option<Due> {
         let (moves, writes) = (self.activity.moves(), self.activity.writes());
         if moves != self.moved.0 {
-            self.moved = (moves, self.clock.instant());
+            self.moved = (moves, self.clock.last_tick());
         }
         if writes != self.wrote.0 {
             self.wrote = (writes, self.clock.instant());

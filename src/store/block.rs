@@ -8,7 +8,10 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::shape::{Added, Extent, Shape};
+use super::{
+    heads,
+    shape::{Added, Extent, Shape},
+};
 use crate::policy::{
     cache_control::LARDER_CACHE_CONTROL,
     tags::{CACHE_TAG, SURROGATE_KEY},
@@ -128,13 +131,40 @@ impl Block {
         raw(&self.bytes).find(|(it, _)| *it == name).map(|(_, value)| value)
     }
 
+    /// The first value of each of these fields, by one walk; names in lower case.
+    #[must_use]
+    pub fn get_all<const N: usize>(&self, names: [HeaderName; N]) -> [Option<&[u8]>; N] {
+        let mut found = [None; N];
+        for (name, value) in raw(&self.bytes) {
+            if let Some(at) = names.iter().position(|it| it.as_str().as_bytes() == name) {
+                found[at] = found[at].or(Some(value));
+            }
+        }
+        found
+    }
+
     /// The fields of a hit with what it adds, in one go, and whether Vary is still to be added to;
-    /// `None` where there is no shape for it. Values share this block's memory.
+    /// `None` where there is no shape for it.
     #[must_use]
     pub fn hit(&self, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+        heads::fill(self, extent, added)
+    }
+
+    /// The same, made from this block; values share its memory.
+    pub(super) fn fill(&self, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
         let shape = self.shape.as_ref()?;
         let values = raw(&self.bytes).take(self.sent as usize);
         Some(shape.fill(extent, (values, |(_, value)| self.value(value)), added))
+    }
+
+    /// The same fields, in memory of their own.
+    pub(super) fn copied(&self) -> Block {
+        Block { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
+    }
+
+    /// Where they lie.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
     /// Appends the fields that clients get, in order; values share this block's memory.

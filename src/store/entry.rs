@@ -1,6 +1,9 @@
 //! A stored response: its head, ready to be sent, and its body.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -84,11 +87,9 @@ impl Head {
     /// What conditions are judged by (RFC 9110 §13).
     #[must_use]
     pub fn validators(&self) -> Validators<'_> {
-        Validators {
-            etag: self.fields.get(&header::ETAG),
-            last_modified: self.fields.get(&header::LAST_MODIFIED),
-            date: self.fields.get(&header::DATE),
-        }
+        let names = [header::ETAG, header::LAST_MODIFIED, header::DATE];
+        let [etag, last_modified, date] = self.fields.get_all(names);
+        Validators { etag, last_modified, date }
     }
 
     /// What the origin itself knows it by: an entity-tag of ours is none of its.
@@ -119,6 +120,16 @@ impl Entry {
         (asked, version): (Turn, u64),
     ) -> Entry {
         Entry(Arc::new(Stored { head, body, id, asked, version }))
+    }
+
+    /// A handle that does not keep it.
+    pub(super) fn weak(&self) -> Weak<Stored> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// What such a handle points to, if it is still there.
+    pub(super) fn of(weak: &Weak<Stored>) -> Option<Entry> {
+        weak.upgrade().map(Entry)
     }
 
     /// The same body under a new head (RFC 9111 §4.3.4).

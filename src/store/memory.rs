@@ -13,7 +13,10 @@ use moka::{Expiry, notification::RemovalCause, sync::Cache};
 use parking_lot::Mutex;
 
 use super::{
-    Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary, gone::Gone, variant::Variant,
+    Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary,
+    gone::Gone,
+    near::{self, Changes},
+    variant::Variant,
 };
 use crate::{
     counters::Counter,
@@ -60,6 +63,7 @@ struct Kept {
 pub(super) struct Memory {
     cache: Cache<Key, Kept, IdentityState>,
     turns: [Mutex<()>; TURNS],
+    changes: Changes,
     max_size: u64,
     /// Bytes inserted since moka last settled.
     unsettled: AtomicU64,
@@ -111,11 +115,20 @@ impl Memory {
             })
             .build_with_hasher(IdentityState::default());
         let turns = std::array::from_fn(|_| Mutex::new(()));
-        Memory { cache, turns, max_size, unsettled: AtomicU64::new(0), evictions, newest }
+        let (changes, unsettled) = (Changes::new(), AtomicU64::new(0));
+        Memory { cache, turns, changes, max_size, unsettled, evictions, newest }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Slot> {
-        self.cache.get(key).map(|kept| kept.slot)
+        let version = self.changes.version(key);
+        if let Some(entry) = near::find(key, version) {
+            return Some(Slot::Entry(entry));
+        }
+        let slot = self.cache.get(key)?.slot;
+        if let Slot::Entry(entry) = &slot {
+            near::keep(key, version, entry);
+        }
+        Some(slot)
     }
 
     /// Whether something lies there; no sign that it is of use.
@@ -147,6 +160,8 @@ impl Memory {
             Change::Remove => self.cache.invalidate(key),
             Change::Nothing => {}
         }
+        // In any case: what moka has dropped may be at hand while somebody still sends it.
+        self.changes.one(key);
     }
 
     /// A memo stays for as long as there is room, and it is used.

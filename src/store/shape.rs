@@ -10,10 +10,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use parking_lot::Mutex;
 
-use crate::{cache_status, policy::encoding};
+use crate::{
+    cache_status::{self, CacheStatus},
+    policy::encoding,
+};
 
 /// The shapes that are kept at the same time. Each takes some 5 KiB, for ten fields.
 const MAX_SHAPES: usize = 256;
@@ -58,12 +61,12 @@ pub enum Extent {
 }
 
 /// What a hit adds to the stored fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
-    /// Age (RFC 9111 §5.1).
-    pub age: HeaderValue,
-    /// This cache's member of Cache-Status (RFC 9211).
-    pub cache_status: HeaderValue,
+    /// Its age in seconds (RFC 9111 §5.1).
+    pub age: i64,
+    /// What the cache did (RFC 9211), for an answer of this status.
+    pub told: (CacheStatus, StatusCode),
     /// Whether the form depends on Accept-Encoding (RFC 9110 §12.5.5).
     pub varies: bool,
 }
@@ -154,11 +157,24 @@ impl Shape {
         let mut map = map.clone();
         let taken = values.zip(takes).filter(|(_, takes)| **takes);
         let stored = taken.map(|(it, _)| value(it));
-        let added_values = [added.age, added.cache_status].into_iter().chain(vary);
+        let added_values = [added.age(), added.cache_status()].into_iter().chain(vary);
         for (place, value) in map.values_mut().zip(stored.chain(added_values)) {
             *place = value;
         }
         (map, added.varies && varying.is_none())
+    }
+}
+
+impl Added {
+    /// Age.
+    pub(super) fn age(&self) -> HeaderValue {
+        cache_status::number(self.age)
+    }
+
+    /// This cache's member of Cache-Status.
+    pub(super) fn cache_status(&self) -> HeaderValue {
+        let (status, answer) = self.told;
+        status.value(answer)
     }
 }
 
@@ -195,8 +211,8 @@ mod tests {
     }
 
     fn hit(block: &Block, extent: Extent, varies: bool) -> Option<(HeaderMap, bool)> {
-        let value = HeaderValue::from_static;
-        block.hit(extent, Added { age: value("1"), cache_status: value("larder; hit"), varies })
+        let told = (CacheStatus::Hit { ttl: 7, detail: None }, StatusCode::OK);
+        block.hit(extent, Added { age: 1, told, varies })
     }
 
     #[test]
@@ -220,15 +236,18 @@ mod tests {
                     NOT_IN_304.iter().for_each(|name| drop(expected.remove(name)));
                 }
                 let own = stored.contains_key(header::VARY);
-                let added = [("age", "1"), ("cache-status", "larder; hit")].into_iter();
+                let told = "larder; hit; ttl=7";
+                let added = [("age", "1"), ("cache-status", told)].into_iter();
                 for (name, value) in
                     added.chain((varies && !own).then_some(("vary", "accept-encoding")))
                 {
                     expected.append(name, HeaderValue::from_static(value));
                 }
-                let (found, is_due) = hit(&block, extent, varies).expect("it has a shape");
-                assert_eq!(found, expected, "{extent:?} {varies} of {lines:?}");
-                assert_eq!(is_due, varies && own, "the origin's own Vary is added to later");
+                for time in ["first", "second", "third"] {
+                    let (found, is_due) = hit(&block, extent, varies).expect("it has a shape");
+                    assert_eq!(found, expected, "{time}: {extent:?} {varies} of {lines:?}");
+                    assert_eq!(is_due, varies && own, "the origin's own Vary is added to later");
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ fn meta(lifetime: u32) -> Meta {
     Meta { lifetime, ..Meta::default() }
 }
 
-fn entry(body: impl Into<Bytes>) -> Entry {
+pub(super) fn entry(body: impl Into<Bytes>) -> Entry {
     named(body, Named::default())
 }
 
@@ -55,6 +55,27 @@ fn a_stored_response_is_found_while_it_can_be_of_use() {
     assert_eq!(body(store.get(key, &HeaderMap::new(), NOW)), Ok(Bytes::from("one")));
     let late = Now { mono: Mono(60_000), ..NOW };
     assert_eq!(body(store.get(key, &HeaderMap::new(), late)), Err(Fwd::UriMiss));
+}
+
+#[test]
+fn what_is_removed_is_gone_though_it_had_left_and_is_still_being_sent() {
+    let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
+    let late = Now { mono: Mono(59_980), ..NOW };
+    let place = place(&store, key, &[], &HeaderMap::new());
+    let look = || store.get(key, &HeaderMap::new(), late).stored;
+    let sent = loop {
+        // It lies there for 40 ms.
+        store.put(&place, entry("one"), late);
+        if let Ok(sent) = look() {
+            break sent;
+        }
+    };
+    while store.has(key) {
+        std::hint::spin_loop();
+    }
+    store.remove(key);
+    assert!(look().is_err(), "RFC 9111 §4.4: what is invalid is not served");
+    assert_eq!(sent.body, "one", "it was being sent all the while");
 }
 
 #[test]

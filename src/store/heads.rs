@@ -1,0 +1,148 @@
+//! The heads of hits that a thread made last, at hand: a clone of one takes less than half of what
+//! it takes to make it.
+//!
+//! A head is known by where its stored fields lie, and holds on to them, so that nothing else can
+//! lie there meanwhile. What is told is a copy, made by and for this thread: the count of who refers
+//! to the stored fields is one that all cores would fight for. A head is kept when it was asked for
+//! twice in a row, so that those of many responses push out nothing, and cost a comparison.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+
+use super::{
+    Block,
+    shape::{Added, Extent},
+};
+use crate::cache_status;
+
+/// The heads that each thread has at hand; each takes some 2 KiB.
+const AT_HAND: usize = 256;
+
+/// The longest fields that are kept, in bytes.
+const MAX_LENGTH: usize = 2048;
+
+thread_local! {
+    static HEADS: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A place for one head.
+#[derive(Debug, Default)]
+struct Place {
+    /// Where the fields lie that were asked for last.
+    last: usize,
+    made: Option<Box<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    of: Bytes,
+    extent: Extent,
+    told: Added,
+    fields: HeaderMap,
+    vary_is_due: bool,
+}
+
+/// What [`Block::fill`] gives for a block.
+pub(super) fn fill(block: &Block, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+    let of = block.bytes();
+    if of.is_empty() || of.len() > MAX_LENGTH {
+        return block.fill(extent, added);
+    }
+    // A thread that ends has nothing at hand any more.
+    let mut places = HEADS.try_with(RefCell::take).unwrap_or_default();
+    if places.is_empty() {
+        places.resize_with(AT_HAND, Place::default);
+    }
+    let filled = places[place(of, extent)].fill(block, extent, added);
+    let _ = HEADS.try_with(|it| it.replace(places));
+    filled
+}
+
+/// Blocks are aligned, and some hundred bytes long.
+fn place(of: &Bytes, extent: Extent) -> usize {
+    let at = of.as_ptr() as usize;
+    (at >> 4 ^ at >> 12 ^ extent as usize) % AT_HAND
+}
+
+impl Place {
+    fn fill(&mut self, block: &Block, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+        let of = block.bytes();
+        let at = of.as_ptr() as usize;
+        let again = std::mem::replace(&mut self.last, at) == at;
+        if let Some(made) = self.made.as_mut().filter(|it| it.is_of(of, extent, added.varies)) {
+            made.tell(added);
+            return Some((made.fields.clone(), made.vary_is_due));
+        }
+        if again {
+            let made = Made::new(block, extent, added)?;
+            self.made = Some(Box::new(made));
+        }
+        block.fill(extent, added)
+    }
+}
+
+impl Made {
+    fn new(block: &Block, extent: Extent, told: Added) -> Option<Made> {
+        let (fields, vary_is_due) = block.copied().fill(extent, told)?;
+        Some(Made { of: block.bytes().clone(), extent, told, fields, vary_is_due })
+    }
+
+    fn is_of(&self, of: &Bytes, extent: Extent, varies: bool) -> bool {
+        let (own, other) = (&self.of, of);
+        (own.as_ptr(), own.len(), self.extent, self.told.varies)
+            == (other.as_ptr(), other.len(), extent, varies)
+    }
+
+    /// Brings what changes with time up to date.
+    fn tell(&mut self, added: Added) {
+        if self.told != added {
+            self.fields.insert(header::AGE, added.age());
+            self.fields.insert(cache_status::NAME, added.cache_status());
+            self.told = added;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, StatusCode};
+
+    use super::*;
+    use crate::cache_status::CacheStatus;
+
+    fn added(age: i64, varies: bool) -> Added {
+        let told = (CacheStatus::Hit { ttl: 60 - age, detail: None }, StatusCode::OK);
+        Added { age, told, varies }
+    }
+
+    fn block(etag: &'static str) -> Block {
+        Block::new(&HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static(etag))]))
+    }
+
+    #[test]
+    fn a_head_is_as_old_as_it_says() {
+        let block = block("\"1\"");
+        for age in [0, 0, 0, 1, 1, 7, 0] {
+            let (fields, _) = fill(&block, Extent::Whole, added(age, false)).unwrap();
+            assert_eq!(fields[header::AGE], age.to_string(), "RFC 9111 §5.1");
+            let told = format!("larder; hit; ttl={}", 60 - age);
+            assert_eq!(fields[cache_status::NAME], told, "RFC 9211 §2.4");
+            assert_eq!(fields[header::ETAG], "\"1\"");
+        }
+    }
+
+    #[test]
+    fn each_has_its_own_head_whatever_place_it_has() {
+        let blocks: Vec<Block> = (0..4 * AT_HAND).map(|_| block("\"1\"")).collect();
+        let other = block("\"2\"");
+        for block in blocks.iter().flat_map(|it| [it, it, it, &other]) {
+            for (extent, varies) in [(Extent::Whole, true), (Extent::NotModified, false)] {
+                let (fields, _) = fill(block, extent, added(0, varies)).unwrap();
+                assert_eq!(Some(fields[header::ETAG].as_bytes()), block.get(&header::ETAG));
+                assert_eq!(fields.contains_key(header::VARY), varies);
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a thread found last: a few hundred responses at hand, so that one that is asked for again and
+//! again is not searched for each time.
+//!
+//! A look into moka takes counts of references that all cores share, a reading of the clock, a place
+//! in its log of reads, and a part in the work on that log. What lies here keeps nothing alive, and
+//! is used only while nothing was changed under its key since it was found. Now and then a look goes
+//! to moka all the same, so that it knows what is in use.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        Weak,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+};
+
+use super::{Entry, entry::Stored};
+use crate::key::Key;
+
+/// The responses that each thread has at hand.
+const AT_HAND: usize = 512;
+
+/// The counts of changes; keys share them.
+const COUNTS: usize = 1024;
+
+/// So many looks find what is at hand; the next one goes to moka.
+const LOOKS: u8 = 7;
+
+/// The memories that there were.
+static MEMORIES: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static NEAR: RefCell<Vec<Option<Near>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How often something was changed in one memory.
+#[derive(Debug)]
+pub(super) struct Changes {
+    /// Which memory: each thread has things of all of them.
+    memory: u64,
+    counts: [AtomicU64; COUNTS],
+}
+
+/// The changes that there were under a key, and under those that share its count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    memory: u64,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Near {
+    key: Key,
+    version: Version,
+    entry: Weak<Stored>,
+    /// Looks until the next one goes to moka.
+    left: u8,
+}
+
+impl Changes {
+    pub(super) fn new() -> Changes {
+        let counts = std::array::from_fn(|_| AtomicU64::new(0));
+        Changes { memory: MEMORIES.fetch_add(1, Relaxed), counts }
+    }
+
+    /// To be taken before something is looked for.
+    pub(super) fn version(&self, key: &Key) -> Version {
+        Version { memory: self.memory, count: self.count(key).load(Acquire) }
+    }
+
+    /// Something was changed: to be counted after that was done, and before it is told.
+    pub(super) fn one(&self, key: &Key) {
+        self.count(key).fetch_add(1, Release);
+    }
+
+    fn count(&self, key: &Key) -> &AtomicU64 {
+        &self.counts[part(key, 17) % COUNTS]
+    }
+}
+
+/// What was found of this version on this thread.
+pub(super) fn find(key: &Key, version: Version) -> Option<Entry> {
+    let found = NEAR.try_with(|near| {
+        let mut near = near.borrow_mut();
+        let near = near.get_mut(part(key, 20) % AT_HAND)?.as_mut()?;
+        if near.key != *key || near.version != version || near.left == 0 {
+            return None;
+        }
+        near.left -= 1;
+        Entry::of(&near.entry)
+    });
+    // A thread that ends has nothing at hand any more.
+    found.ok().flatten()
+}
+
+/// Keeps at hand what was found, in place of something else.
+pub(super) fn keep(key: &Key, version: Version, entry: &Entry) {
+    let near = Near { key: *key, version, entry: entry.weak(), left: LOOKS };
+    let _ = NEAR.try_with(|all| {
+        let mut all = all.borrow_mut();
+        if all.is_empty() {
+            all.resize_with(AT_HAND, || None);
+        }
+        all[part(key, 20) % AT_HAND] = Some(near);
+    });
+}
+
+/// Two bytes of a key.
+fn part(key: &Key, at: usize) -> usize {
+    let bytes = key.as_bytes();
+    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::entry as made;
+
+    fn entry() -> Entry {
+        made("a")
+    }
+
+    #[test]
+    fn what_was_changed_is_not_at_hand() {
+        let (changes, others) = (Changes::new(), Changes::new());
+        let (key, other, entry) = (Key::of_path("/a"), Key::of_path("/b"), entry());
+        let version = changes.version(&key);
+        keep(&key, version, &entry);
+        assert!(find(&key, version).is_some(), "it is at hand");
+        assert!(find(&other, version).is_none(), "another key, if it had the same place");
+        assert!(find(&key, others.version(&key)).is_none(), "another memory's");
+        changes.one(&key);
+        assert!(find(&key, changes.version(&key)).is_none(), "it may be another by now");
+    }
+
+    #[test]
+    fn moka_hears_of_what_is_in_use() {
+        let (changes, key, entry) = (Changes::new(), Key::of_path("/c"), entry());
+        let version = changes.version(&key);
+        keep(&key, version, &entry);
+        let found = (0..20).take_while(|_| find(&key, version).is_some()).count();
+        assert_eq!(found, usize::from(LOOKS), "the next one goes to moka");
+    }
+
+    #[test]
+    fn nothing_is_kept_alive() {
+        let (changes, key, entry) = (Changes::new(), Key::of_path("/d"), entry());
+        let version = changes.version(&key);
+        keep(&key, version, &entry);
+        drop(entry);
+        assert!(find(&key, version).is_none(), "it has left memory");
+    }
+}
