@@ -94,7 +94,7 @@ pub(crate) fn trace(data: &[u8]) {
     assert_eq!(pieces.iter().map(|it| it.len()).collect::<Vec<_>>(), [2, 32, 16, 2], "{parent}");
     let low = |it: &&str| it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
     assert!(pieces.iter().all(low) && pieces[0] == "00", "{parent}");
-    assert!(pieces[1..3].iter().all(|it| it.trim_matches('0') != ""), "§3.2.2: nothing is 0");
+    assert!(pieces[1..3].iter().all(|it| !it.trim_matches('0').is_empty()), "§3.2.2: nothing is 0");
     let came = asked.get("traceparent").map(HeaderValue::as_bytes);
     let goes_on = came.is_some_and(|it| it.get(3..35) == Some(pieces[1].as_bytes()));
     assert!(goes_on || told.get("tracestate").is_none(), "§3.4: it is of another trace");
