@@ -198,7 +198,7 @@ fn part_of(body: &str, range: &str) -> Option<Reply> {
 #[derive(Debug, Default)]
 struct Memory {
     tags: HashMap<(usize, usize), String>,
-    /// The last Age of each stored response; a validation gives it another Date.
+    /// The last Age of each stored response; a validation gives it another number.
     ages: HashMap<(String, String), u64>,
     /// Bodies that a PUT made invalid.
     gone: Vec<String>,
@@ -209,7 +209,7 @@ async fn run(acts: &[Act], manners: &[Manner]) {
     let (scripted, manners) = (sent.clone(), manners.to_vec());
     let origin = Origin::serve(move |seen| {
         let manner = manners[seen.number % manners.len()];
-        scripted.reply(&seen, manner)
+        scripted.reply(&seen, manner).header("X-Number", seen.number.to_string())
     })
     .await;
     let config = "[cache]\nstale_while_revalidate = \"10s\"\nstale_if_error = \"20s\"\n";
@@ -270,7 +270,7 @@ async fn get(
     }
     if let (Some(age), true) = (answer.age(), answer.is_hit()) {
         let field = |name| answer.header(name).unwrap_or_default().to_owned();
-        let last = memory.ages.insert((field("etag"), field("date")), age).unwrap_or(0);
+        let last = memory.ages.insert((field("etag"), field("x-number")), age).unwrap_or(0);
         assert!(age >= last, "Age fell from {last} to {age} without a validation");
     }
 }
