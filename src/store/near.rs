@@ -4,7 +4,8 @@
 //! A look into moka takes counts of references that all cores share, a reading of the clock, a place
 //! in its log of reads, and a part in the work on that log. What lies here keeps nothing alive, and
 //! is used only while nothing was changed under its key since it was found. Now and then a look goes
-//! to moka all the same, so that it knows what is in use.
+//! to moka all the same, so that it knows what is in use. What is found is kept here the second time
+//! in a row, so that what is asked for but once pushes out nothing.
 
 use std::{
     cell::RefCell,
@@ -33,7 +34,7 @@ const LOOKS: u8 = 7;
 static MEMORIES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    static NEAR: RefCell<Vec<Option<Near>>> = const { RefCell::new(Vec::new()) };
+    static PLACES: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How often something was changed in one memory.
@@ -49,6 +50,14 @@ pub(super) struct Changes {
 pub(super) struct Version {
     memory: u64,
     count: u64,
+}
+
+/// A place for one response.
+#[derive(Debug, Default)]
+struct Place {
+    /// A part of the key that was found last.
+    last: [u8; 8],
+    near: Option<Near>,
 }
 
 #[derive(Debug)]
@@ -83,9 +92,9 @@ impl Changes {
 
 /// What was found of this version on this thread.
 pub(super) fn find(key: &Key, version: Version) -> Option<Entry> {
-    let found = NEAR.try_with(|near| {
-        let mut near = near.borrow_mut();
-        let near = near.get_mut(part(key, 20) % AT_HAND)?.as_mut()?;
+    let found = PLACES.try_with(|places| {
+        let mut places = places.borrow_mut();
+        let near = places.get_mut(part(key, 20) % AT_HAND)?.near.as_mut()?;
         if near.key != *key || near.version != version || near.left == 0 {
             return None;
         }
@@ -96,15 +105,18 @@ pub(super) fn find(key: &Key, version: Version) -> Option<Entry> {
     found.ok().flatten()
 }
 
-/// Keeps at hand what was found, in place of something else.
+/// Keeps at hand what was found, in place of something else, if it was found before that, too.
 pub(super) fn keep(key: &Key, version: Version, entry: &Entry) {
-    let near = Near { key: *key, version, entry: entry.weak(), left: LOOKS };
-    let _ = NEAR.try_with(|all| {
-        let mut all = all.borrow_mut();
-        if all.is_empty() {
-            all.resize_with(AT_HAND, || None);
+    let _ = PLACES.try_with(|places| {
+        let mut places = places.borrow_mut();
+        if places.is_empty() {
+            places.resize_with(AT_HAND, Place::default);
         }
-        all[part(key, 20) % AT_HAND] = Some(near);
+        let place = &mut places[part(key, 20) % AT_HAND];
+        let own = key.as_bytes()[24..].as_chunks().0[0];
+        if std::mem::replace(&mut place.last, own) == own {
+            place.near = Some(Near { key: *key, version, entry: entry.weak(), left: LOOKS });
+        }
     });
 }
 
@@ -123,12 +135,18 @@ mod tests {
         made("a")
     }
 
+    fn twice(key: &Key, version: Version, entry: &Entry) {
+        keep(key, version, entry);
+        assert!(find(key, version).is_none(), "it was asked for but once");
+        keep(key, version, entry);
+    }
+
     #[test]
     fn what_was_changed_is_not_at_hand() {
         let (changes, others) = (Changes::new(), Changes::new());
         let (key, other, entry) = (Key::of_path("/a"), Key::of_path("/b"), entry());
         let version = changes.version(&key);
-        keep(&key, version, &entry);
+        twice(&key, version, &entry);
         assert!(find(&key, version).is_some(), "it is at hand");
         assert!(find(&other, version).is_none(), "another key, if it had the same place");
         assert!(find(&key, others.version(&key)).is_none(), "another memory's");
@@ -140,7 +158,7 @@ mod tests {
     fn moka_hears_of_what_is_in_use() {
         let (changes, key, entry) = (Changes::new(), Key::of_path("/c"), entry());
         let version = changes.version(&key);
-        keep(&key, version, &entry);
+        twice(&key, version, &entry);
         let found = (0..20).take_while(|_| find(&key, version).is_some()).count();
         assert_eq!(found, usize::from(LOOKS), "the next one goes to moka");
     }
@@ -149,7 +167,7 @@ mod tests {
     fn nothing_is_kept_alive() {
         let (changes, key, entry) = (Changes::new(), Key::of_path("/d"), entry());
         let version = changes.version(&key);
-        keep(&key, version, &entry);
+        twice(&key, version, &entry);
         drop(entry);
         assert!(find(&key, version).is_none(), "it has left memory");
     }
