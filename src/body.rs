@@ -48,6 +48,8 @@ pub enum Body {
 pub struct Counted {
     body: Body,
     metrics: Arc<Metrics>,
+    /// It has broken off, and what came before that is on its way out.
+    broken: Option<Error>,
 }
 
 /// Slices of stored bodies, and what stands between them.
@@ -90,10 +92,13 @@ pub struct Logged {
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body {
-    /// An upstream's body, as it comes.
+    /// An upstream's body, at hand where all of it is there, else as it comes.
     #[must_use]
     pub fn relayed(body: ResponseBody) -> Body {
-        Body::Relayed(Box::new(body))
+        match body.at_hand() {
+            Ok(bytes) => Body::Full(bytes),
+            Err(body) => Body::Relayed(body),
+        }
     }
 
     /// The same body, its bytes counted: at once where they are at hand, else as they go.
@@ -117,7 +122,8 @@ impl Body {
             | Body::Resumed(_)
             | Body::Counted(_)
             | Body::Logged(_) => {
-                Body::Counted(Box::new(Counted { body: self, metrics: metrics.clone() }))
+                let metrics = metrics.clone();
+                Body::Counted(Box::new(Counted { body: self, metrics, broken: None }))
             }
         }
     }
@@ -275,9 +281,21 @@ impl Resumed {
 
 impl Counted {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(broken) = self.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
         let polled = http_body::Body::poll_frame(Pin::new(&mut self.body), cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.metrics.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+        match polled {
+            Poll::Ready(Some(Err(error))) => {
+                // hyper drops what it has not written, be it the head: it has to write that first.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(ref frame))) => {
+                self.metrics.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+            }
+            Poll::Ready(None) | Poll::Pending => {}
         }
         polled
     }

@@ -41,7 +41,7 @@ use arc_swap::{ArcSwap, Guard};
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 use crate::{
     body::Body,
@@ -68,7 +68,7 @@ use crate::{
 use cluster::Turn;
 use combine::Admitted;
 use doubt::Doubt;
-use drive::Drive;
+use drive::{Drive, Owner};
 use fetch::{Fetch, Judged};
 use form::Wish;
 use hit::{AtOnce, passes_by};
@@ -122,7 +122,7 @@ pub struct Proxy {
 /// share.
 struct Duty {
     leader: Leader,
-    owner: oneshot::Sender<Answer>,
+    owner: Owner,
 }
 
 /// What of a request is used up by forwarding it.
@@ -133,6 +133,10 @@ struct Once {
     peer: Peer,
     snapshot: Arc<Snapshot>,
 }
+
+/// What a request's journey takes with it beside the request itself: what was found for it, where
+/// it was time to look.
+type Rest = Box<(Once, Option<Found>)>;
 
 impl Proxy {
     /// Act one: a request arrives, and is answered; at once where nothing has to be waited for.
@@ -178,9 +182,11 @@ impl Proxy {
                 Either::Left(ready(self.send(answer, last)))
             }
             AtOnce::Wait(found) => {
-                let once =
-                    Once { body: Some(body), upgrade, peer, snapshot: Guard::into_inner(snapshot) };
-                Either::Right(Box::pin(self.clone().journey(visit, (once, found), last)))
+                let snapshot = Guard::into_inner(snapshot);
+                let once = Once { body: Some(body), upgrade, peer, snapshot };
+                // Handles, because each step of the journey moves what it is given.
+                let (visit, rest) = (Arc::new(visit), Box::new((once, found)));
+                Either::Right(Box::pin(self.clone().journey(visit, rest, last)))
             }
         }
     }
@@ -188,8 +194,8 @@ impl Proxy {
     /// The rest of act one, where something has to be waited for.
     async fn journey(
         self: Arc<Self>,
-        visit: Visit,
-        rest: (Once, Option<Found>),
+        visit: Arc<Visit>,
+        rest: Rest,
         last: LastHand,
     ) -> Response<Body> {
         let answer = self.visited(visit, rest).await;
@@ -197,7 +203,7 @@ impl Proxy {
     }
 
     /// The way of a request that was let in, whether it came alone or in a batch.
-    async fn visited(self: &Arc<Self>, visit: Visit, rest: (Once, Option<Found>)) -> Answer {
+    async fn visited(self: &Arc<Self>, visit: Arc<Visit>, rest: Rest) -> Answer {
         let (wish, wanted) = (Wish::of(&visit).owned(), visit.wanted.clone());
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
@@ -211,15 +217,11 @@ impl Proxy {
     }
 
     /// Decides, and does what was decided.
-    async fn answer(
-        self: &Arc<Self>,
-        mut visit: Visit,
-        route: &Route,
-        (once, found): (Once, Option<Found>),
-    ) -> Answer {
+    async fn answer(self: &Arc<Self>, mut visit: Arc<Visit>, route: &Route, rest: Rest) -> Answer {
+        let (once, found) = *rest;
         if found.is_none() {
             // It has waited for its turn since it came.
-            visit.arrived = self.clock.now();
+            Arc::make_mut(&mut visit).arrived = self.clock.now();
         }
         if visit.ends_here() {
             return reply::options();
@@ -234,8 +236,11 @@ impl Proxy {
             return answer;
         }
         let now = visit.arrived;
-        let fetch = |visit: Visit, stored, fwd| {
-            Fetch::new(Arc::new(visit), place.clone(), stored, fwd).missed(missed).beside(part, now)
+        let fetch = |visit, stored, fwd| {
+            let mut fetch = Box::new(Fetch::new(visit, place.clone(), stored, fwd));
+            fetch.missed = missed;
+            fetch.beside(part, now);
+            fetch
         };
         match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
             Decision::Serve(stored) => self.hit(&visit, &stored, None),
@@ -267,12 +272,12 @@ impl Proxy {
 
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
     /// where that was for others.
-    async fn follow(self: &Arc<Self>, mut fetch: Fetch) -> Answer {
+    async fn follow(self: &Arc<Self>, mut fetch: Box<Fetch>) -> Answer {
         let answer = self.bring(&mut fetch).await;
         answer.telling(fetch.tells)
     }
 
-    async fn bring(self: &Arc<Self>, fetch: &mut Fetch) -> Answer {
+    async fn bring(self: &Arc<Self>, fetch: &mut Box<Fetch>) -> Answer {
         (fetch.company, fetch.joined) = (self.company(fetch), self.store.moment());
         for look in 1.. {
             let (follower, own) = match self.set_out(fetch).await {
@@ -371,14 +376,12 @@ impl Proxy {
     }
 
     /// Sends a fetch on its way if nobody has; its first client alone gets what cannot be shared.
-    fn start(self: &Arc<Self>, fetch: Fetch) -> (Follower, Option<Drive>) {
+    fn start(self: &Arc<Self>, fetch: Box<Fetch>) -> (Follower, Option<Drive>) {
         let Place { primary, key, .. } = fetch.place;
         self.disown_outdated(primary);
         let (follower, leader) = self.in_flight.join(primary, key, fetch.company);
-        let own = leader.map(|leader| {
-            let (owner, own) = oneshot::channel();
-            Drive::new(self.clone().fetch(fetch, Duty { leader, owner }), own)
-        });
+        let own = leader
+            .map(|leader| Drive::new(|owner| self.clone().fetch(fetch, Duty { leader, owner })));
         (follower, own)
     }
 
@@ -387,7 +390,7 @@ impl Proxy {
     }
 
     /// A refresh behind a stale answer: a fetch without a follower.
-    fn refresh(self: &Arc<Self>, fetch: Fetch) {
+    fn refresh(self: &Arc<Self>, fetch: Box<Fetch>) {
         let (follower, own) = self.start(fetch);
         if own.is_some() {
             follower.keep();
@@ -395,14 +398,13 @@ impl Proxy {
     }
 
     /// Act two: the fetch. It belongs to no client, so no client's leaving ends it.
-    async fn fetch(self: Arc<Self>, mut fetch: Fetch, duty: Duty) {
+    async fn fetch(self: Arc<Self>, mut fetch: Box<Fetch>, duty: Duty) {
         // Another fetch, which this one would have joined, may have stored it since its client
         // looked.
         if fetch.company == Company::Welcome
             && let Some(answer) = self.look_again(&mut fetch)
         {
-            let _ = duty.owner.send(answer);
-            return;
+            return duty.owner.give(answer);
         }
         let lease = match &self.remote {
             None => None,
@@ -433,7 +435,7 @@ impl Proxy {
                 let (fault, stale) = (Fault::Answered(response.status()), fetch.stored.clone());
                 duty.finish(Outcome::Failed { fault, stale });
             }
-            Admitted::Unstorable(reason) => self.give(&fetch, duty.owner, response, reason),
+            Admitted::Unstorable(reason) => self.give(&fetch, &duty.owner, response, reason),
         }
     }
 
@@ -500,11 +502,12 @@ impl Proxy {
             let told = fetch.told().stored(&head.meta, now).with_status(answered);
             let status = CacheStatus::Forwarded(told);
             let answer = reply::arriving(&fetch.visit, &arrival, reader, now, status);
-            let _ = owner.send(answer.with(&own));
+            owner.give(answer.with(&own));
         }
         leader.arriving(arrival.clone());
         if !fetch.pour(body, &mut fill, &leader).await {
-            return;
+            // The head, and what came after it, is not lost with what did not.
+            return owner.has_it().await;
         }
         let place = arrival.place.clone();
         match self.complete(fetch, &arrival, fill) {
@@ -513,7 +516,11 @@ impl Proxy {
                 let fwd_status = Some(arrival.answered);
                 leader.finish(Outcome::Entry { place, entry, fwd_status });
             }
-            Err(reason) => self.stop_sharing(fetch, reason),
+            Err(reason) => {
+                // What its head has promised is told first.
+                owner.has_it().await;
+                self.stop_sharing(fetch, reason);
+            }
         }
     }
 
@@ -521,7 +528,7 @@ impl Proxy {
     fn give(
         &self,
         fetch: &Fetch,
-        owner: oneshot::Sender<Answer>,
+        owner: &Owner,
         response: Response<ResponseBody>,
         reason: Unstorable,
     ) {
@@ -532,11 +539,11 @@ impl Proxy {
         }
         let told = fetch.told().with_status(Some(response.status()));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
-        let _ = owner.send(reply::relayed_fetch(&fetch.visit, response, status));
+        owner.give(reply::relayed_fetch(&fetch.visit, response, status));
     }
 
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.
-    async fn pass(self: &Arc<Self>, visit: Visit, once: Once, told: Forwarded) -> Answer {
+    async fn pass(self: &Arc<Self>, visit: Arc<Visit>, once: Once, told: Forwarded) -> Answer {
         let mut head = visit.forwarded();
         let condition = self.settle_conditions(&visit, &once.snapshot, &mut head).await;
         if condition == Condition::Failed {
@@ -610,7 +617,6 @@ enum Waited {
 impl Duty {
     /// Ends the fetch with what all who followed may have; its first client is one of them.
     fn finish(self, outcome: Outcome) {
-        drop(self.owner);
         self.leader.finish(outcome);
     }
 }

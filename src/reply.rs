@@ -197,7 +197,10 @@ pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> 
 fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
-    USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
+    // Most have none, and to see that costs less than to look for each.
+    if head.headers.keys().any(|name| USED_UP.contains(name)) {
+        USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
+    }
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
     Response::from_parts(head, body)
@@ -215,10 +218,11 @@ pub fn relayed_fetch(
     let forms = Forms::of(response.headers(), &visit.route.packing);
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
-        validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
-    let unchanged = response.status().is_success()
-        && validation::precondition(&visit.head.headers, validators, forms.given)
-            == Precondition::NotModified;
+        || validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
+    let judge = || validation::precondition(&visit.head.headers, validators(), forms.given);
+    let unchanged = visit.asked.condition
+        && response.status().is_success()
+        && judge() == Precondition::NotModified;
     // That of an origin's own 304 is none of the whole.
     let whole = response.status() != StatusCode::NOT_MODIFIED;
     let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);

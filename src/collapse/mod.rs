@@ -12,15 +12,18 @@ pub mod fill;
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    task::Poll,
 };
 
+use futures_util::task::AtomicWaker;
 use http::StatusCode;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     key::{IdentityState, Key},
@@ -49,7 +52,12 @@ struct Slot {
 
 #[derive(Debug)]
 struct Flight {
-    progress: watch::Sender<Progress>,
+    progress: Mutex<Progress>,
+    /// It has come further.
+    further: Notify,
+    followers: AtomicUsize,
+    /// Wakes the leader when the last follower has left.
+    left: AtomicWaker,
     /// It is to run to its end whoever waits for it.
     kept: AtomicBool,
     /// What it brings is out of date before it arrives.
@@ -142,7 +150,6 @@ pub struct Leader {
 /// One client waiting for a fetch.
 #[derive(Debug)]
 pub struct Follower {
-    progress: watch::Receiver<Progress>,
     flight: Arc<Flight>,
 }
 
@@ -201,7 +208,7 @@ impl InFlight {
         let mut flights = self.flights.lock();
         let Some(slots) = flights.get_mut(&primary) else { return };
         slots.retain(|slot| {
-            let outdated = slot.flight.progress.borrow().head().is_some_and(&is_outdated);
+            let outdated = slot.flight.progress.lock().head().is_some_and(&is_outdated);
             if outdated {
                 slot.flight.disowned.store(true, SeqCst);
             }
@@ -228,11 +235,25 @@ impl InFlight {
 impl Flight {
     fn new() -> Flight {
         Flight {
-            progress: watch::Sender::new(Progress::Pending),
+            progress: Mutex::new(Progress::Pending),
+            further: Notify::new(),
+            followers: AtomicUsize::new(0),
+            left: AtomicWaker::new(),
             kept: AtomicBool::new(false),
             disowned: AtomicBool::new(false),
             sent: AtomicBool::new(false),
         }
+    }
+
+    /// Tells how far it has come. What that was before is dropped outside the lock.
+    fn tell(&self, progress: Progress) {
+        let before = std::mem::replace(&mut *self.progress.lock(), progress);
+        drop(before);
+        self.further.notify_waiters();
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.followers.load(SeqCst) == 0
     }
 }
 
@@ -271,7 +292,11 @@ impl Leader {
 
     /// Resolves once nobody waits for the response head.
     pub async fn deserted(&self) {
-        self.flight.progress.closed().await;
+        poll_fn(|cx| {
+            self.flight.left.register(cx.waker());
+            if self.flight.is_deserted() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Resolves once nobody waits for the head or reads the body.
@@ -279,7 +304,7 @@ impl Leader {
         loop {
             self.deserted().await;
             fill.deserted().await;
-            if self.flight.progress.receiver_count() == 0 && !fill.has_readers() {
+            if self.flight.is_deserted() && !fill.has_readers() {
                 return;
             }
         }
@@ -295,7 +320,7 @@ impl Leader {
     #[must_use]
     pub fn give_up(&self) -> bool {
         let mut flights = self.all.flights.lock();
-        let deserted = self.flight.progress.receiver_count() == 0 && !self.is_kept();
+        let deserted = self.flight.is_deserted() && !self.is_kept();
         if deserted {
             forget(&mut flights, self);
         }
@@ -310,26 +335,23 @@ impl Leader {
             slot.key = slot.key.map(|_| arrival.place.key);
         }
         drop(flights);
-        self.flight.progress.send_replace(Progress::Arriving(arrival));
+        self.flight.tell(Progress::Arriving(arrival));
     }
 
     /// Ends the fetch. Store first, finish second: a request that comes between the two must find
     /// either the entry or the flight.
     pub fn finish(self, outcome: Outcome) {
-        self.flight.progress.send_replace(Progress::Done(outcome));
+        self.flight.tell(Progress::Done(outcome));
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
         forget(&mut self.all.flights.lock(), self);
-        self.flight.progress.send_if_modified(|progress| {
-            let abandoned = !matches!(progress, Progress::Done(_));
-            if abandoned {
-                *progress = Progress::Done(Outcome::NotShared);
-            }
-            abandoned
-        });
+        let finished = matches!(*self.flight.progress.lock(), Progress::Done(_));
+        if !finished {
+            self.flight.tell(Progress::Done(Outcome::NotShared));
+        }
     }
 }
 
@@ -343,7 +365,8 @@ fn forget(flights: &mut HashMap<Key, Vec<Slot>, IdentityState>, leader: &Leader)
 
 impl Follower {
     fn of(flight: Arc<Flight>) -> Follower {
-        Follower { progress: flight.progress.subscribe(), flight }
+        flight.followers.fetch_add(1, SeqCst);
+        Follower { flight }
     }
 
     /// Lets the fetch run to its end although this client does not wait for it.
@@ -353,9 +376,22 @@ impl Follower {
 
     /// Waits until there is something to send: a body arriving, or the end.
     pub async fn wait(&mut self) -> Progress {
-        match self.progress.wait_for(|progress| !matches!(progress, Progress::Pending)).await {
-            Ok(progress) => progress.clone(),
-            Err(_) => Progress::Done(Outcome::NotShared),
+        loop {
+            // Before the look: what happens after that is told to it.
+            let further = self.flight.further.notified();
+            let progress = self.flight.progress.lock().clone();
+            match progress {
+                Progress::Pending => further.await,
+                progress => return progress,
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if self.flight.followers.fetch_sub(1, SeqCst) == 1 {
+            self.flight.left.wake();
         }
     }
 }

@@ -63,13 +63,29 @@ pub fn remove_nominated(fields: &mut HeaderMap) {
 /// Removes every field that is for this hop only (§7.6.1).
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     // Most messages have none, and to see that costs less than to look for each.
-    if !fields.keys().any(|name| ONE_HOP.contains(name)) {
+    if !fields.keys().any(is_of_one_hop) {
         return;
     }
     remove_nominated(fields);
     for name in &ONE_HOP {
         fields.remove(name);
     }
+}
+
+/// Whether a field is one of [`ONE_HOP`], told at once: this is asked of every field of every head.
+fn is_of_one_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
 }
 
 /// Whether a field's value, a list of tokens, names `token` in any case.

@@ -6,6 +6,14 @@ use ipnet::IpNet;
 use super::*;
 use crate::{server::PeerAddr, target::Scheme};
 
+#[test]
+fn what_is_for_one_hop_is_told_by_its_name() {
+    assert!(ONE_HOP.iter().all(is_of_one_hop));
+    for name in ["host", "content-length", "via", "x-te", "keep-alive2", "age"] {
+        assert!(!is_of_one_hop(&HeaderName::from_static(name)), "{name}");
+    }
+}
+
 fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut fields = HeaderMap::new();
     for (name, value) in lines {

@@ -56,6 +56,12 @@ impl From<&http::Method> for Method {
 }
 
 impl Asked {
+    /// Whether it carries conditions or Range; If-Range alone means nothing.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.condition || self.precondition || self.range
+    }
+
     /// Reads the facts out of a request head. `content`: whether a body comes with it.
     #[must_use]
     pub fn new(head: &request::Parts, content: bool, rules: &Rules) -> Asked {

@@ -115,12 +115,17 @@ pub fn withheld(headers: &HeaderMap) -> Vec<HeaderName> {
     read(headers).1
 }
 
+const NO_TRANSFORM: &[u8] = b"no-transform";
+
 /// Whether a response's content is to stay as it is (§5.2.2.6), whichever field says so: what is
 /// said to one cache alone does not allow what is forbidden to all.
 #[must_use]
 pub fn forbids_transform(headers: &HeaderMap) -> bool {
-    let general = ResponseDirectives::parse(field::lines(headers, header::CACHE_CONTROL));
-    general.no_transform || targeted::read(headers).is_some_and(|(read, _)| read.no_transform)
+    // What is shorter than its name says it nowhere, and most lines are.
+    let general = field::lines(headers, header::CACHE_CONTROL)
+        .filter(|line| line.len() >= NO_TRANSFORM.len());
+    ResponseDirectives::parse(general).no_transform
+        || targeted::read(headers).is_some_and(|(read, _)| read.no_transform)
 }
 
 /// What a response says to this cache, and the field names in it.

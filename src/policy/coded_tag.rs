@@ -198,7 +198,7 @@ pub fn write_run(response: &mut HeaderMap, run: u64) {
 }
 
 fn ends_like_ours(open: &[u8]) -> bool {
-    apart(open).is_some() || split_shape(open).is_some()
+    open.contains(&b'-') && (apart(open).is_some() || split_shape(open).is_some())
 }
 
 /// What ends like one of ours: the rest, and the form.

@@ -144,6 +144,9 @@ const LONGEST_DATE: usize = 33;
 #[must_use]
 pub fn date(value: &[u8]) -> Option<i64> {
     let value = value.trim_ascii();
+    if let Some(seconds) = preferred(value) {
+        return Some(seconds);
+    }
     let mut buffer = [0; LONGEST_DATE];
     let text = buffer.get_mut(..value.len())?;
     let mut previous = b' ';
@@ -160,6 +163,42 @@ pub fn date(value: &[u8]) -> Option<i64> {
     let time = parse_http_date(str::from_utf8(text).ok()?).ok()?;
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
+}
+
+const DAYS: [&[u8]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+
+const MONTHS: [&[u8]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+/// Reads a date as all who write one today do, `Sun, 06 Nov 1994 08:49:37 GMT`, at a tenth of the
+/// cost; `None` where it is another form, or no date.
+fn preferred(value: &[u8]) -> Option<i64> {
+    let value: &[u8; 29] = value.try_into().ok()?;
+    let separators =
+        [(3, b','), (4, b' '), (7, b' '), (11, b' '), (16, b' '), (19, b':'), (22, b':')];
+    if separators.iter().any(|(at, byte)| value[*at] != *byte) || &value[25..] != b" GMT" {
+        return None;
+    }
+    let number = |at: std::ops::Range<usize>| {
+        value[at].iter().try_fold(0, |number: i64, byte| {
+            byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+        })
+    };
+    let (day, year) = (number(5..7)?, number(12..16)?);
+    let (hour, minute, second) = (number(17..19)?, number(20..22)?, number(23..25)?);
+    let month = MONTHS.iter().position(|name| *name == &value[8..11])?;
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let is_one = (1..=lengths[month]).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    if !is_one || year < 1970 {
+        return None;
+    }
+    let before = year - 1;
+    let leap_days = before / 4 - before / 100 + before / 400 - 477;
+    let days = (year - 1970) * 365 + leap_days + lengths[..month].iter().sum::<i64>() + day - 1;
+    let named = usize::try_from(days % 7).ok().and_then(|day| DAYS.get(day))?;
+    (*named == &value[..3]).then_some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ const MOST: usize = 128;
 /// cache groups are.
 #[must_use]
 pub fn tags(headers: &HeaderMap) -> Vec<String> {
+    // Most have none, and to see that costs less than to look for each.
+    if !headers.keys().any(|name| *name == SURROGATE_KEY || *name == CACHE_TAG) {
+        return Vec::new();
+    }
     let spaced = field::lines(headers, SURROGATE_KEY).flat_map(|line| line.split(is_space));
     let mut tags: Vec<String> = Vec::new();
     for tag in spaced.chain(field::members(headers, CACHE_TAG)) {

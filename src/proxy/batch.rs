@@ -196,7 +196,7 @@ impl Batch {
             Ok(visit) => {
                 let (peer, snapshot) = (self.peer.clone(), self.snapshot.clone());
                 let once = Once { body: None, upgrade: None, peer, snapshot };
-                proxy.visited(visit, (once, None)).await
+                proxy.visited(Arc::new(visit), Box::new((once, None))).await
             }
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);

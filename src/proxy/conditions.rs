@@ -51,7 +51,7 @@ impl Proxy {
         let fetch = Fetch::new(Arc::new(visit), found.place, Some(stored), Fwd::Stale);
         // The request for which it is asked has paid.
         let fetch = Fetch { paid: true, ..fetch };
-        let answer = Box::pin(self.follow(fetch)).await;
+        let answer = Box::pin(self.follow(Box::new(fetch))).await;
         if answer.status.is_stale() {
             return None;
         }

@@ -7,26 +7,53 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
+    sync::{Arc, Weak},
     task::{Context, Poll},
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use crate::reply::Answer;
 
 /// A fetch under way, driven by its first client; dropped, it goes on by itself.
 pub(super) struct Drive {
     fetch: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    own: oneshot::Receiver<Answer>,
+    own: Arc<Slot>,
+}
+
+/// The way to a fetch's first client, who gets what the others may not share.
+pub(super) struct Owner(Weak<Slot>);
+
+type Slot = Mutex<Option<Answer>>;
+
+impl Owner {
+    /// Gives its client an answer, if that still waits for one.
+    pub(super) fn give(&self, answer: Answer) {
+        if let Some(slot) = self.0.upgrade() {
+            *slot.lock() = Some(answer);
+        }
+    }
+
+    /// Lets the client have its answer before the fetch goes on, as a task then.
+    pub(super) async fn has_it(self) {
+        // Whoever has polled this looks for the answer next.
+        poll_fn(|_| match self.0.upgrade().is_some_and(|slot| slot.lock().is_some()) {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        })
+        .await;
+    }
 }
 
 impl Drive {
-    /// A fetch, and the way by which its first client gets what it may not share.
-    pub(super) fn new(
-        fetch: impl Future<Output = ()> + Send + 'static,
-        own: oneshot::Receiver<Answer>,
-    ) -> Drive {
-        Drive { fetch: Some(Box::pin(fetch)), own }
+    /// The fetch that is made for a client with this way to it.
+    pub(super) fn new<F>(fetch: impl FnOnce(Owner) -> F) -> Drive
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let own = Arc::new(Slot::default());
+        Drive { fetch: Some(Box::pin(fetch(Owner(Arc::downgrade(&own))))), own }
     }
 
     /// Drives the fetch until its first client has an answer of its own; `None` where that is to
@@ -42,7 +69,11 @@ impl Drive {
         {
             self.fetch = Some(fetch);
         }
-        Pin::new(&mut self.own).poll(cx).map(Result::ok)
+        match (self.own.lock().take(), &self.fetch) {
+            (Some(answer), _) => Poll::Ready(Some(answer)),
+            (None, Some(_)) => Poll::Pending,
+            (None, None) => Poll::Ready(None),
+        }
     }
 }
 

@@ -112,15 +112,9 @@ impl Fetch {
         }
     }
 
-    /// Remembers why nothing stored could answer.
-    pub(super) fn missed(self, missed: Option<Missed>) -> Fetch {
-        Fetch { missed, ..self }
-    }
-
     /// Builds on a stored part, if that begins or ends what is asked for, and is for this client.
-    pub(super) fn beside(mut self, part: Option<Part>, now: Now) -> Fetch {
+    pub(super) fn beside(&mut self, part: Option<Part>, now: Now) {
         self.part = part.filter(|part| is_of_use(&self.visit, part, now));
-        self
     }
 
     /// Forgets what is stored.
@@ -145,13 +139,19 @@ impl Fetch {
             head.headers.remove(header::IF_RANGE);
         }
         encoding::ask_for(&mut head.headers, self.encoding());
+        let conditional =
+            self.visit.asked.is_conditional() || head.headers.contains_key(header::IF_RANGE);
         if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.
-            let _ = validation::forward_conditions(&Method::GET, &mut head.headers, None);
+            if conditional {
+                let _ = validation::forward_conditions(&Method::GET, &mut head.headers, None);
+            }
             return head;
         }
         let validators = self.stored.as_ref().map(|stored| stored.head.origin_validators());
-        validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
+        if conditional || validators.is_some() {
+            validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
+        }
         match &self.part {
             Some(part) => {
                 partial::ask_for_rest(&mut head.headers, &part.range, part.head.validators());

@@ -50,8 +50,7 @@ impl Proxy {
                 let head = Head { named: Named::default(), ..head };
                 let entry = stored.freshened(head, fetch.asked);
                 let answer = reply::stored(visit, &entry, self.clock.now(), status);
-                let _ = duty.owner.send(answer);
-                return;
+                return duty.owner.give(answer);
             }
         };
         let names = fetch.selecting(&fields).unwrap_or_default();
@@ -66,7 +65,7 @@ impl Proxy {
             let now = self.clock.now();
             let told = fetch.told().stored(&entry.head.meta, now).with_status(fwd_status);
             let answer = reply::stored(visit, &entry, now, CacheStatus::Forwarded(told));
-            let _ = duty.owner.send(answer.with(&own));
+            duty.owner.give(answer.with(&own));
             return duty.leader.finish(Outcome::Entry { place, entry, fwd_status });
         }
         duty.finish(Outcome::Entry { place, entry, fwd_status });

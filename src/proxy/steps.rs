@@ -111,7 +111,7 @@ impl Proxy {
             }
             Decision::Fetch(_) | Decision::Pass(_) | Decision::Unsatisfiable => {
                 fetch.stored = None;
-                *fetch = fetch.clone().beside(found.part, now);
+                fetch.beside(found.part, now);
             }
         }
         None

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 
-use super::{Fetch, Once, Proxy, drive::Drive};
+use super::{Fetch, Once, Proxy, Rest, drive::Drive};
 use crate::{
     cache_status::Forwarded,
     collapse::{Company, Follower, Progress},
     config::throttle::Count,
     reply::{self, Answer},
     snapshot::Route,
-    store::Found,
     throttle::Toll,
     visit::Visit,
 };
@@ -26,9 +25,9 @@ impl Proxy {
     /// Lets in what its route takes, and as often as it does.
     pub(super) async fn let_in(
         self: &Arc<Self>,
-        visit: Visit,
+        visit: Arc<Visit>,
         route: &Route,
-        rest: (Once, Option<Found>),
+        rest: Rest,
     ) -> Answer {
         if let Some(answer) = refuse(&visit, rest.0.body.as_ref()) {
             return answer;
@@ -59,7 +58,7 @@ impl Proxy {
     /// Relays an exchange that counts as a miss.
     pub(super) async fn pass_for_toll(
         self: &Arc<Self>,
-        visit: Visit,
+        visit: Arc<Visit>,
         once: Once,
         told: Forwarded,
     ) -> Answer {
@@ -74,7 +73,10 @@ impl Proxy {
     ///
     /// # Errors
     /// The answer, where there is no need to go or no leave.
-    pub(super) async fn set_out(self: &Arc<Self>, fetch: &mut Fetch) -> Result<Started, Answer> {
+    pub(super) async fn set_out(
+        self: &Arc<Self>,
+        fetch: &mut Box<Fetch>,
+    ) -> Result<Started, Answer> {
         let visit = fetch.visit.clone();
         if fetch.paid || visit.route.throttle.is_free(Count::Misses) {
             return Ok(self.start(fetch.clone()));

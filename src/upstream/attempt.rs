@@ -66,7 +66,7 @@ pub(super) async fn attempt(
     let sending = connection.exchange(request);
     tokio::select! {
         biased;
-        sent = sending => match sent {
+        sent = connection.until(sending) => match sent {
             Ok(response) => Ok(Answer { response, connection, upload }),
             Err(error) => {
                 Err(Failed::new(error, &connection, upload.as_deref(), copy.or_else(anew)))
@@ -87,7 +87,7 @@ async fn stalled(upload: Option<&Progress>, terms: &Terms<'_>) {
 
 /// RFC 9110 §9.2.2. Only a reused connection may die without blame: the upstream's idle timer.
 fn may_come_twice(connection: &Connection, request: &Request<RequestBody>) -> bool {
-    connection.age == Age::Reused
+    connection.age() == Age::Reused
         && request.method().is_idempotent()
         && request.body().is_end_stream()
 }

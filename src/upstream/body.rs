@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, Weak},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -16,6 +16,9 @@ use super::{
     upload::Progress,
 };
 
+/// The longest body that is looked for together with its head, in bytes.
+const SHORT: u64 = 64 << 10;
+
 /// A response body as it arrives, within the upstream's `between_bytes`.
 ///
 /// It holds a connection and a place among the upstream's `max_concurrent`. At its end the place
@@ -24,6 +27,8 @@ use super::{
 /// dropped: keep it for as long as the tunnel lasts.
 #[derive(Debug)]
 pub struct ResponseBody {
+    /// What was found together with the head.
+    begun: Option<Result<Bytes, BodyError>>,
     incoming: Incoming,
     stall: Stall,
     lease: Option<Lease>,
@@ -43,7 +48,8 @@ pub(super) struct Lease {
 
 impl ResponseBody {
     pub(super) fn new(incoming: Incoming, stall: Stall, lease: Lease) -> ResponseBody {
-        let mut body = ResponseBody { incoming, stall, lease: Some(lease), _tunnel: None };
+        let lease = Some(lease);
+        let mut body = ResponseBody { begun: None, incoming, stall, lease, _tunnel: None };
         if body.incoming.is_end_stream() {
             body.end();
         }
@@ -51,7 +57,54 @@ impl ResponseBody {
     }
 
     pub(super) fn tunnel(incoming: Incoming, stall: Stall, lease: Lease) -> ResponseBody {
-        ResponseBody { incoming, stall, lease: None, _tunnel: Some(lease) }
+        ResponseBody { begun: None, incoming, stall, lease: None, _tunnel: Some(lease) }
+    }
+
+    /// All of a short body, where that came together with its head, as it mostly does: then its
+    /// connection and its place are free before its client has read a byte. Else the body as it
+    /// comes.
+    ///
+    /// # Errors
+    /// The body.
+    pub fn at_hand(mut self) -> Result<Bytes, Box<ResponseBody>> {
+        if self.lease.is_some() && self.size_hint().exact().is_some_and(|length| length <= SHORT) {
+            self.begin();
+        }
+        match self.begun.take() {
+            Some(Ok(bytes)) if self.incoming.is_end_stream() => Ok(bytes),
+            begun => {
+                self.begun = begun;
+                Err(Box::new(self))
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(polled)) = Pin::new(&mut self.incoming).poll_frame(&mut cx) else {
+            return;
+        };
+        self.begun = match polled.map(Frame::into_data) {
+            Ok(Ok(bytes)) => {
+                if self.incoming.is_end_stream() {
+                    self.end();
+                }
+                Some(Ok(bytes))
+            }
+            // With a length, there are no trailers.
+            Ok(Err(_)) => None,
+            Err(error) => Some(Err(self.broken(error))),
+        };
+    }
+
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.lease {
+            Some(lease) => lease.connection.poll_frame(&mut self.incoming, cx),
+            None => Pin::new(&mut self.incoming).poll_frame(cx),
+        }
     }
 
     fn end(&mut self) {
@@ -94,7 +147,10 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+        if let Some(begun) = self.begun.take() {
+            return Poll::Ready(Some(begun.map(Frame::data)));
+        }
+        let Poll::Ready(polled) = self.poll_incoming(cx) else {
             let limit = ready!(self.stall.poll_waiting(cx));
             return Poll::Ready(Some(Err(self.stalled(limit))));
         };
@@ -115,10 +171,15 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.begun.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let rest = self.incoming.size_hint();
+        match &self.begun {
+            // What has begun has a length.
+            Some(Ok(begun)) => SizeHint::with_exact(rest.lower() + begun.len() as u64),
+            Some(Err(_)) | None => rest,
+        }
     }
 }

@@ -1,17 +1,29 @@
 //! One connection to an upstream, owned: who drops it closes it.
+//!
+//! Whoever waits for something of it drives it, in its own task: a task for each connection would
+//! have to be woken for each request, and to wake whoever waits for the answer. What can make
+//! progress while nobody waits is given a task: an upload, a tunnel, an exchange that has not come
+//! to rest.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
+    task::{Context, Poll, Wake, Waker, ready},
     time::Duration,
 };
 
-use http::{Request, Response};
+use futures_util::task::AtomicWaker;
+use http::{Request, Response, header::UPGRADE};
+use http_body::Body as _;
 use hyper::{
-    body::Incoming,
+    body::{Bytes, Frame, Incoming},
     client::conn::{
         TrySendError,
         http1::{self, SendRequest},
@@ -34,14 +46,55 @@ const MAX_BUFFER: usize = 64 << 10;
 /// upstream has left a part of the last request unread.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// A connection and the task that drives it.
+/// A connection, and what drives it.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct Connection(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     sender: SendRequest<RequestBody>,
     answered: Arc<AtomicBool>,
-    task: AbortHandle,
-    pub(super) age: Age,
+    driven: Driven,
+    /// Tells whoever drives it that it can go on.
+    nudge: Arc<Nudge>,
+    waker: Waker,
+    age: Age,
 }
+
+/// By whom a connection is driven.
+#[derive(Debug)]
+enum Driven {
+    /// By its owner.
+    Here(Box<Driver>),
+    /// By a task of its own.
+    Apart(AbortHandle),
+    /// It is over.
+    Ended,
+}
+
+type Driver = http1::Connection<TokioIo<Wire>, RequestBody>;
+
+/// What hyper gets as the one to wake: the same for as long as the connection lasts, whoever owns
+/// it. While nobody waits, it remembers that there was something.
+#[derive(Debug, Default)]
+struct Nudge {
+    waits: AtomicWaker,
+    came: AtomicBool,
+}
+
+impl Wake for Nudge {
+    fn wake(self: Arc<Nudge>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Nudge>) {
+        self.came.store(true, Release);
+        self.waits.wake();
+    }
+}
+
+/// What a request to the upstream comes to.
+pub(super) type Exchanged = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// Whether a connection has served before: the upstream may just be closing such a one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,32 +109,118 @@ impl Connection {
         let answered = Arc::new(AtomicBool::new(false));
         let wire = TokioIo::new(Wire::new(socket, answered.clone()));
         let handshake = http1::Builder::new().max_buf_size(MAX_BUFFER).handshake(wire);
-        let (sender, connection) = handshake.await.map_err(Error::Http)?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "a connection to an upstream ended");
-            }
-        });
-        Ok(Connection { sender, answered, task: task.abort_handle(), age: Age::New })
+        let (sender, driver) = handshake.await.map_err(Error::Http)?;
+        let nudge = Arc::<Nudge>::default();
+        let (waker, driven) = (Waker::from(nudge.clone()), Driven::Here(Box::new(driver)));
+        let inner = Inner { sender, answered, driven, nudge, waker, age: Age::New };
+        Ok(Connection(Box::new(inner)))
     }
 
-    /// Sends one request. What was not written at all is handed back in the error.
+    pub(super) fn age(&self) -> Age {
+        self.0.age
+    }
+
+    pub(super) fn set_reused(&mut self) {
+        self.0.age = Age::Reused;
+    }
+
+    /// Sends one request. What was not written at all is handed back in the error. Nothing comes of
+    /// it unless the connection is driven.
     pub(super) fn exchange(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<>
-    {
-        self.answered.store(false, Relaxed);
-        self.sender.try_send_request(request)
+    ) -> impl Future<Output = Exchanged> + use<> {
+        if goes_by_itself(&request) {
+            self.set_apart();
+        }
+        self.0.answered.store(false, Relaxed);
+        self.0.sender.try_send_request(request)
+    }
+
+    /// Drives the connection until `waited` is there, which it brings.
+    pub(super) async fn until<F: Future>(&mut self, waited: F) -> F::Output {
+        let mut waited = pin!(waited);
+        poll_fn(|cx| self.poll_with(cx, |cx| waited.as_mut().poll(cx))).await
+    }
+
+    /// The next frame of a body that comes on this connection.
+    pub(super) fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        // What was read ahead is there, whoever drives.
+        let at_hand = Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        if at_hand.is_ready() {
+            return at_hand;
+        }
+        self.poll_with(cx, |cx| Pin::new(&mut *body).poll_frame(cx))
+    }
+
+    /// Drives the connection, if that is the owner's part, and then looks for what it brings.
+    fn poll_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match self.drive(cx) {
+            // Nobody but the driver brings it, and that is polled before.
+            Poll::Pending => look(&mut Context::from_waker(Waker::noop())),
+            Poll::Ready(()) => look(cx),
+        }
+    }
+
+    /// Ready where this is nothing to the owner: there is a task for it, or it is over.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Driven::Here(_) = self.0.driven {
+            self.0.nudge.waits.register(cx.waker());
+        }
+        self.go_on()
+    }
+
+    /// The same for who does not wait.
+    fn go_on(&mut self) -> Poll<()> {
+        let Inner { driven, nudge, waker, .. } = &mut *self.0;
+        let Driven::Here(driver) = driven else { return Poll::Ready(()) };
+        nudge.came.store(false, Relaxed);
+        if let Err(error) = ready!(Pin::new(&mut **driver).poll(&mut Context::from_waker(waker))) {
+            tracing::debug!(%error, "a connection to an upstream ended");
+        }
+        *driven = Driven::Ended;
+        Poll::Ready(())
+    }
+
+    /// Gives it a task of its own, if it has none.
+    fn set_apart(&mut self) {
+        self.0.driven = match std::mem::replace(&mut self.0.driven, Driven::Ended) {
+            Driven::Here(driver) => {
+                let task = tokio::spawn(async move {
+                    if let Err(error) = driver.with_upgrades().await {
+                        tracing::debug!(%error, "a connection to an upstream ended");
+                    }
+                });
+                Driven::Apart(task.abort_handle())
+            }
+            driven => driven,
+        };
     }
 
     /// Whether a byte came since the last request was sent.
     pub(super) fn answered(&self) -> bool {
-        self.answered.load(Relaxed)
+        self.0.answered.load(Relaxed)
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.0.sender.is_closed()
+    }
+
+    /// Its exchange is over, and nobody waits for anything of it. What has not come to rest by now
+    /// goes on by itself.
+    pub(super) fn rest(&mut self) {
+        drop(self.0.nudge.waits.take());
+        if !self.0.sender.is_ready() && self.go_on().is_pending() && !self.0.sender.is_ready() {
+            self.set_apart();
+        }
     }
 
     /// Whether it can take the next request, now or in a moment.
@@ -89,13 +228,36 @@ impl Connection {
     /// A body's end can reach its reader before hyper has come to rest on another thread, so what
     /// is not ready at once is waited for, shortly.
     pub(super) async fn settles(&mut self, clock: &Clock) -> bool {
-        self.sender.is_ready()
-            || matches!(Box::pin(clock.timeout(SETTLE, self.sender.ready())).await, Ok(Ok(())))
+        if self.0.nudge.came.load(Acquire) {
+            // Most likely that is its end.
+            let _ = self.go_on();
+        }
+        self.0.sender.is_ready()
+            || matches!(Box::pin(clock.timeout(SETTLE, self.ready())).await, Ok(Ok(())))
     }
+
+    async fn ready(&mut self) -> hyper::Result<()> {
+        poll_fn(|cx| {
+            let _ = self.drive(cx);
+            self.0.sender.poll_ready(cx)
+        })
+        .await
+    }
+}
+
+/// Whether a request needs a task that drives its connection. An upload and a tunnel go on while
+/// nobody waits for the answer, or nobody reads it. And what may not be repeated is written a step
+/// later than the connection was chosen: if that is at its end, it is seen in between.
+fn goes_by_itself(request: &Request<RequestBody>) -> bool {
+    !request.body().is_end_stream()
+        || !request.method().is_idempotent()
+        || request.headers().contains_key(UPGRADE)
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Driven::Apart(task) = &self.0.driven {
+            task.abort();
+        }
     }
 }

@@ -66,7 +66,9 @@ pub fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
     let odd = coded && (length.is_some() || bodiless) || bodiless && length.is_some_and(|n| n > 0);
     if odd || bodiless {
         head.headers.remove(CONTENT_LENGTH);
-    } else if let Some(length) = length {
+    } else if let Some(length) = length
+        && !is_plain(&head.headers)
+    {
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
     Ok(if odd { Reuse::Refused } else { Reuse::Allowed })
@@ -120,6 +122,16 @@ fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Error> {
         }
     }
     Ok(length)
+}
+
+/// Whether a Content-Length, known to be one, is written as we would write it.
+fn is_plain(fields: &HeaderMap) -> bool {
+    let mut lines = fields.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    match (lines.next(), lines.next()) {
+        (Some(b"0"), None) => true,
+        (Some(line), None) => !line.starts_with(b"0") && line.iter().all(u8::is_ascii_digit),
+        (None | Some(_), _) => false,
+    }
 }
 
 const BAD_LENGTH: &str = "a Content-Length that is no number, or two that differ";

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use super::connection::{Age, Connection};
+use super::connection::Connection;
 use crate::clock::Clock;
 
 /// How long a connection may be idle. Servers close theirs after 5 s and more (Node.js: 5 s), and
@@ -49,7 +49,7 @@ impl Pool {
         loop {
             let mut connection = self.pop()?;
             if connection.settles(&self.clock).await {
-                connection.age = Age::Reused;
+                connection.set_reused();
                 return Some(connection);
             }
             // One that is open and does not settle ends the search: a new connection is there
@@ -61,8 +61,9 @@ impl Pool {
     }
 
     /// Takes a connection back, or closes it if there is no room.
-    pub(super) fn park(self: &Arc<Self>, connection: Connection) {
+    pub(super) fn park(self: &Arc<Self>, mut connection: Connection) {
         let Ok(runtime) = Handle::try_current() else { return };
+        connection.rest();
         let since = self.clock.instant();
         let mut idle = self.idle.lock();
         if connection.is_closed() || idle.stack.len() >= self.max {

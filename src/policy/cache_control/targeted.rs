@@ -30,6 +30,10 @@ pub(super) const TARGET_LIST: [HeaderName; 2] =
 /// The directives of the targeted field that counts, and the field names in them; `None` where
 /// no targeted field does.
 pub(super) fn read(headers: &HeaderMap) -> Option<(ResponseDirectives, Vec<HeaderName>)> {
+    // Most have none, and to see that costs less than to look for each.
+    if !headers.keys().any(|name| TARGET_LIST.contains(name)) {
+        return None;
+    }
     TARGET_LIST.iter().find_map(|name| {
         let text = structured::joined(headers, name)?;
         Parser::new(&text).parse_dictionary_with_visitor(Dictionary::default()).ok().flatten()

@@ -1,7 +1,7 @@
 use http::HeaderMap;
 use proptest::{collection::vec, prelude::any, proptest};
 
-use super::{Lifetime, date, initial_age, lifetime};
+use super::{Lifetime, UNIX_EPOCH, date, initial_age, lifetime, preferred};
 use crate::policy::{
     Exchange, Meta, Mono, Now, Rules, Wall,
     cache_control::ResponseDirectives,
@@ -257,5 +257,31 @@ proptest! {
         let fresh_for = meta.fresh_for(now);
         assert!(meta.usable_for(now) >= fresh_for);
         assert!(!(meta.is_stale_within(window, now) && fresh_for > 0));
+    }
+}
+
+#[test]
+fn the_preferred_form_is_read_as_the_others_are() {
+    let mut at = 0;
+    while at < 253_402_300_799 {
+        let text = httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(at));
+        let read = i64::try_from(at).ok();
+        assert_eq!(preferred(text.as_bytes()), read, "RFC 9110 §5.6.7: {text}");
+        assert_eq!(date(text.to_lowercase().as_bytes()), read, "§4.2: {text}");
+        // About 17 days, and never the same time of the day.
+        at += 1_500_007;
+    }
+    for text in [
+        "Mon, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 31 Feb 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 24:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:60 GMT",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, +6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08-49-37 GMT",
+        "Wed, 31 Dec 1969 23:59:59 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+    ] {
+        assert_eq!(preferred(text.as_bytes()), None, "{text}");
     }
 }

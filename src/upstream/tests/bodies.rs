@@ -140,3 +140,51 @@ fn many_bodies_in_a_row_cost_one_connection_on_many_threads() {
         origin.assert_no_other("the connection was at rest whenever it was asked for");
     });
 }
+
+#[test]
+fn a_short_body_that_came_with_its_head_is_at_hand_and_holds_nothing() {
+    run(async {
+        let origin = Origin::start().await;
+        let (upstream, _) = origin.upstream();
+        let mut peer = idle_connection(&origin, &upstream).await;
+        let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
+        let bytes = answer.unwrap().into_body().at_hand().expect("it came in one piece");
+        assert_eq!(bytes, "ok");
+        assert_eq!(upstream.load().0, 0, "its place is free");
+        let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
+        assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
+        origin.assert_no_other("its connection was put back");
+    });
+}
+
+#[test]
+fn what_is_not_all_there_is_not_at_hand_and_loses_nothing() {
+    run(async {
+        let origin = Origin::start().await;
+        let (upstream, _) = origin.upstream();
+        let part = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nbeg";
+        let (answer, mut peer) = tokio::join!(get(&upstream), origin.serve(part));
+        let body = answer.unwrap().into_body().at_hand().expect_err("half of it is to come");
+        assert_eq!(body.size_hint().exact(), Some(6), "what was found counts");
+        assert!(!body.is_end_stream());
+        let (whole, ()) = tokio::join!(body.collect(), peer.say("un!"));
+        assert_eq!(whole.unwrap().to_bytes(), "begun!");
+        let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
+        assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
+        origin.assert_no_other("and then it ends as any other");
+    });
+}
+
+#[test]
+fn what_breaks_off_after_it_was_looked_for_is_torn() {
+    run(async {
+        let origin = Origin::start().await;
+        let (upstream, _) = origin.upstream();
+        let part = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nbeg";
+        let (answer, peer) = tokio::join!(get(&upstream), origin.serve(part));
+        let body = answer.unwrap().into_body().at_hand().expect_err("half of it is to come");
+        drop(peer);
+        let torn = body.collect().await.map(|_| ());
+        assert!(matches!(torn, Err(BodyError::Http(_))), "RFC 9112 §8: {torn:?}");
+    });
+}
