@@ -18,6 +18,7 @@ mod form;
 mod freshen;
 mod gather;
 mod hit;
+mod items;
 mod keep;
 pub mod purge;
 mod recent;
@@ -172,7 +173,7 @@ impl Proxy {
             }
         };
         last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
-        match self.at_once(&visit, &body) {
+        match self.at_once(&visit, Some(&body), |answer, _| answer) {
             AtOnce::Answer(answer) => {
                 let answer = send::counted(answer, &visit.route.metrics, 0);
                 Either::Left(ready(self.send(answer, last)))

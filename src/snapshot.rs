@@ -84,6 +84,12 @@ pub struct Route {
 }
 
 impl Snapshot {
+    /// The route that a request takes.
+    #[must_use]
+    pub fn route(&self, host: &str, path: &str, method: &str) -> Option<&Arc<Route>> {
+        self.table.find(host, path, method).and_then(|index| self.routes.get(index))
+    }
+
     /// Builds the snapshot of a configuration, without its log; upstreams that `previous` has just
     /// so are taken over.
     ///

@@ -158,6 +158,34 @@ impl Visit {
         })
     }
 
+    /// Whether a GET of another target on this route by the same sender differs from this in its
+    /// target alone: nothing in its head is of this one's, and no rule looks at both.
+    #[must_use]
+    pub fn can_turn(&self) -> bool {
+        let rules = &self.route.cache.rules;
+        let plain = self.head.method == Method::GET && self.upgrade == Upgrade::No;
+        plain
+            && !(self.content || self.asked.condition || self.asked.range)
+            && rules.bypass_when.is_empty()
+            && rules.no_store_when.request.is_empty()
+    }
+
+    /// Makes this the GET of another target on the same route, where it [can](Self::can_turn) be.
+    ///
+    /// # Errors
+    /// Why that target is not let in; this is none of either then.
+    pub fn turn_to(&mut self, target: &PathAndQuery, at: Now) -> Result<(), Refusal> {
+        let Visit { head, route, .. } = self;
+        head.uri = target.clone().into();
+        target::check_target(head)?;
+        self.wanted = want(route, target, head);
+        apply_query(route, head);
+        self.target = target.clone();
+        self.primary = primary(route, &self.believed, &self.authority, head);
+        self.arrived = at;
+        Ok(())
+    }
+
     /// A GET of the same target by the same client, without conditions and without content.
     #[must_use]
     pub fn as_get(&self, snapshot: &Snapshot) -> Option<Visit> {
@@ -371,8 +399,8 @@ fn route(
         "*" => "/",
         path => path,
     };
-    let found = snapshot.table.find(target::host(authority), path, head.method.as_str());
-    found.and_then(|index| snapshot.routes.get(index)).cloned().ok_or(Refusal::NoRoute)
+    let found = snapshot.route(target::host(authority), path, head.method.as_str());
+    found.cloned().ok_or(Refusal::NoRoute)
 }
 
 fn apply_query(route: &Route, head: &mut request::Parts) {

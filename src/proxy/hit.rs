@@ -20,21 +20,27 @@ use crate::{
 };
 
 /// What comes of a request without waiting.
-pub(super) enum AtOnce {
+pub(super) enum AtOnce<T> {
     /// Its answer.
-    Answer(Answer),
+    Answer(T),
     /// Nothing yet; what was found, where it was time to look.
     Wait(Option<Found>),
 }
 
 impl Proxy {
-    /// The answer for which nothing has to be waited for: a fresh response from memory, in a form
-    /// that lies there, too. Else what the look has found, where it is time to look.
-    pub(super) fn at_once(self: &Arc<Self>, visit: &Visit, body: &Incoming) -> AtOnce {
+    /// The answer for which nothing has to be waited for, as `then` takes it with what it was made
+    /// of: a fresh response from memory, in a form that lies there, too. Else what the look has
+    /// found, where it is time to look.
+    pub(super) fn at_once<T>(
+        self: &Arc<Self>,
+        visit: &Visit,
+        body: Option<&Incoming>,
+        then: impl FnOnce(Answer, &Entry) -> T,
+    ) -> AtOnce<T> {
         let route = &visit.route;
         let looks = route.throttle.is_free(Count::All) && !passes_by(visit, route);
         let looks = looks && visit.wanted.is_none();
-        if !looks || toll::refuse(visit, Some(body)).is_some() {
+        if !looks || toll::refuse(visit, body).is_some() {
             return AtOnce::Wait(None);
         }
         let found = self.look(visit);
@@ -42,7 +48,7 @@ impl Proxy {
         let decision = policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived);
         let Decision::Serve(stored) = decision else { return AtOnce::Wait(Some(found)) };
         match self.formed(route, &Wish::of(visit), self.hit(visit, stored, None)) {
-            Ok(answer) => AtOnce::Answer(answer),
+            Ok(answer) => AtOnce::Answer(then(answer, stored)),
             Err(_) => AtOnce::Wait(Some(found)),
         }
     }

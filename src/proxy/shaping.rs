@@ -3,7 +3,7 @@
 //! Only here is the whole body waited for. What is stored is cut once for each shape, as a memo
 //! beside it under the name of the shape, and packed from there like any other body; what is for
 //! one client alone is cut for that one. Pieces of a body that others read, too, are shared with
-//! them; what is held of others counts in the budget of bodies in flight.
+//! them; what is held of others counts in the budget of bodies in flight until it is sent.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use http_body::Body as _;
 use super::{
     Proxy,
     form::Wish,
-    gather::{Gathered, gather, joined},
+    gather::{Gathered, gather, held, joined},
 };
 use crate::{
     body::{Body, Pieces, Resumed},
@@ -80,16 +80,19 @@ impl Proxy {
         let body = std::mem::take(answer.response.body_mut());
         let mut claim = (!is_shared).then(|| self.budget.claim(0)).flatten();
         let pieces = match gather(body, offer.max_size, claim.as_mut()).await {
-            Gathered::Whole(pieces) => pieces,
-            Gathered::Longer(begun, rest) => return longer(offer, answer, resumed(begun, rest)),
+            Gathered::Whole(pieces) => held(pieces, claim),
+            Gathered::Longer(begun, rest) => {
+                return longer(offer, answer, resumed(held(begun, claim), rest));
+            }
             Gathered::NoRoom(begun, rest) => {
-                *answer.response.body_mut() = resumed(begun, rest);
+                *answer.response.body_mut() = resumed(held(begun, claim), rest);
                 return in_haste(answer);
             }
             Gathered::Torn => return reply::torn(answer.status),
         };
         let id = is_shared.then(|| identity(&mut answer, source, &pieces));
         let made = self.cut_of((cut, offer.max_size), &pieces, (coding, id)).await;
+        let made = made.and_then(|bytes| if is_shared { Some(bytes) } else { self.claimed(bytes) });
         match made.map(|bytes| memo::read(&bytes)) {
             Some(Ok(shaped)) => {
                 let in_vain = shaped.total.is_none() && cut.chooses();
@@ -114,6 +117,11 @@ impl Proxy {
                 in_haste(answer)
             }
         }
+    }
+
+    /// Bytes that are for one client alone, counted as in flight; `None` where there is no room.
+    fn claimed(&self, bytes: Bytes) -> Option<Bytes> {
+        Some(self.budget.claim(bytes.len() as u64)?.hold(bytes))
     }
 
     /// What a cut makes of a body, by its identity where it has one; `None` where too much else is

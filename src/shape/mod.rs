@@ -14,6 +14,7 @@ mod pointer;
 mod query;
 mod scan;
 mod sparse;
+mod text;
 mod wanted;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ pub use page::Page;
 pub use pointer::Pointer;
 pub use query::{Malformed, Taken};
 pub use scan::Fault;
+pub use text::Text;
 pub use wanted::Wanted;
 
 use mask::Mask;

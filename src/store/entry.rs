@@ -1,6 +1,9 @@
 //! A stored response: its head, ready to be sent, and its body.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -13,6 +16,7 @@ use crate::{
         encoding::Forms,
         validation::{OWN_TAG, Validators},
     },
+    shape::Text,
 };
 
 /// The head of a response that is stored, or will be once its body is complete.
@@ -47,6 +51,7 @@ pub struct Stored {
     pub asked: Turn,
     /// As what it lies in the shared tier, where it comes from there; else 0.
     pub version: u64,
+    text: OnceLock<Text>,
 }
 
 /// The order in which the origin was asked: what was asked for earlier does not replace what was
@@ -110,7 +115,14 @@ impl Entry {
         (body, id): (Bytes, BodyId),
         (asked, version): (Turn, u64),
     ) -> Entry {
-        Entry(Arc::new(Stored { head, body, id, asked, version }))
+        let text = OnceLock::new();
+        Entry(Arc::new(Stored { head, body, id, asked, version, text }))
+    }
+
+    /// What the body is, as text: looked at once.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        *self.text.get_or_init(|| Text::of(&self.head.fields.to_map(), &self.body))
     }
 
     /// The same body under a new head (RFC 9111 §4.3.4).

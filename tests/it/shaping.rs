@@ -5,6 +5,7 @@ mod fields;
 mod jq;
 mod pages;
 mod refused;
+mod unread;
 mod untouched;
 
 use crate::support::{Origin, Proxy, Reply};
