@@ -19,7 +19,7 @@ use crate::{
     log::AccessLog,
     metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
-    shape::Offer,
+    shape::{Known, Offer},
     throttle::{Limiters, Throttle},
     upstream::Upstream,
     validate::Validation,
@@ -77,6 +77,8 @@ pub struct Route {
     pub validation: Validation,
     /// What less of an answer may be asked for.
     pub shape: Option<Offer>,
+    /// What its clients ask for of that.
+    pub queries: Known,
     /// How long an upload may pause.
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
@@ -136,6 +138,7 @@ impl Snapshot {
                 throttle: limiters.throttle(&wanted.throttle, known)?,
                 validation: Validation::new(&wanted.validate),
                 shape: wanted.shape.clone(),
+                queries: Known::default(),
                 body_idle,
                 metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));

@@ -416,13 +416,13 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
     if !is_head && head.method != Method::GET {
         return None;
     }
-    let taken = route.shape.as_ref()?.take(head.uri.query()?)?;
-    set_query(head, &taken.rest);
+    let query = route.queries.take(route.shape.as_ref()?, head.uri.query()?)?;
+    set_query(head, &query.taken.rest);
     head.method = Method::GET;
-    if let Ok(cut) = &taken.cut {
+    if let Ok(cut) = &query.taken.cut {
         validation::ask_for_whole(&mut head.headers, cut.tag());
     }
-    Some(Arc::new(Wanted { cut: taken.cut, is_head, target: target.clone() }))
+    Some(Arc::new(Wanted { query, is_head, target: target.clone() }))
 }
 
 /// Makes a target that of the whole.

@@ -39,7 +39,6 @@ impl Proxy {
     ) -> AtOnce<T> {
         let route = &visit.route;
         let looks = route.throttle.is_free(Count::All) && !passes_by(visit, route);
-        let looks = looks && visit.wanted.is_none();
         if !looks || toll::refuse(visit, body).is_some() {
             return AtOnce::Wait(None);
         }
@@ -47,9 +46,15 @@ impl Proxy {
         let stored = found.stored.as_ref().map_err(|fwd| *fwd);
         let decision = policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived);
         let Decision::Serve(stored) = decision else { return AtOnce::Wait(Some(found)) };
-        match self.formed(route, &Wish::of(visit), self.hit(visit, stored, None)) {
-            Ok(answer) => AtOnce::Answer(then(answer, stored)),
-            Err(_) => AtOnce::Wait(Some(found)),
+        let Some(wanted) = &visit.wanted else {
+            return match self.formed(route, &Wish::of(visit), self.hit(visit, stored, None)) {
+                Ok(answer) => AtOnce::Answer(then(answer, stored)),
+                Err(_) => AtOnce::Wait(Some(found)),
+            };
+        };
+        match self.cut_at_hand(visit, wanted, (found.place.key, stored)) {
+            Some((answer, cut)) => AtOnce::Answer(then(answer, cut.entry())),
+            None => AtOnce::Wait(Some(found)),
         }
     }
 

@@ -19,17 +19,19 @@ use super::{
 use crate::{
     body::{Body, Pieces, Resumed},
     cache_status::CacheStatus,
+    key::Key,
     policy::{
         cache_control, coded_tag,
         coding::Coding,
-        encoding::{self, Forms, Given},
+        encoding::{self, Form, Forms, Given},
     },
     reason::Unshaped,
     reply::{self, Answer, Source},
     shape::{self, Cut, Offer, TooLarge, Wanted},
     snapshot::Route,
-    store::{BodyHasher, BodyId, Memo},
+    store::{self, Block, BodyHasher, BodyId, Entry, Head, Memo},
     transform::{codec, cut as memo, recoded},
+    visit::Visit,
 };
 
 impl Proxy {
@@ -40,7 +42,7 @@ impl Proxy {
         (wish, wanted): (Wish, Arc<Wanted>),
         answer: Answer,
     ) -> Answer {
-        let (Ok(cut), Some(offer)) = (&wanted.cut, &route.shape) else { return answer };
+        let (Ok(cut), Some(offer)) = (wanted.cut(), &route.shape) else { return answer };
         let status = answer.response.status();
         let mut answer = match (answer.source, status) {
             (None, _) | (Some(_), StatusCode::NOT_MODIFIED) => {
@@ -62,6 +64,58 @@ impl Proxy {
             forget_body(&mut answer);
         }
         answer
+    }
+
+    /// An answer that was made before, or of which all but the head was.
+    pub(super) fn cut_at_hand(
+        self: &Arc<Self>,
+        visit: &Visit,
+        wanted: &Wanted,
+        (place, stored): (Key, &Entry),
+    ) -> Option<(Answer, store::Cut)> {
+        let cut = wanted.cut().ok().filter(|_| !wanted.is_head)?;
+        let key = place.beside(&wanted.query.digest);
+        let asked = (cut.name(), wanted.target.query().unwrap_or_default());
+        let ready = self.store.cut(key, stored, asked).or_else(|| {
+            let ready = self.ready(&visit.route, wanted, (stored, asked))?;
+            self.store.put_cut(key, ready.clone());
+            Some(ready)
+        })?;
+        let answer = self.hit(visit, ready.entry(), None);
+        let mut answer = self.formed(&visit.route, &Wish::of(visit), answer).ok()?;
+        let as_it_came = answer.response.body().shares(&ready.entry().body);
+        let headers = answer.response.headers_mut();
+        match ready.tag().filter(|_| as_it_came) {
+            Some(tag) => drop(headers.insert(header::ETAG, tag.clone())),
+            None => coded_tag::write_shape(headers, cut.tag()),
+        }
+        Some((answer, ready))
+    }
+
+    /// What a client wants of a stored response as a response of its own, where its body was made
+    /// before, and there is nothing to be told of how.
+    fn ready(
+        &self,
+        route: &Route,
+        wanted: &Wanted,
+        (stored, asked): (&Entry, (&[u8; 32], &str)),
+    ) -> Option<store::Cut> {
+        let cut = wanted.cut().ok().filter(|_| stored.head.status == StatusCode::OK)?;
+        let mut headers = stored.head.fields.to_map();
+        fitting(&headers).ok()?;
+        let id = stored.id.shaped(cut.name());
+        let Memo::Made(made) = self.store.memo(id.memo(memo::RECIPE))? else { return None };
+        let shaped = memo::read(&made).ok().filter(|it| it.total.is_some() || !cut.chooses())?;
+        encoding::forget_bytes(&mut headers);
+        wanted.describe(&shaped, &mut headers);
+        let forms = Forms { given: Given::of(&headers, &route.packing), ..stored.head.forms };
+        let head = Head { fields: Block::new(&headers), forms, ..stored.head.clone() };
+        let entry = Entry::new(head, (shaped.body, id), stored.asked);
+        if forms.escaped {
+            coded_tag::write(&mut headers, Form::AsItCame);
+        }
+        coded_tag::write_shape(&mut headers, cut.tag());
+        Some(store::Cut::new(stored, asked, entry, headers.remove(header::ETAG)))
     }
 
     /// Cuts an upstream's 200.

@@ -7,6 +7,7 @@
 //! tree. Pure functions all of it: no clock, no task, no store.
 
 mod cutter;
+mod known;
 mod mask;
 mod number;
 mod page;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 
 pub use cutter::Shaped;
+pub use known::{Known, Query};
 pub use mask::{MAX_DEPTH, MAX_MASK};
 pub use page::Page;
 pub use pointer::Pointer;

@@ -2,7 +2,7 @@
 
 use std::{
     ops::Deref,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use bytes::Bytes;
@@ -117,6 +117,16 @@ impl Entry {
     ) -> Entry {
         let text = OnceLock::new();
         Entry(Arc::new(Stored { head, body, id, asked, version, text }))
+    }
+
+    /// What tells it from all others, for as long as anybody knows it.
+    pub(super) fn downgrade(&self) -> Weak<Stored> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// Whether it is that.
+    pub(super) fn is(&self, other: &Weak<Stored>) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.0), other.as_ptr())
     }
 
     /// What the body is, as text: looked at once.

@@ -4,6 +4,7 @@ mod conditions;
 mod fields;
 mod jq;
 mod pages;
+mod ready;
 mod refused;
 mod unread;
 mod untouched;
