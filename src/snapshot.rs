@@ -116,7 +116,7 @@ impl Snapshot {
             upstreams.insert(wanted.name.clone(), upstream);
         }
         let body_idle = config.timeouts.body_idle;
-        let known = previous.map(|previous| &previous.limiters);
+        let known = previous.map(|it| &it.limiters);
         let mut limiters = Limiters::new(clock, known);
         let sharings: Vec<Sharing> = config.routes.iter().map(Sharing::of).collect();
         let departures = previous.map_or(0, |it| it.departures_before(&sharings));
@@ -144,8 +144,7 @@ impl Snapshot {
             }));
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
-        let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
-        let table = Table::new(&patterns);
+        let table = table(config);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
         let tls = config.tls.clone();
@@ -200,6 +199,10 @@ impl Snapshot {
 }
 
 /// What is near is asked for plain bytes: packing them would cost more than the way does.
+fn table(config: &Config) -> Table {
+    Table::new(&config.routes.iter().map(|it| it.pattern.clone()).collect::<Vec<_>>())
+}
+
 fn encoding(route: &config::Route, upstream: &Upstream) -> UpstreamEncoding {
     let default = match upstream.config().address.is_near() {
         true => UpstreamEncoding::Identity,

@@ -22,13 +22,22 @@ const SMALL: usize = 4 << 10;
 pub struct Written {
     pieces: VecDeque<Bytes>,
     small: BytesMut,
+    /// What is set aside for small ones.
+    room: usize,
 }
 
 impl Written {
+    /// With room for so many answers of ordinary length, so that few are moved later.
+    #[must_use]
+    pub fn of(answers: usize) -> Written {
+        let room = answers.saturating_mul(SMALL / 2).min(CHUNK + SMALL);
+        Written { room, ..Written::default() }
+    }
+
     /// Where what is small is written.
     pub fn small(&mut self) -> &mut BytesMut {
         if self.small.capacity() == 0 {
-            self.small.reserve(SMALL);
+            self.small.reserve(self.room);
         }
         &mut self.small
     }

@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde_json::Value;
+use http::{HeaderMap, StatusCode, header};
 
 use super::{Item, Written};
 use crate::shape::Text;
@@ -20,11 +19,11 @@ pub enum Reader {
 
 /// An item's answer.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct Told<L> {
     /// Its status.
     pub status: StatusCode,
-    /// Its fields.
-    pub fields: &'a HeaderMap,
+    /// Its fields, names and values; those of one name after each other.
+    pub lines: L,
     /// Its body.
     pub body: Embedded,
 }
@@ -91,7 +90,7 @@ impl Reader {
             Text::JsonOfLines => (one_line(&trimmed(body)), true, false),
             Text::Plain => {
                 let mut out = BytesMut::with_capacity(body.len() + 2);
-                string(&mut out, &String::from_utf8_lossy(&body));
+                string(&mut out, &body);
                 (out.freeze(), true, false)
             }
             Text::Bytes => (base64(&body), true, true),
@@ -100,21 +99,26 @@ impl Reader {
     }
 
     /// Writes an item's answer.
-    pub fn write(self, out: &mut Written, item: &Item, told: Told<'_>) {
+    pub fn write<'a>(
+        self,
+        out: &mut Written,
+        item: &Item,
+        told: Told<impl Iterator<Item = (&'a [u8], &'a [u8])>>,
+    ) {
         let to = out.small();
-        to.put(&b"{\"id\":"[..]);
+        to.extend_from_slice(b"{\"id\":");
         match item.id.as_u64() {
             Some(number) => put_number(to, number),
-            None => to.put(item.id.to_string().as_bytes()),
+            None => to.extend_from_slice(item.id.to_string().as_bytes()),
         }
-        to.put(&b",\"status\":"[..]);
-        to.put(told.status.as_str().as_bytes());
-        to.put(&b",\"headers\":{"[..]);
-        fields(to, told.fields);
-        to.put(&b"},\"body\":"[..]);
+        to.extend_from_slice(b",\"status\":");
+        to.extend_from_slice(told.status.as_str().as_bytes());
+        to.extend_from_slice(b",\"headers\":{");
+        fields(to, told.lines);
+        to.extend_from_slice(b"},\"body\":");
         out.push(told.body.value);
         let end = if told.body.is_base64 { ",\"encoding\":\"base64\"}" } else { "}" };
-        out.small().put(end.as_bytes());
+        out.small().extend_from_slice(end.as_bytes());
     }
 }
 
@@ -138,13 +142,13 @@ fn put_number(out: &mut BytesMut, number: u64) {
 
 /// What is not told in a body: what was for one hop; and in a body a page could read what its
 /// browser keeps from it (RFC 6265 §4.1.2.6).
-fn is_told(name: &HeaderName) -> bool {
-    !matches!(name.as_str(), "connection" | "set-cookie" | "set-cookie2")
+fn is_told(name: &[u8]) -> bool {
+    !matches!(name, b"connection" | b"set-cookie" | b"set-cookie2")
 }
 
 /// A field with one line is a string, one with several an array of them.
-fn fields(out: &mut BytesMut, fields: &HeaderMap) {
-    let mut lines = fields.iter().filter(|(name, _)| is_told(name)).peekable();
+fn fields<'a>(out: &mut BytesMut, lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+    let mut lines = lines.filter(|(name, _)| is_told(name)).peekable();
     let mut first = true;
     while let Some((name, value)) = lines.next() {
         if !std::mem::take(&mut first) {
@@ -152,45 +156,59 @@ fn fields(out: &mut BytesMut, fields: &HeaderMap) {
         }
         // No name has what would have to be escaped (RFC 9110 §5.6.2).
         out.put_u8(b'"');
-        out.put(name.as_str().as_bytes());
-        out.put(&b"\":"[..]);
+        out.extend_from_slice(name);
+        out.extend_from_slice(b"\":");
         let mut next = lines.next_if(|(other, _)| *other == name);
         if next.is_none() {
-            line(out, value);
+            string(out, value);
             continue;
         }
         out.put_u8(b'[');
-        line(out, value);
+        string(out, value);
         while let Some((_, value)) = next {
             out.put_u8(b',');
-            line(out, value);
+            string(out, value);
             next = lines.next_if(|(other, _)| *other == name);
         }
         out.put_u8(b']');
     }
 }
 
-fn line(out: &mut BytesMut, value: &HeaderValue) {
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => string(out, text),
-        // obs-text (RFC 9110 §5.5) was ISO 8859-1 once.
-        Err(_) => {
-            string(out, &value.as_bytes().iter().map(|it| char::from(*it)).collect::<String>());
+/// Bytes as a JSON string. What is no UTF-8 is obs-text (RFC 9110 §5.5), which was ISO 8859-1 once.
+fn string(out: &mut BytesMut, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.put_u8(b'"');
+    // All of it is looked at, many bytes at a time.
+    let rare = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\' || byte >= 0x7f;
+    if !text.iter().fold(false, |any, byte| any | rare(*byte)) {
+        out.extend_from_slice(text);
+    } else {
+        match std::str::from_utf8(text) {
+            Ok(text) => escaped(out, text),
+            Err(_) => escaped(out, &text.iter().map(|it| char::from(*it)).collect::<String>()),
         }
     }
+    out.put_u8(b'"');
 }
 
-fn string(out: &mut BytesMut, text: &str) {
-    // All of it is looked at, sixteen bytes at a time.
-    let escaped = text
-        .bytes()
-        .fold(false, |any, byte| any | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
-    if escaped {
-        return out.put(Value::from(text).to_string().as_bytes());
+/// RFC 8259 §7
+fn escaped(out: &mut BytesMut, text: &str) {
+    let mut rest = text.as_bytes();
+    let is_special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+    while let Some(at) = rest.iter().position(is_special) {
+        let (plain, special) = (&rest[..at], rest[at]);
+        out.extend_from_slice(plain);
+        match special {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', special]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            // Writing to memory does not fail.
+            _ => drop(write!(out, "\\u{special:04x}")),
+        }
+        rest = &rest[at + 1..];
     }
-    out.put_u8(b'"');
-    out.put(text.as_bytes());
-    out.put_u8(b'"');
+    out.extend_from_slice(rest);
 }
 
 /// RFC 4648 §4, as a JSON string.
@@ -234,7 +252,8 @@ mod tests {
         let items = items(br#"[{"id":"\"x","path":"/"}]"#, &rules()).unwrap();
         let body = reader.embed(Text::of(fields, body), Bytes::copy_from_slice(body));
         let mut out = Written::default();
-        reader.write(&mut out, &items[0], Told { status: StatusCode::OK, fields, body });
+        let lines = fields.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        reader.write(&mut out, &items[0], Told { status: StatusCode::OK, lines, body });
         let pieces: Vec<Bytes> = std::iter::from_fn(|| out.piece()).collect();
         String::from_utf8(pieces.concat()).unwrap()
     }

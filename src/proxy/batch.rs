@@ -40,11 +40,11 @@ use crate::{
         encoding::{self, Form, Given},
     },
     reason::{Ended, Refused},
-    reply::{self, Answer, Unbatched},
+    reply::{self, Answer, Lines, Unbatched},
     server::Peer,
     shape::{self, Text},
     snapshot::Snapshot,
-    store::Found,
+    store::{self, Entry, Found},
     target::{self, Scheme},
     transform::{codec::Levels, recoded::Recoded},
     visit::{Arrived, Rejected, Visit},
@@ -86,9 +86,15 @@ pub(super) struct Way {
 
 /// An item's answer, all of it there.
 pub(super) struct Ready {
-    head: response::Parts,
+    head: Head,
     body: Bytes,
     text: Text,
+}
+
+/// How an item's answer begins.
+enum Head {
+    Own(response::Parts),
+    Hit(Lines),
 }
 
 impl Proxy {
@@ -221,23 +227,37 @@ impl Batch {
 
     /// The same, of a visit.
     pub(super) fn at_once(&self, visit: &Visit, record: &mut Option<Box<Record>>) -> AtOnce<Ready> {
-        let answer = self.proxy.at_once(visit, None, |answer, stored| {
+        self.proxy.at_once(visit, None, |stored, cut| {
+            let unnamed = self.ids.as_ref().is_none_or(|ids| ids.request.is_none());
+            if record.is_none() && unnamed {
+                let lines = Lines::of(visit, stored, cut.and_then(store::Cut::tag));
+                if let Some(lines) = lines.filter(|_| cut.is_none_or(|cut| cut.tag().is_some())) {
+                    return Some(self.hit(visit, stored, lines));
+                }
+            }
+            let answer = self.proxy.hit_at_hand(visit, (stored, cut))?;
+            // What comes as it comes has a task of its own.
+            if !answer.response.body().is_at_hand() {
+                return None;
+            }
             let is_its = answer.response.body().shares(&stored.body);
-            (answer, is_its.then(|| stored.text()))
-        });
-        let (answer, text) = match answer {
-            AtOnce::Answer(answer) => answer,
-            AtOnce::Wait(found) => return AtOnce::Wait(found),
-        };
-        // What comes as it comes has a task of its own.
-        if !answer.response.body().is_at_hand() {
-            return AtOnce::Wait(None);
-        }
-        let answer = send::counted(answer, &visit.route.metrics, 0);
-        let (head, body) = self.sent(answer, record.take()).into_parts();
-        let body = body.at_hand().unwrap_or_default();
-        let text = text.unwrap_or_else(|| Text::of(&head.headers, &body));
-        AtOnce::Answer(Ready::within(self, (head, body), text))
+            let answer = send::counted(answer, &visit.route.metrics, 0);
+            let (head, body) = self.sent(answer, record.take()).into_parts();
+            let body = body.at_hand().unwrap_or_default();
+            let text = match is_its {
+                true => stored.text(),
+                false => Text::of(&head.headers, &body),
+            };
+            Some(self.within((Head::Own(head), body), text))
+        })
+    }
+
+    /// A hit as it is stored.
+    fn hit(&self, visit: &Visit, stored: &Entry, lines: Lines) -> Ready {
+        let metrics = &visit.route.metrics;
+        metrics.answered(lines.status(), &lines.cache_status(), 0);
+        metrics.sent(stored.body.len() as u64);
+        self.within((Head::Hit(lines), stored.body.clone()), stored.text())
     }
 
     /// An item's answer, all of it, or what stands for it once the batch's time is over.
@@ -276,7 +296,7 @@ impl Batch {
             Gathered::Whole(pieces) => {
                 let body = joined(held(pieces, claim));
                 let text = Text::of(&head.headers, &body);
-                Ready::within(self, (head, body), text)
+                self.within((Head::Own(head), body), text)
             }
             Gathered::Longer(..) => Ready::too_large(),
             Gathered::NoRoom(..) => Ready::no_room(),
@@ -302,7 +322,25 @@ impl Batch {
             Some(Some(claim)) => Embedded { value: claim.hold(body.value), ..body },
             Some(None) => return self.write(out, item, Ready::no_room()),
         };
-        self.reader.write(out, item, Told { status: head.status, fields: &head.headers, body });
+        match &head {
+            Head::Own(head) => {
+                let lines = head.headers.iter();
+                let lines = lines.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+                self.reader.write(out, item, Told { status: head.status, lines, body });
+            }
+            Head::Hit(lines) => {
+                let (status, lines) = (lines.status(), lines.iter());
+                self.reader.write(out, item, Told { status, lines, body });
+            }
+        }
+    }
+
+    /// An answer, where it is within what the batch may still be answered.
+    fn within(&self, (head, body): (Head, Bytes), text: Text) -> Ready {
+        match self.takes(body.len() as u64) {
+            true => Ready { head, body, text },
+            false => Ready::too_large(),
+        }
     }
 
     /// Takes a body's bytes from what may still be answered, if they are there.
@@ -324,14 +362,6 @@ impl Way {
 }
 
 impl Ready {
-    /// An answer, where it is within what the batch may still be answered.
-    fn within(batch: &Batch, (head, body): (response::Parts, Bytes), text: Text) -> Ready {
-        match batch.takes(body.len() as u64) {
-            true => Ready { head, body, text },
-            false => Ready::too_large(),
-        }
-    }
-
     fn too_large() -> Ready {
         Ready::in_place(StatusCode::BAD_GATEWAY, "too large for this batch")
     }
@@ -342,7 +372,7 @@ impl Ready {
 
     fn in_place(status: StatusCode, detail: &str) -> Ready {
         let (head, body) = reply::in_place(status, detail);
-        Ready { head, body, text: Text::Json }
+        Ready { head: Head::Own(head), body, text: Text::Json }
     }
 }
 

@@ -56,6 +56,15 @@ enum Items {
     Begun(vec::IntoIter<(Item, Way)>),
 }
 
+impl Items {
+    fn len(&self) -> usize {
+        match self {
+            Items::New(items) => items.len(),
+            Items::Begun(begun) => begun.len(),
+        }
+    }
+}
+
 /// An item that has begun to run.
 enum Started {
     Ready(Item, Box<Ready>),
@@ -89,7 +98,7 @@ impl Run {
     }
 
     fn new(batch: Arc<Batch>, items: Items) -> Run {
-        let mut written = Written::default();
+        let mut written = Written::of(items.len());
         written.small().put(batch.reader.around()[0].as_bytes());
         Run {
             batch,

@@ -31,7 +31,6 @@ use crate::{
     snapshot::Route,
     store::{self, Block, BodyHasher, BodyId, Entry, Head, Memo},
     transform::{codec, cut as memo, recoded},
-    visit::Visit,
 };
 
 impl Proxy {
@@ -66,30 +65,21 @@ impl Proxy {
         answer
     }
 
-    /// An answer that was made before, or of which all but the head was.
+    /// What was cut out of a stored response before, or of which all but the head was.
     pub(super) fn cut_at_hand(
-        self: &Arc<Self>,
-        visit: &Visit,
+        &self,
+        route: &Route,
         wanted: &Wanted,
         (place, stored): (Key, &Entry),
-    ) -> Option<(Answer, store::Cut)> {
+    ) -> Option<store::Cut> {
         let cut = wanted.cut().ok().filter(|_| !wanted.is_head)?;
         let key = place.beside(&wanted.query.digest);
         let asked = (cut.name(), wanted.target.query().unwrap_or_default());
-        let ready = self.store.cut(key, stored, asked).or_else(|| {
-            let ready = self.ready(&visit.route, wanted, (stored, asked))?;
+        self.store.cut(key, stored, asked).or_else(|| {
+            let ready = self.ready(route, wanted, (stored, asked))?;
             self.store.put_cut(key, ready.clone());
             Some(ready)
-        })?;
-        let answer = self.hit(visit, ready.entry(), None);
-        let mut answer = self.formed(&visit.route, &Wish::of(visit), answer).ok()?;
-        let as_it_came = answer.response.body().shares(&ready.entry().body);
-        let headers = answer.response.headers_mut();
-        match ready.tag().filter(|_| as_it_came) {
-            Some(tag) => drop(headers.insert(header::ETAG, tag.clone())),
-            None => coded_tag::write_shape(headers, cut.tag()),
-        }
-        Some((answer, ready))
+        })
     }
 
     /// What a client wants of a stored response as a response of its own, where its body was made
@@ -215,6 +205,17 @@ impl Proxy {
             }
             None => self.memos.make_once(making).await,
         }
+    }
+}
+
+/// Gives an answer that was made of a cut the cut's own entity-tag.
+pub(super) fn name_cut(answer: &mut Answer, made: &store::Cut, wanted: &Wanted) {
+    let as_it_came = answer.response.body().shares(&made.entry().body);
+    let headers = answer.response.headers_mut();
+    match (made.tag().filter(|_| as_it_came), wanted.cut()) {
+        (Some(tag), _) => drop(headers.insert(header::ETAG, tag.clone())),
+        (None, Ok(cut)) => coded_tag::write_shape(headers, cut.tag()),
+        (None, Err(_)) => {}
     }
 }
 
