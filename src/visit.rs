@@ -431,16 +431,19 @@ fn forget_shape(route: &Route, head: &mut request::Parts) {
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
 }
 
+/// The target is in origin form, and so is nothing else than path and query.
 fn set_query(head: &mut request::Parts, query: &str) {
     let path = head.uri.path();
-    let kept = match query {
-        "" => path.to_owned(),
-        query => format!("{path}?{query}"),
-    };
+    // No longer than it gets, so that it need not be moved.
+    let more = if query.is_empty() { 0 } else { 1 + query.len() };
+    let mut kept = String::with_capacity(path.len() + more);
+    kept.push_str(path);
+    if !query.is_empty() {
+        kept.push('?');
+        kept.push_str(query);
+    }
     if let Ok(kept) = PathAndQuery::try_from(kept) {
-        let mut parts = std::mem::take(&mut head.uri).into_parts();
-        parts.path_and_query = Some(kept);
-        head.uri = http::Uri::from_parts(parts).unwrap_or_default();
+        head.uri = kept.into();
     }
 }
 
