@@ -128,6 +128,41 @@ impl Body {
         }
     }
 
+    /// Whether all of it is at hand in one piece.
+    #[must_use]
+    pub fn is_at_hand(&self) -> bool {
+        matches!(self, Body::Empty | Body::Full(_))
+    }
+
+    /// Whether it is these very bytes.
+    #[must_use]
+    pub fn shares(&self, bytes: &Bytes) -> bool {
+        matches!(self, Body::Full(own) if (own.as_ptr(), own.len()) == (bytes.as_ptr(), bytes.len()))
+    }
+
+    /// All of it, where it is at hand in one piece: it counts as sent.
+    ///
+    /// # Errors
+    /// It itself, where it is not.
+    pub fn at_hand(self) -> Result<Bytes, Body> {
+        match self {
+            Body::Empty => Ok(Bytes::new()),
+            Body::Full(bytes) => Ok(bytes),
+            Body::Logged(mut logged) => match std::mem::take(&mut logged.body).at_hand() {
+                Ok(bytes) => {
+                    logged.record.bytes += bytes.len() as u64;
+                    logged.ended = true;
+                    Ok(bytes)
+                }
+                Err(body) => {
+                    logged.body = body;
+                    Err(Body::Logged(logged))
+                }
+            },
+            body => Err(body),
+        }
+    }
+
     /// What reads a shared fetch along, where that is what it is.
     fn reader(&self) -> Option<&Reader> {
         match self {

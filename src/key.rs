@@ -103,6 +103,15 @@ impl Key {
         Key(hash(buffer))
     }
 
+    /// The key of what lies beside this under a digest of its own. Who finds something there has to
+    /// see what it is.
+    #[must_use]
+    pub(crate) fn beside(self, digest: &[u8; 32]) -> Key {
+        let mut key = self.0;
+        key.iter_mut().zip(digest).for_each(|(byte, other)| *byte ^= other);
+        Key(key)
+    }
+
     /// The key of what a recipe makes of a body: the body's own name, but for its last byte, so
     /// that no hash has to be worked out. Two names that differ in no other byte are as unlikely
     /// as two equal ones.

@@ -18,6 +18,7 @@ mod form;
 mod freshen;
 mod gather;
 mod hit;
+mod items;
 mod keep;
 pub mod purge;
 mod recent;
@@ -60,7 +61,7 @@ use crate::{
     reply::{self, Answer, Failure},
     server::{Peer, Way},
     snapshot::{Route, Snapshot},
-    store::{Entry, Found, Place, Store, redis::Remote},
+    store::{Cut, Entry, Found, Place, Store, redis::Remote},
     transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody, SentTwice},
     visit::{Arrived, Visit},
@@ -176,7 +177,8 @@ impl Proxy {
             }
         };
         last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
-        match self.at_once(&visit, &body) {
+        let hit = |entry: &Entry, cut: Option<&Cut>| self.hit_at_hand(&visit, (entry, cut));
+        match self.at_once(&visit, Some(&body), hit) {
             AtOnce::Answer(answer) => {
                 let answer = send::counted(answer, &visit.route.metrics, 0);
                 Either::Left(ready(self.send(answer, last)))

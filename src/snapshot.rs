@@ -19,7 +19,7 @@ use crate::{
     log::AccessLog,
     metrics::Metrics,
     policy::encoding::{Packing, UpstreamEncoding},
-    shape::Offer,
+    shape::{Known, Offer},
     throttle::{Limiters, Throttle},
     upstream::Upstream,
     validate::Validation,
@@ -77,6 +77,8 @@ pub struct Route {
     pub validation: Validation,
     /// What less of an answer may be asked for.
     pub shape: Option<Offer>,
+    /// What its clients ask for of that.
+    pub queries: Known,
     /// How long an upload may pause.
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
@@ -84,6 +86,12 @@ pub struct Route {
 }
 
 impl Snapshot {
+    /// The route that a request takes.
+    #[must_use]
+    pub fn route(&self, host: &str, path: &str, method: &str) -> Option<&Arc<Route>> {
+        self.table.find(host, path, method).and_then(|index| self.routes.get(index))
+    }
+
     /// Builds the snapshot of a configuration, without its log; upstreams that `previous` has just
     /// so are taken over.
     ///
@@ -108,7 +116,7 @@ impl Snapshot {
             upstreams.insert(wanted.name.clone(), upstream);
         }
         let body_idle = config.timeouts.body_idle;
-        let known = previous.map(|previous| &previous.limiters);
+        let known = previous.map(|it| &it.limiters);
         let mut limiters = Limiters::new(clock, known);
         let sharings: Vec<Sharing> = config.routes.iter().map(Sharing::of).collect();
         let departures = previous.map_or(0, |it| it.departures_before(&sharings));
@@ -130,13 +138,13 @@ impl Snapshot {
                 throttle: limiters.throttle(&wanted.throttle, known)?,
                 validation: Validation::new(&wanted.validate),
                 shape: wanted.shape.clone(),
+                queries: Known::default(),
                 body_idle,
                 metrics: previous.and_then(|it| it.metrics(&wanted.name)).unwrap_or_default(),
             }));
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
-        let patterns: Vec<_> = config.routes.iter().map(|it| it.pattern.clone()).collect();
-        let table = Table::new(&patterns);
+        let table = table(config);
         let trusted_proxies = config.trusted_proxies.clone();
         let purge_from = config.admin.purge_from.clone();
         let tls = config.tls.clone();
@@ -191,6 +199,10 @@ impl Snapshot {
 }
 
 /// What is near is asked for plain bytes: packing them would cost more than the way does.
+fn table(config: &Config) -> Table {
+    Table::new(&config.routes.iter().map(|it| it.pattern.clone()).collect::<Vec<_>>())
+}
+
 fn encoding(route: &config::Route, upstream: &Upstream) -> UpstreamEncoding {
     let default = match upstream.config().address.is_near() {
         true => UpstreamEncoding::Identity,

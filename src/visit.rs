@@ -158,6 +158,34 @@ impl Visit {
         })
     }
 
+    /// Whether a GET of another target on this route by the same sender differs from this in its
+    /// target alone: nothing in its head is of this one's, and no rule looks at both.
+    #[must_use]
+    pub fn can_turn(&self) -> bool {
+        let rules = &self.route.cache.rules;
+        let plain = self.head.method == Method::GET && self.upgrade == Upgrade::No;
+        plain
+            && !(self.content || self.asked.condition || self.asked.range)
+            && rules.bypass_when.is_empty()
+            && rules.no_store_when.request.is_empty()
+    }
+
+    /// Makes this the GET of another target on the same route, where it [can](Self::can_turn) be.
+    ///
+    /// # Errors
+    /// Why that target is not let in; this is none of either then.
+    pub fn turn_to(&mut self, target: &PathAndQuery, at: Now) -> Result<(), Refusal> {
+        let Visit { head, route, .. } = self;
+        head.uri = target.clone().into();
+        target::check_target(head)?;
+        self.wanted = want(route, target, head);
+        apply_query(route, head);
+        self.target = target.clone();
+        self.primary = primary(route, &self.believed, &self.authority, head);
+        self.arrived = at;
+        Ok(())
+    }
+
     /// A GET of the same target by the same client, without conditions and without content.
     #[must_use]
     pub fn as_get(&self, snapshot: &Snapshot) -> Option<Visit> {
@@ -371,8 +399,8 @@ fn route(
         "*" => "/",
         path => path,
     };
-    let found = snapshot.table.find(target::host(authority), path, head.method.as_str());
-    found.and_then(|index| snapshot.routes.get(index)).cloned().ok_or(Refusal::NoRoute)
+    let found = snapshot.route(target::host(authority), path, head.method.as_str());
+    found.cloned().ok_or(Refusal::NoRoute)
 }
 
 fn apply_query(route: &Route, head: &mut request::Parts) {
@@ -388,13 +416,13 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
     if !is_head && head.method != Method::GET {
         return None;
     }
-    let taken = route.shape.as_ref()?.take(head.uri.query()?)?;
-    set_query(head, &taken.rest);
+    let query = route.queries.take(route.shape.as_ref()?, head.uri.query()?)?;
+    set_query(head, &query.taken.rest);
     head.method = Method::GET;
-    if let Ok(cut) = &taken.cut {
+    if let Ok(cut) = &query.taken.cut {
         validation::ask_for_whole(&mut head.headers, cut.tag());
     }
-    Some(Arc::new(Wanted { cut: taken.cut, is_head, target: target.clone() }))
+    Some(Arc::new(Wanted { query, is_head, target: target.clone() }))
 }
 
 /// Makes a target that of the whole.
@@ -403,16 +431,19 @@ fn forget_shape(route: &Route, head: &mut request::Parts) {
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
 }
 
+/// The target is in origin form, and so is nothing else than path and query.
 fn set_query(head: &mut request::Parts, query: &str) {
     let path = head.uri.path();
-    let kept = match query {
-        "" => path.to_owned(),
-        query => format!("{path}?{query}"),
-    };
+    // No longer than it gets, so that it need not be moved.
+    let more = if query.is_empty() { 0 } else { 1 + query.len() };
+    let mut kept = String::with_capacity(path.len() + more);
+    kept.push_str(path);
+    if !query.is_empty() {
+        kept.push('?');
+        kept.push_str(query);
+    }
     if let Ok(kept) = PathAndQuery::try_from(kept) {
-        let mut parts = std::mem::take(&mut head.uri).into_parts();
-        parts.path_and_query = Some(kept);
-        head.uri = http::Uri::from_parts(parts).unwrap_or_default();
+        head.uri = kept.into();
     }
 }
 

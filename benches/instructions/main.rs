@@ -15,7 +15,8 @@ async fn main() -> Result<(), Failure> {
     // `cargo bench` and `cargo test` call every benchmark, with words of their own.
     let [name, times] = args.as_slice() else { return Ok(()) };
     let work = Work::ALL.into_iter().find(|(it, _)| it == name);
-    let (_, work) = work.ok_or("hit, not-modified, bare-hit, relay, bare-relay or miss")?;
+    let (_, work) =
+        work.ok_or("hit, not-modified, bare-hit, relay, bare-relay, miss, batch, memo or as-long")?;
     let mut rig = Rig::new(work).await?;
     rig.work(times.parse()?).await?;
     rig.end();

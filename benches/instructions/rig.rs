@@ -26,6 +26,13 @@ const PAGE_ENDS: usize = b"GET /users/1042/orders?page=00000002".len();
 /// What it says besides when it has the response already.
 const CONDITION: &str = "If-None-Match: \"33a64df551425fcc55e4d42a148795d9\"\r\n";
 
+/// Items of a batch.
+const ITEMS: u32 = 50;
+
+/// Bytes of the list that is cut, and of what three of its fields come to.
+const LIST: usize = 100 << 10;
+const CUT: usize = 28_000;
+
 /// The fields of the origin's answer, but for those that frame it and `Cache-Control`.
 const FIELDS: [(&str, &str); 4] = [
     ("content-type", "application/json"),
@@ -53,6 +60,12 @@ pub(crate) enum Work {
     BareRelay,
     /// A response that is stored, each time another.
     Miss,
+    /// Fifty hits in one batch.
+    Batch,
+    /// Three fields of a list, found as a memo.
+    Memo,
+    /// A hit of as many bytes.
+    AsLong,
 }
 
 /// A client before a server that does one kind of work.
@@ -69,44 +82,108 @@ pub(crate) struct Rig {
 
 impl Work {
     /// All of it, by name.
-    pub(crate) const ALL: [(&str, Work); 6] = [
+    pub(crate) const ALL: [(&str, Work); 9] = [
         ("hit", Work::Hit),
         ("not-modified", Work::NotModified),
         ("bare-hit", Work::BareHit),
         ("relay", Work::Relay),
         ("bare-relay", Work::BareRelay),
         ("miss", Work::Miss),
+        ("batch", Work::Batch),
+        ("memo", Work::Memo),
+        ("as-long", Work::AsLong),
     ];
 
     fn cache_control(self) -> &'static str {
         match self {
-            Work::Hit | Work::NotModified | Work::BareHit | Work::Miss => "max-age=60",
             Work::Relay | Work::BareRelay => "no-store",
+            _ => "max-age=60",
         }
     }
 
     fn request(self) -> String {
-        let condition = if self == Work::NotModified { CONDITION } else { "" };
-        format!("{REQUEST}{condition}\r\n")
+        match self {
+            Work::Batch => {
+                let items: Vec<String> =
+                    (0..ITEMS).map(|it| format!("\"/users/1042/orders?page={it}\"")).collect();
+                let items = format!("[{}]", items.join(","));
+                let length = items.len();
+                let head = REQUEST.replacen("GET", "POST", 1);
+                let (_, fields) = head.split_once("\r\n").unwrap_or_default();
+                format!(
+                    "POST /_batch HTTP/1.1\r\n{fields}Content-Type: application/json\r\n\
+                     Content-Length: {length}\r\n\r\n{items}"
+                )
+            }
+            Work::Memo => format!("{}\r\n", REQUEST.replacen("?", "?fields=id,name,price&", 1)),
+            Work::NotModified => format!("{REQUEST}{CONDITION}\r\n"),
+            _ => format!("{REQUEST}\r\n"),
+        }
+    }
+
+    /// What the origin answers.
+    fn body(self) -> Vec<u8> {
+        match self {
+            Work::Batch => format!("{{\"text\":\"{}\"}}", "x".repeat(BODY.len() - 11)).into_bytes(),
+            Work::Memo => list().into_bytes(),
+            Work::AsLong => format!("[{}]", "x".repeat(CUT - 2)).into_bytes(),
+            _ => BODY.to_vec(),
+        }
     }
 
     /// What the answer begins and ends with.
     fn answer(self) -> (&'static str, &'static [u8]) {
         match self {
             Work::NotModified => ("HTTP/1.1 304 Not Modified\r\n", b"\r\n\r\n"),
-            Work::Hit | Work::BareHit | Work::Relay | Work::BareRelay | Work::Miss => {
-                ("HTTP/1.1 200 OK\r\n", &BODY)
-            }
+            Work::Batch => ("HTTP/1.1 200 OK\r\n", b"]\n\r\n0\r\n\r\n"),
+            Work::Memo => ("HTTP/1.1 200 OK\r\n", b"}]"),
+            Work::AsLong => ("HTTP/1.1 200 OK\r\n", b"xx]"),
+            _ => ("HTTP/1.1 200 OK\r\n", &BODY),
         }
     }
+
+    /// What the configuration says besides.
+    fn config(self) -> &'static str {
+        match self {
+            Work::Batch => "[batch]\npath = \"/_batch\"\n",
+            Work::Memo => {
+                "[[routes]]\nmatch = { path = \"/**\" }\nshape = { fields = \"fields\" }\n"
+            }
+            _ => "",
+        }
+    }
+}
+
+/// A list of objects of eight fields.
+fn list() -> String {
+    let mut list = String::from("[");
+    for id in 0.. {
+        let row = format!(
+            "{{\"id\":{id},\"name\":\"Article {id}\",\"price\":{id}.50,\"stock\":{id},\
+             \"text\":\"{}\",\"tags\":[\"a\",\"b\"],\"open\":true,\"seen\":null}}",
+            "lorem ipsum ".repeat(5)
+        );
+        if list.len() + row.len() > LIST {
+            break;
+        }
+        list += if id == 0 { "" } else { "," };
+        list += &row;
+    }
+    list + "]"
 }
 
 impl Rig {
     /// Sets it up, and makes it do its work for the first time.
     pub(crate) async fn new(work: Work) -> Result<Rig, Failure> {
         let (address, server) = match work {
-            Work::Hit | Work::NotModified | Work::Relay | Work::Miss => {
-                let server = larder(origin(work).await?).await?;
+            Work::Hit
+            | Work::NotModified
+            | Work::Relay
+            | Work::Miss
+            | Work::Batch
+            | Work::Memo
+            | Work::AsLong => {
+                let server = larder(origin(work).await?, work.config()).await?;
                 let Some(Listen::Tcp(address)) = server.addresses().first().cloned() else {
                     return Err("it listens at no address".into());
                 };
@@ -178,8 +255,8 @@ impl Rig {
     }
 }
 
-async fn larder(origin: SocketAddr) -> Result<Server, Failure> {
-    let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"http://{origin}\"\n");
+async fn larder(origin: SocketAddr, more: &str) -> Result<Server, Failure> {
+    let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"http://{origin}\"\n{more}");
     let config = config::parse("proxy.toml", &text, &|_| None);
     let config = config.map_err(|problems| format!("{problems:?}"))?;
     // The clock stands still: a hit is as fresh the last time as the first.
@@ -190,12 +267,13 @@ async fn larder(origin: SocketAddr) -> Result<Server, Failure> {
 /// Answers every request alike, as cheaply as can be: it is part of what is counted.
 async fn origin(work: Work) -> Result<SocketAddr, Failure> {
     let (listener, address) = listen().await?;
-    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", BODY.len());
+    let body = work.body();
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", body.len());
     answer += &format!("cache-control: {}\r\n", work.cache_control());
     for (name, value) in FIELDS {
         answer += &format!("{name}: {value}\r\n");
     }
-    let answer = [answer.as_bytes(), b"\r\n", &BODY].concat();
+    let answer = [answer.as_bytes(), b"\r\n", &body].concat();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let answer = answer.clone();

@@ -1,6 +1,7 @@
 //! The answers of a batch as a body: what is ready goes together, and nothing is held back.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,6 +13,65 @@ use http_body::Frame;
 /// Bytes that are handed on at a time, where there are as many.
 const CHUNK: usize = 32 << 10;
 
+/// What is shorter is copied to what stands before it.
+const SMALL: usize = 4 << 10;
+
+/// Answers in the making: small pieces together, large ones as they are, so that nobody's bytes are
+/// copied who has many of them.
+#[derive(Debug, Default)]
+pub struct Written {
+    pieces: VecDeque<Bytes>,
+    small: BytesMut,
+    /// What is set aside for small ones.
+    room: usize,
+}
+
+impl Written {
+    /// With room for so many answers of ordinary length, so that few are moved later.
+    #[must_use]
+    pub fn of(answers: usize) -> Written {
+        let room = answers.saturating_mul(SMALL / 2).min(CHUNK + SMALL);
+        Written { room, ..Written::default() }
+    }
+
+    /// Where what is small is written.
+    pub fn small(&mut self) -> &mut BytesMut {
+        if self.small.capacity() == 0 {
+            self.small.reserve(self.room);
+        }
+        &mut self.small
+    }
+
+    /// Adds bytes; many of them are shared.
+    pub fn push(&mut self, bytes: Bytes) {
+        if bytes.len() < SMALL {
+            return self.small().extend_from_slice(&bytes);
+        }
+        self.settle();
+        self.pieces.push_back(bytes);
+    }
+
+    /// Whether there is enough of it to go.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        !self.pieces.is_empty() || self.small.len() >= CHUNK
+    }
+
+    /// The next piece of what there is.
+    pub fn piece(&mut self) -> Option<Bytes> {
+        if self.pieces.is_empty() {
+            self.settle();
+        }
+        self.pieces.pop_front()
+    }
+
+    fn settle(&mut self) {
+        if !self.small.is_empty() {
+            self.pieces.push_back(std::mem::take(&mut self.small).freeze());
+        }
+    }
+}
+
 /// The answers of a batch.
 pub struct Answers(Pin<Box<dyn Stream<Item = Bytes> + Send>>);
 
@@ -22,18 +82,9 @@ impl Answers {
         Answers(Box::pin(pieces))
     }
 
-    /// What is ready by now, or the end.
+    /// The next piece, or the end.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
-        let mut ready = BytesMut::new();
-        while ready.len() < CHUNK {
-            match self.0.as_mut().poll_next(cx) {
-                Poll::Ready(Some(piece)) => ready.extend_from_slice(&piece),
-                Poll::Ready(None) if ready.is_empty() => return Poll::Ready(None),
-                Poll::Pending if ready.is_empty() => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => break,
-            }
-        }
-        Poll::Ready(Some(Frame::data(ready.freeze())))
+        self.0.as_mut().poll_next(cx).map(|piece| piece.map(Frame::data))
     }
 }
 

@@ -34,6 +34,14 @@ pub struct Item {
     pub fields: HeaderMap,
 }
 
+impl Item {
+    /// Whether its path is all that it says.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.method == Method::GET && self.fields.is_empty()
+    }
+}
+
 /// What is wrong with a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {

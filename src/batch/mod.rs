@@ -13,9 +13,9 @@ mod sender;
 
 use std::time::Duration;
 
-pub use answers::Answers;
+pub use answers::{Answers, Written};
 pub use item::{ALLOWED, Item, Wrong, items};
-pub use render::{Reader, Told};
+pub use render::{Embedded, Reader, Told};
 pub use sender::Sender;
 
 use crate::policy::encoding::Packing;

@@ -1,11 +1,12 @@
 //! How the answers of a batch are written: as one array in order, or as lines as they come.
 
+use std::fmt::Write;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
-use serde_json::Value;
 
-use super::Item;
-use crate::shape;
+use super::{Item, Written};
+use crate::shape::Text;
 
 /// How a client reads answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +19,24 @@ pub enum Reader {
 
 /// An item's answer.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct Told<L> {
     /// Its status.
     pub status: StatusCode,
-    /// Its fields.
-    pub fields: &'a HeaderMap,
+    /// Its fields, names and values; those of one name after each other.
+    pub lines: L,
     /// Its body.
-    pub body: &'a [u8],
+    pub body: Embedded,
+}
+
+/// A body as it stands within a JSON text.
+#[derive(Debug)]
+pub struct Embedded {
+    /// The JSON value that it is.
+    pub value: Bytes,
+    /// Whether the value has bytes of its own, and not the body's.
+    pub made: bool,
+    /// Whether that is base64.
+    pub is_base64: bool,
 }
 
 impl Reader {
@@ -55,96 +67,155 @@ impl Reader {
     pub fn around(self) -> [&'static str; 3] {
         match self {
             Reader::Array => ["[", ",\n", "]\n"],
-            Reader::Lines => ["", "\n", "\n"],
+            Reader::Lines => ["", "", ""],
         }
     }
 
-    /// An item's answer: JSON embedded as JSON, other text as a string, anything else in base64.
+    /// What stands behind each.
     #[must_use]
-    pub fn write(self, item: &Item, told: &Told<'_>) -> Bytes {
-        let mut out = BytesMut::with_capacity(told.body.len() + 512);
-        out.put(&b"{\"id\":"[..]);
-        out.put(item.id.to_string().as_bytes());
-        out.put(&b",\"status\":"[..]);
-        out.put(told.status.as_str().as_bytes());
-        out.put(&b",\"headers\":{"[..]);
-        fields(&mut out, told.fields);
-        out.put(&b"},\"body\":"[..]);
-        self.body(&mut out, told);
-        out.put_u8(b'}');
-        out.freeze()
-    }
-
-    fn body(self, out: &mut BytesMut, told: &Told<'_>) {
-        let packed = told.fields.contains_key(header::CONTENT_ENCODING);
-        match std::str::from_utf8(told.body) {
-            Ok("") => out.put(&b"null"[..]),
-            Ok(text) if !packed && shape::says_json(told.fields) && shape::is_json(text) => {
-                let start = out.len();
-                out.put(text.trim().as_bytes());
-                if self == Reader::Lines {
-                    // A line is a line: between values, where alone they can stand, breaks are space.
-                    out[start..]
-                        .iter_mut()
-                        .filter(|it| matches!(it, b'\n' | b'\r'))
-                        .for_each(|it| *it = b' ');
-                }
-            }
-            Ok(text) if !packed => string(out, text),
-            Ok(_) | Err(_) => {
-                out.put_u8(b'"');
-                base64(out, told.body);
-                out.put(&b"\",\"encoding\":\"base64\""[..]);
-            }
+    pub fn end(self) -> &'static str {
+        match self {
+            Reader::Array => "",
+            Reader::Lines => "\n",
         }
     }
+
+    /// A body as it is embedded: JSON as JSON, other text as a string, anything else in base64.
+    #[must_use]
+    pub fn embed(self, text: Text, body: Bytes) -> Embedded {
+        let (value, made, is_base64) = match text {
+            Text::Nothing => (Bytes::from_static(b"null"), false, false),
+            Text::Json => (trimmed(body), false, false),
+            Text::JsonOfLines if self == Reader::Array => (trimmed(body), false, false),
+            Text::JsonOfLines => (one_line(&trimmed(body)), true, false),
+            Text::Plain => {
+                let mut out = BytesMut::with_capacity(body.len() + 2);
+                string(&mut out, &body);
+                (out.freeze(), true, false)
+            }
+            Text::Bytes => (base64(&body), true, true),
+        };
+        Embedded { value, made, is_base64 }
+    }
+
+    /// Writes an item's answer.
+    pub fn write<'a>(
+        self,
+        out: &mut Written,
+        item: &Item,
+        told: Told<impl Iterator<Item = (&'a [u8], &'a [u8])>>,
+    ) {
+        let to = out.small();
+        to.extend_from_slice(b"{\"id\":");
+        match item.id.as_u64() {
+            Some(number) => put_number(to, number),
+            None => to.extend_from_slice(item.id.to_string().as_bytes()),
+        }
+        to.extend_from_slice(b",\"status\":");
+        to.extend_from_slice(told.status.as_str().as_bytes());
+        to.extend_from_slice(b",\"headers\":{");
+        fields(to, told.lines);
+        to.extend_from_slice(b"},\"body\":");
+        out.push(told.body.value);
+        let end = if told.body.is_base64 { ",\"encoding\":\"base64\"}" } else { "}" };
+        out.small().extend_from_slice(end.as_bytes());
+    }
+}
+
+/// Without the space around it.
+fn trimmed(body: Bytes) -> Bytes {
+    match body.trim_ascii() {
+        all if all.len() == body.len() => body,
+        inner => body.slice_ref(inner),
+    }
+}
+
+/// A line is a line: between values, where alone they can stand, breaks are space.
+fn one_line(text: &[u8]) -> Bytes {
+    text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}
+
+fn put_number(out: &mut BytesMut, number: u64) {
+    // Writing to memory does not fail.
+    let _ = write!(out, "{number}");
+}
+
+/// What is not told in a body: what was for one hop; and in a body a page could read what its
+/// browser keeps from it (RFC 6265 §4.1.2.6).
+fn is_told(name: &[u8]) -> bool {
+    !matches!(name, b"connection" | b"set-cookie" | b"set-cookie2")
 }
 
 /// A field with one line is a string, one with several an array of them.
-fn fields(out: &mut BytesMut, fields: &HeaderMap) {
-    for (index, name) in fields.keys().enumerate() {
-        if index > 0 {
+fn fields<'a>(out: &mut BytesMut, lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+    let mut lines = lines.filter(|(name, _)| is_told(name)).peekable();
+    let mut first = true;
+    while let Some((name, value)) = lines.next() {
+        if !std::mem::take(&mut first) {
             out.put_u8(b',');
         }
-        string(out, name.as_str());
-        out.put_u8(b':');
-        let lines: Vec<_> = fields.get_all(name).iter().collect();
-        if lines.len() > 1 {
-            out.put_u8(b'[');
+        // No name has what would have to be escaped (RFC 9110 §5.6.2).
+        out.put_u8(b'"');
+        out.extend_from_slice(name);
+        out.extend_from_slice(b"\":");
+        let mut next = lines.next_if(|(other, _)| *other == name);
+        if next.is_none() {
+            string(out, value);
+            continue;
         }
-        for (index, line) in lines.iter().enumerate() {
-            if index > 0 {
-                out.put_u8(b',');
-            }
-            match std::str::from_utf8(line.as_bytes()) {
-                Ok(text) => string(out, text),
-                // obs-text (RFC 9110 §5.5) was ISO 8859-1 once.
-                Err(_) => string(
-                    out,
-                    &line.as_bytes().iter().map(|it| char::from(*it)).collect::<String>(),
-                ),
-            }
+        out.put_u8(b'[');
+        string(out, value);
+        while let Some((_, value)) = next {
+            out.put_u8(b',');
+            string(out, value);
+            next = lines.next_if(|(other, _)| *other == name);
         }
-        if lines.len() > 1 {
-            out.put_u8(b']');
-        }
+        out.put_u8(b']');
     }
 }
 
-fn string(out: &mut BytesMut, text: &str) {
-    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        out.put_u8(b'"');
-        out.put(text.as_bytes());
-        out.put_u8(b'"');
-        return;
+/// Bytes as a JSON string. What is no UTF-8 is obs-text (RFC 9110 §5.5), which was ISO 8859-1 once.
+fn string(out: &mut BytesMut, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.put_u8(b'"');
+    // All of it is looked at, many bytes at a time.
+    let rare = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\' || byte >= 0x7f;
+    if !text.iter().fold(false, |any, byte| any | rare(*byte)) {
+        out.extend_from_slice(text);
+    } else {
+        match std::str::from_utf8(text) {
+            Ok(text) => escaped(out, text),
+            Err(_) => escaped(out, &text.iter().map(|it| char::from(*it)).collect::<String>()),
+        }
     }
-    out.put(Value::from(text).to_string().as_bytes());
+    out.put_u8(b'"');
 }
 
-/// RFC 4648 §4
-fn base64(out: &mut BytesMut, bytes: &[u8]) {
+/// RFC 8259 §7
+fn escaped(out: &mut BytesMut, text: &str) {
+    let mut rest = text.as_bytes();
+    let is_special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+    while let Some(at) = rest.iter().position(is_special) {
+        let (plain, special) = (&rest[..at], rest[at]);
+        out.extend_from_slice(plain);
+        match special {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', special]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            // Writing to memory does not fail.
+            _ => drop(write!(out, "\\u{special:04x}")),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// RFC 4648 §4, as a JSON string.
+fn base64(bytes: &[u8]) -> Bytes {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = BytesMut::with_capacity(bytes.len().div_ceil(3) * 4 + 2);
+    out.put_u8(b'"');
     for chunk in bytes.chunks(3) {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
@@ -153,16 +224,21 @@ fn base64(out: &mut BytesMut, bytes: &[u8]) {
             out.put_u8(if at <= chunk.len() { letter } else { b'=' });
         }
     }
+    out.put_u8(b'"');
+    out.freeze()
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::BytesMut;
+    use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, StatusCode};
     use serde_json::{Value, json};
 
     use super::{Reader, Told, base64};
-    use crate::batch::{item::tests::rules, items};
+    use crate::{
+        batch::{Written, item::tests::rules, items},
+        shape::Text,
+    };
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -174,8 +250,12 @@ mod tests {
 
     fn written(reader: Reader, fields: &HeaderMap, body: &[u8]) -> String {
         let items = items(br#"[{"id":"\"x","path":"/"}]"#, &rules()).unwrap();
-        let told = Told { status: StatusCode::OK, fields, body };
-        String::from_utf8(reader.write(&items[0], &told).to_vec()).unwrap()
+        let body = reader.embed(Text::of(fields, body), Bytes::copy_from_slice(body));
+        let mut out = Written::default();
+        let lines = fields.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        reader.write(&mut out, &items[0], Told { status: StatusCode::OK, lines, body });
+        let pieces: Vec<Bytes> = std::iter::from_fn(|| out.piece()).collect();
+        String::from_utf8(pieces.concat()).unwrap()
     }
 
     #[test]
@@ -210,10 +290,12 @@ mod tests {
 
     #[test]
     fn fields_are_all_there() {
-        let mut fields = headers(&[("set-cookie", "a=\"1\""), ("set-cookie", "b=2"), ("x", "y")]);
+        let mut fields = headers(&[("link", "a=\"1\""), ("link", "b=2"), ("x", "y")]);
+        fields.append("set-cookie", HeaderValue::from_static("sid=1"));
+        fields.append("connection", HeaderValue::from_static("close"));
         fields.insert("z", HeaderValue::from_bytes(b"\xe9").unwrap());
         let told: Value = serde_json::from_str(&written(Reader::Array, &fields, b"")).unwrap();
-        let expected = json!({ "set-cookie": ["a=\"1\"", "b=2"], "x": "y", "z": "é" });
+        let expected = json!({ "link": ["a=\"1\"", "b=2"], "x": "y", "z": "é" });
         assert_eq!(told["headers"], expected);
     }
 
@@ -222,9 +304,7 @@ mod tests {
         let rows =
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
         for (bytes, expected) in rows {
-            let mut out = BytesMut::new();
-            base64(&mut out, bytes.as_bytes());
-            assert_eq!(&out[..], expected.as_bytes(), "§10");
+            assert_eq!(base64(bytes.as_bytes()), format!("\"{expected}\""), "§10");
         }
     }
 

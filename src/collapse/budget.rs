@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use bytes::Bytes;
+
 /// Room for bodies that are still arriving; a cheap handle.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Room>);
@@ -20,6 +22,18 @@ struct Room {
 pub struct Claim {
     budget: Budget,
     bytes: u64,
+}
+
+/// Bytes that keep a claim.
+struct Held {
+    bytes: Bytes,
+    _claim: Claim,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Budget {
@@ -65,6 +79,21 @@ impl Claim {
         self.bytes -= less;
         self.budget.0.used.fetch_sub(less, Relaxed);
     }
+
+    /// Takes a part out of this, as a claim of its own.
+    #[must_use]
+    pub fn split(&mut self, bytes: u64) -> Claim {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Claim { budget: self.budget.clone(), bytes }
+    }
+
+    /// These bytes, which keep the claim until the last handle to them is dropped: wherever they
+    /// wait to be sent, they count.
+    #[must_use]
+    pub fn hold(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held { bytes, _claim: self })
+    }
 }
 
 impl Drop for Claim {
@@ -91,6 +120,21 @@ mod tests {
         first.shrink_to(5);
         assert_eq!(budget.used(), 2);
         drop(first);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn bytes_keep_their_part_of_a_claim_until_nobody_has_them() {
+        let budget = Budget::new(10);
+        let mut claim = budget.claim(8).unwrap();
+        let one = claim.split(3).hold(Bytes::from_static(b"one"));
+        let rest = claim.split(100).hold(Bytes::from_static(b"other"));
+        drop(claim);
+        assert_eq!((&one[..], &rest[..], budget.used()), (&b"one"[..], &b"other"[..], 8));
+        let half = one.slice(1..);
+        drop(one);
+        assert_eq!(budget.used(), 8, "half of it is still there");
+        drop((half, rest));
         assert_eq!(budget.used(), 0);
     }
 }

@@ -1,37 +1,35 @@
 //! Batches: one POST, and the way of each request in it.
 //!
 //! An item's way is that of any other request: it is routed, throttled, counted and logged, and
-//! joins whatever is under way. Only the look-ups in the shared tier are made together before. Some
-//! items at a time run, each as a task of its own: a client that does not read keeps nobody waiting
-//! who wants the same, and one that leaves ends them.
+//! joins whatever is under way. Only the look-ups in the shared tier are made together before. What
+//! runs when is in [`items`](super::items).
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request, response,
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::task::JoinHandle;
 
 use super::{
     Once, Proxy,
-    gather::{Gathered, gather, joined},
-    send::LastHand,
+    gather::{Gathered, gather, held, joined},
+    hit::AtOnce,
+    items::Run,
+    send::{self, LastHand},
 };
 use crate::{
-    batch::{self, Answers, Item, Reader, Rules, Sender, Told},
+    batch::{self, Answers, Embedded, Item, Reader, Rules, Sender, Told, Written},
     body::Body,
     cache_status::CacheStatus,
     ids::Ids,
@@ -40,12 +38,13 @@ use crate::{
         Now,
         coding::Accepts,
         encoding::{self, Form, Given},
-        storing,
     },
     reason::{Ended, Refused},
-    reply::{self, Answer, Unbatched},
+    reply::{self, Answer, Lines, Unbatched},
     server::Peer,
+    shape::{self, Text},
     snapshot::Snapshot,
+    store::{self, Entry, Found},
     target::{self, Scheme},
     transform::{codec::Levels, recoded::Recoded},
     visit::{Arrived, Rejected, Visit},
@@ -63,12 +62,13 @@ pub(super) struct Posted {
 }
 
 /// What all items of a batch share.
-struct Batch {
-    proxy: Arc<Proxy>,
+pub(super) struct Batch {
+    pub(super) proxy: Arc<Proxy>,
     peer: Peer,
-    snapshot: Arc<Snapshot>,
-    rules: Rules,
-    reader: Reader,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) rules: Rules,
+    pub(super) reader: Reader,
+    sender: Sender,
     at: Now,
     /// What the batch is known by, and each of its items.
     ids: Option<Arc<Ids>>,
@@ -76,11 +76,25 @@ struct Batch {
     left: AtomicU64,
 }
 
-/// An item on its way.
-struct Running {
-    item: Item,
+/// An item's way: let in, or not.
+pub(super) struct Way {
     visit: Result<Visit, Rejected>,
     record: Option<Box<Record>>,
+    /// What was found in memory, where it was looked for.
+    found: Option<Found>,
+}
+
+/// An item's answer, all of it there.
+pub(super) struct Ready {
+    head: Head,
+    body: Bytes,
+    text: Text,
+}
+
+/// How an item's answer begins.
+enum Head {
+    Own(response::Parts),
+    Hit(Lines),
 }
 
 impl Proxy {
@@ -101,18 +115,39 @@ impl Proxy {
             Ok(items) => items,
             Err(wrong) => return reply::unbatched(wrong),
         };
-        let sender = Sender::of(&head);
-        let mut running: Vec<Running> = items
-            .into_iter()
-            .map(|item| begin((sender.request(&item), item), (&peer, &snapshot), (at, ids.clone())))
-            .collect();
-        let visits = running.iter_mut().filter_map(|it| it.visit.as_mut().ok());
-        self.look_ahead(&mut visits.collect::<Vec<_>>()).await;
-        let reader = Reader::of(&head.headers);
+        let (sender, reader) = (Sender::of(&head), Reader::of(&head.headers));
         let left = AtomicU64::new(rules.max_answer);
         let proxy = self.clone();
-        let batch = Batch { proxy, peer, snapshot, rules, reader, at, ids, left };
-        self.packed_batch(&head.headers, Arc::new(batch), running)
+        let batch = Batch { proxy, peer, snapshot, rules, reader, sender, at, ids, left };
+        let begun = self.begun_together(&batch, items).await;
+        let run = match begun {
+            Ok(begun) => Run::of_begun(Arc::new(batch), begun),
+            Err(items) => Run::of(Arc::new(batch), items),
+        };
+        self.packed_batch(&head.headers, run)
+    }
+
+    /// The items, let in before any of them runs, where what they want is looked for in the shared
+    /// tier.
+    ///
+    /// # Errors
+    /// They themselves, where there is none.
+    async fn begun_together(
+        &self,
+        batch: &Batch,
+        items: Vec<Item>,
+    ) -> Result<Vec<(Item, Way)>, Vec<Item>> {
+        if self.remote.is_none() {
+            return Err(items);
+        }
+        let begin = |item: Item| {
+            let way = batch.begin(&item);
+            (item, way)
+        };
+        let mut begun: Vec<(Item, Way)> = items.into_iter().map(begin).collect();
+        let visits = begun.iter_mut().filter_map(|(_, way)| way.visit.as_mut().ok());
+        self.look_ahead(&mut visits.collect::<Vec<_>>()).await;
+        Ok(begun)
     }
 
     /// What was posted, if it is a batch.
@@ -122,15 +157,11 @@ impl Proxy {
         body: Incoming,
         rules: &Rules,
     ) -> Result<Vec<Item>, Unbatched> {
-        if head.method != http::Method::POST {
+        if head.method != Method::POST {
             return Err(Unbatched::Method);
         }
-        let is_json = |value: &HeaderValue| {
-            value.as_bytes().to_ascii_lowercase().starts_with(b"application/json")
-        };
-        // A page of another site can post other types without asking first.
-        let typed = head.headers.get(header::CONTENT_TYPE).is_none_or(is_json);
-        if !typed || head.headers.contains_key(header::CONTENT_ENCODING) {
+        // A page of another site can post other types, and none, without asking first.
+        if !shape::says_json(&head.headers) || head.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(Unbatched::MediaType);
         }
         let read = read(body, rules.max_body);
@@ -139,9 +170,9 @@ impl Proxy {
     }
 
     /// The answer whose body runs the items.
-    fn packed_batch(&self, asked: &HeaderMap, batch: Arc<Batch>, items: Vec<Running>) -> Answer {
-        let (reader, rules) = (batch.reader, batch.rules.clone());
-        let body = Body::Batch(Box::new(answers(batch, items)));
+    fn packed_batch(&self, asked: &HeaderMap, run: Run) -> Answer {
+        let (reader, rules) = (run.batch().reader, run.batch().rules.clone());
+        let body = Body::Batch(Box::new(Answers::new(run)));
         let mut response = Response::new(Body::Empty);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reader.media_type()));
@@ -167,67 +198,148 @@ impl Proxy {
 }
 
 impl Batch {
-    /// An item's answer, as it is written.
-    async fn answered(self: Arc<Self>, running: Running) -> Bytes {
-        let Running { item, visit, record } = running;
+    /// Lets an item in as any other request.
+    pub(super) fn begin(&self, item: &Item) -> Way {
+        let (head, peer) = (self.sender.request(item), &self.peer);
+        let mut record = self.snapshot.log.record(&head, peer.addr, self.at);
+        let (peer, way, ids) = (peer.addr, peer.way.clone(), self.ids.clone());
+        let arrived = Arrived { head, content: false, peer, way, at: self.at, ids };
+        let visit = Visit::new(&self.snapshot, arrived);
+        if let (Ok(visit), Some(record)) = (&visit, &mut record) {
+            record.client = visit.believed.client;
+        }
+        Way { visit, record, found: None }
+    }
+
+    /// The answer of an item for which nothing has to be waited for; else its way knows what was
+    /// found.
+    pub(super) fn set_out(&self, way: &mut Way) -> Option<Ready> {
+        let visit = way.visit.as_mut().ok()?;
+        visit.arrived = self.proxy.clock.now();
+        match self.at_once(visit, &mut way.record) {
+            AtOnce::Answer(ready) => Some(ready),
+            AtOnce::Wait(found) => {
+                way.found = found;
+                None
+            }
+        }
+    }
+
+    /// The same, of a visit.
+    pub(super) fn at_once(&self, visit: &Visit, record: &mut Option<Box<Record>>) -> AtOnce<Ready> {
+        self.proxy.at_once(visit, None, |stored, cut| {
+            let unnamed = self.ids.as_ref().is_none_or(|ids| ids.request.is_none());
+            if record.is_none() && unnamed {
+                let lines = Lines::of(visit, stored, cut.and_then(store::Cut::tag));
+                if let Some(lines) = lines.filter(|_| cut.is_none_or(|cut| cut.tag().is_some())) {
+                    return Some(self.hit(visit, stored, lines));
+                }
+            }
+            let answer = self.proxy.hit_at_hand(visit, (stored, cut))?;
+            // What comes as it comes has a task of its own.
+            if !answer.response.body().is_at_hand() {
+                return None;
+            }
+            let is_its = answer.response.body().shares(&stored.body);
+            let answer = send::counted(answer, &visit.route.metrics, 0);
+            let (head, body) = self.sent(answer, record.take()).into_parts();
+            let body = body.at_hand().unwrap_or_default();
+            let text = match is_its {
+                true => stored.text(),
+                false => Text::of(&head.headers, &body),
+            };
+            Some(self.within((Head::Own(head), body), text))
+        })
+    }
+
+    /// A hit as it is stored.
+    fn hit(&self, visit: &Visit, stored: &Entry, lines: Lines) -> Ready {
+        let metrics = &visit.route.metrics;
+        metrics.answered(lines.status(), &lines.cache_status(), 0);
+        metrics.sent(stored.body.len() as u64);
+        self.within((Head::Hit(lines), stored.body.clone()), stored.text())
+    }
+
+    /// An item's answer, all of it, or what stands for it once the batch's time is over.
+    pub(super) async fn answered(self: Arc<Self>, way: Way) -> Ready {
         let clock = &self.proxy.clock;
         let passed = clock.now().mono.since(self.at.mono);
         let passed = Duration::from_millis(passed.unsigned_abs());
         let left = self.rules.timeout.saturating_sub(passed);
-        let answer = clock.timeout(left, Box::pin(self.whole(visit, record))).await;
-        let (head, mut body) = answer.unwrap_or_else(|_| {
-            reply::in_place(StatusCode::GATEWAY_TIMEOUT, "the batch's time was over before it came")
-        });
-        if item.method == Method::HEAD {
-            body.clear();
-        }
-        let told = Told { status: head.status, fields: &head.headers, body: &body };
-        self.reader.write(&item, &told)
+        let answer = clock.timeout(left, Box::pin(self.whole(way))).await;
+        answer.unwrap_or_else(|_| {
+            let why = "the batch's time was over before it came";
+            Ready::in_place(StatusCode::GATEWAY_TIMEOUT, why)
+        })
     }
 
     /// An item's way, to the end of its body.
-    async fn whole(
-        &self,
-        visit: Result<Visit, Rejected>,
-        record: Option<Box<Record>>,
-    ) -> (response::Parts, Bytes) {
-        let proxy = &self.proxy;
+    async fn whole(&self, way: Way) -> Ready {
+        let (proxy, Way { visit, record, found }) = (&self.proxy, way);
         let answer = match visit {
             Ok(visit) => {
                 let (peer, snapshot) = (self.peer.clone(), self.snapshot.clone());
                 let once = Once { body: None, upgrade: None, peer, snapshot };
-                proxy.visited(Arc::new(visit), Box::new((once, None))).await
+                proxy.visited(Arc::new(visit), Box::new((once, found))).await
             }
             Err(rejected) => {
                 let answer = reply::refused(rejected.refusal, &rejected.fields);
                 proxy.counted(answer, &proxy.unrouted, self.at)
             }
         };
-        let (version, scheme, ids) = (Version::HTTP_11, Scheme::Http, self.ids.clone());
-        let mut response = proxy.send(answer, LastHand { version, scheme, ids, record });
-        response.headers_mut().remove(header::CONNECTION);
-        // In a body a page could read what its browser keeps from it (RFC 6265 §4.1.2.6).
-        storing::SET_COOKIE.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-        let (head, body) = response.into_parts();
+        let (head, body) = self.sent(answer, record).into_parts();
         let mut claim = match body {
             Body::Full(_) | Body::Empty => None,
             _ => proxy.budget.claim(0),
         };
         match gather(body, self.left.load(Relaxed), claim.as_mut()).await {
             Gathered::Whole(pieces) => {
-                let body = joined(pieces);
-                match self.takes(body.len() as u64) {
-                    true => (head, body),
-                    false => reply::in_place(StatusCode::BAD_GATEWAY, "too large for this batch"),
-                }
+                let body = joined(held(pieces, claim));
+                let text = Text::of(&head.headers, &body);
+                self.within((Head::Own(head), body), text)
             }
-            Gathered::Longer(..) => {
-                reply::in_place(StatusCode::BAD_GATEWAY, "too large for this batch")
+            Gathered::Longer(..) => Ready::too_large(),
+            Gathered::NoRoom(..) => Ready::no_room(),
+            Gathered::Torn => Ready::in_place(StatusCode::BAD_GATEWAY, "bad response"),
+        }
+    }
+
+    /// The last hand to an item's answer.
+    fn sent(&self, answer: Answer, record: Option<Box<Record>>) -> Response<Body> {
+        let (version, scheme, ids) = (Version::HTTP_11, Scheme::Http, self.ids.clone());
+        self.proxy.send(answer, LastHand { version, scheme, ids, record })
+    }
+
+    /// Writes an item's answer. What is made for it alone is counted as in flight until it is sent.
+    pub(super) fn write(&self, out: &mut Written, item: &Item, ready: Ready) {
+        let Ready { head, body, text } = ready;
+        // RFC 9110 §9.3.2
+        let text = if item.method == Method::HEAD { Text::Nothing } else { text };
+        let body = self.reader.embed(text, body);
+        let claim = || self.proxy.budget.claim(body.value.len() as u64);
+        let body = match body.made.then(claim) {
+            None => body,
+            Some(Some(claim)) => Embedded { value: claim.hold(body.value), ..body },
+            Some(None) => return self.write(out, item, Ready::no_room()),
+        };
+        match &head {
+            Head::Own(head) => {
+                let lines = head.headers.iter();
+                let lines = lines.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+                self.reader.write(out, item, Told { status: head.status, lines, body });
             }
-            Gathered::NoRoom(..) => {
-                reply::in_place(StatusCode::SERVICE_UNAVAILABLE, "too much else is under way")
+            Head::Hit(lines) => {
+                let (status, lines) = (lines.status(), lines.iter());
+                self.reader.write(out, item, Told { status, lines, body });
             }
-            Gathered::Torn => reply::in_place(StatusCode::BAD_GATEWAY, "bad response"),
+        }
+    }
+
+    /// An answer, where it is within what the batch may still be answered.
+    fn within(&self, (head, body): (Head, Bytes), text: Text) -> Ready {
+        match self.takes(body.len() as u64) {
+            true => Ready { head, body, text },
+            false => Ready::too_large(),
         }
     }
 
@@ -237,44 +349,30 @@ impl Batch {
     }
 }
 
-/// An item, let in as any other request.
-fn begin(
-    (head, item): (request::Parts, Item),
-    (peer, snapshot): (&Peer, &Snapshot),
-    (at, ids): (Now, Option<Arc<Ids>>),
-) -> Running {
-    let mut record = snapshot.log.record(&head, peer.addr, at);
-    let (peer, way) = (peer.addr, peer.way.clone());
-    let visit = Visit::new(snapshot, Arrived { head, content: false, peer, way, at, ids });
-    if let (Ok(visit), Some(record)) = (&visit, &mut record) {
-        record.client = visit.believed.client;
+impl Way {
+    /// That of a visit for which this was found.
+    pub(super) fn of(visit: Visit, found: Option<Found>) -> Way {
+        Way { visit: Ok(visit), record: None, found }
     }
-    Running { item, visit, record }
-}
 
-/// An item's own task: others may wait for what it fetches, whether or not the batch's client reads.
-/// It ends with whoever waits for it.
-struct Own(JoinHandle<Bytes>);
-
-impl Own {
-    fn start(item: impl Future<Output = Bytes> + Send + 'static) -> Own {
-        Own(tokio::spawn(item))
+    /// The visit of what has no line in the log.
+    pub(super) fn plain(&self) -> Option<&Visit> {
+        self.visit.as_ref().ok().filter(|_| self.record.is_none())
     }
 }
 
-impl Future for Own {
-    type Output = Bytes;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Bytes> {
-        // A panic costs this item, and nothing else.
-        let lost = |_| Bytes::from_static(b"null");
-        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or_else(lost))
+impl Ready {
+    fn too_large() -> Ready {
+        Ready::in_place(StatusCode::BAD_GATEWAY, "too large for this batch")
     }
-}
 
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.0.abort();
+    fn no_room() -> Ready {
+        Ready::in_place(StatusCode::SERVICE_UNAVAILABLE, "too much else is under way")
+    }
+
+    fn in_place(status: StatusCode, detail: &str) -> Ready {
+        let (head, body) = reply::in_place(status, detail);
+        Ready { head: Head::Own(head), body, text: Text::Json }
     }
 }
 
@@ -292,22 +390,4 @@ async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Unbatched> {
         posted.extend_from_slice(&piece);
     }
     Ok(posted.freeze())
-}
-
-/// The answers of these items as a body: in their order, or as they come.
-fn answers(batch: Arc<Batch>, items: Vec<Running>) -> Answers {
-    let (reader, parallel) = (batch.reader, batch.rules.parallel);
-    let [before, between, behind] = reader.around();
-    let all = stream::iter(items).map(move |running| Own::start(batch.clone().answered(running)));
-    let answers = match reader {
-        Reader::Array => all.buffered(parallel).left_stream(),
-        Reader::Lines => all.buffer_unordered(parallel).right_stream(),
-    };
-    let piece = |text: &'static str| Bytes::from_static(text.as_bytes());
-    let answers = answers.enumerate().flat_map(move |(index, answer)| {
-        let separator = if index == 0 { "" } else { between };
-        stream::iter([piece(separator), answer])
-    });
-    let around = |text| stream::iter([piece(text)]);
-    Answers::new(around(before).chain(answers).chain(around(behind)))
 }

@@ -86,6 +86,12 @@ pub(super) async fn gather(mut body: Body, limit: u64, mut claim: Option<&mut Cl
     Gathered::Whole(held.into_pieces())
 }
 
+/// The same pieces, each of which keeps its part of what was claimed until it is sent or dropped.
+pub(super) fn held(pieces: Vec<Bytes>, claim: Option<Claim>) -> Vec<Bytes> {
+    let Some(mut claim) = claim else { return pieces };
+    pieces.into_iter().map(|piece| claim.split(piece.len() as u64).hold(piece)).collect()
+}
+
 /// One piece of several.
 pub(super) fn joined(mut pieces: Vec<Bytes>) -> Bytes {
     if pieces.len() < 2 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 
-use super::{Proxy, Wish, toll};
+use super::{Proxy, Wish, shaping::name_cut, toll};
 use crate::{
     cache_status::{self, CacheStatus},
     config::throttle::Count,
@@ -15,37 +15,62 @@ use crate::{
     reason::Reason,
     reply::{self, Answer},
     snapshot::Route,
-    store::{Entry, Found},
+    store::{Cut, Entry, Found},
     visit::Visit,
 };
 
 /// What comes of a request without waiting.
-pub(super) enum AtOnce {
+pub(super) enum AtOnce<T> {
     /// Its answer.
-    Answer(Answer),
+    Answer(T),
     /// Nothing yet; what was found, where it was time to look.
     Wait(Option<Found>),
 }
 
 impl Proxy {
-    /// The answer for which nothing has to be waited for: a fresh response from memory, in a form
-    /// that lies there, too. Else what the look has found, where it is time to look.
-    pub(super) fn at_once(self: &Arc<Self>, visit: &Visit, body: &Incoming) -> AtOnce {
+    /// The answer for which nothing has to be waited for, as it is made of a fresh response from
+    /// memory, or of what lies there that was cut out of one. Else what the look has found, where
+    /// it is time to look.
+    pub(super) fn at_once<T>(
+        self: &Arc<Self>,
+        visit: &Visit,
+        body: Option<&Incoming>,
+        make: impl FnOnce(&Entry, Option<&Cut>) -> Option<T>,
+    ) -> AtOnce<T> {
         let route = &visit.route;
         let looks = route.throttle.is_free(Count::All) && !passes_by(visit, route);
-        let looks = looks && visit.wanted.is_none();
-        if !looks || toll::refuse(visit, Some(body)).is_some() {
+        if !looks || toll::refuse(visit, body).is_some() {
             return AtOnce::Wait(None);
         }
         let found = self.look(visit);
         let stored = found.stored.as_ref().map_err(|fwd| *fwd);
         let decision = policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived);
         let Decision::Serve(stored) = decision else { return AtOnce::Wait(Some(found)) };
-        let mut answer = self.hit(visit, stored, None);
-        match self.formed(route, &Wish::of(visit), &mut answer) {
-            Ok(()) => AtOnce::Answer(answer),
-            Err(_) => AtOnce::Wait(Some(found)),
+        let cut = match &visit.wanted {
+            None => None,
+            Some(wanted) => match self.cut_at_hand(route, wanted, (found.place.key, stored)) {
+                Some(cut) => Some(cut),
+                None => return AtOnce::Wait(Some(found)),
+            },
+        };
+        match make(cut.as_ref().map_or(stored, Cut::entry), cut.as_ref()) {
+            Some(answer) => AtOnce::Answer(answer),
+            None => AtOnce::Wait(Some(found)),
         }
+    }
+
+    /// A stored response, or what was cut out of one, in a form that lies in memory.
+    pub(super) fn hit_at_hand(
+        self: &Arc<Self>,
+        visit: &Visit,
+        (entry, cut): (&Entry, Option<&Cut>),
+    ) -> Option<Answer> {
+        let mut answer = self.hit(visit, entry, None);
+        self.formed(&visit.route, &Wish::of(visit), &mut answer).ok()?;
+        if let (Some(cut), Some(wanted)) = (cut, &visit.wanted) {
+            name_cut(&mut answer, cut, wanted);
+        }
+        Some(answer)
     }
 
     /// What lies in memory for a request.

@@ -3,7 +3,7 @@
 //! Only here is the whole body waited for. What is stored is cut once for each shape, as a memo
 //! beside it under the name of the shape, and packed from there like any other body; what is for
 //! one client alone is cut for that one. Pieces of a body that others read, too, are shared with
-//! them; what is held of others counts in the budget of bodies in flight.
+//! them; what is held of others counts in the budget of bodies in flight until it is sent.
 
 use std::sync::Arc;
 
@@ -14,21 +14,22 @@ use http_body::Body as _;
 use super::{
     Proxy,
     form::Wish,
-    gather::{Gathered, gather, joined},
+    gather::{Gathered, gather, held, joined},
 };
 use crate::{
     body::{Body, Pieces, Resumed},
     cache_status::CacheStatus,
+    key::Key,
     policy::{
         cache_control, coded_tag,
         coding::Coding,
-        encoding::{self, Forms, Given},
+        encoding::{self, Form, Forms, Given},
     },
     reason::Unshaped,
     reply::{self, Answer, Source},
     shape::{self, Cut, Offer, TooLarge, Wanted},
     snapshot::Route,
-    store::{BodyHasher, BodyId, Memo},
+    store::{self, Block, BodyHasher, BodyId, Entry, Head, Memo},
     transform::{codec, cut as memo, recoded},
 };
 
@@ -40,7 +41,7 @@ impl Proxy {
         (wish, wanted): (Wish<'_>, Arc<Wanted>),
         answer: Answer,
     ) -> Answer {
-        let (Ok(cut), Some(offer)) = (&wanted.cut, &route.shape) else { return answer };
+        let (Ok(cut), Some(offer)) = (wanted.cut(), &route.shape) else { return answer };
         let status = answer.response.status();
         let mut answer = match (answer.source, status) {
             (None, _) | (Some(_), StatusCode::NOT_MODIFIED) => {
@@ -64,6 +65,49 @@ impl Proxy {
         answer
     }
 
+    /// What was cut out of a stored response before, or of which all but the head was.
+    pub(super) fn cut_at_hand(
+        &self,
+        route: &Route,
+        wanted: &Wanted,
+        (place, stored): (Key, &Entry),
+    ) -> Option<store::Cut> {
+        let cut = wanted.cut().ok().filter(|_| !wanted.is_head)?;
+        let key = place.beside(&wanted.query.digest);
+        let asked = (cut.name(), wanted.target.query().unwrap_or_default());
+        self.store.cut(key, stored, asked).or_else(|| {
+            let ready = self.ready(route, wanted, (stored, asked))?;
+            self.store.put_cut(key, ready.clone());
+            Some(ready)
+        })
+    }
+
+    /// What a client wants of a stored response as a response of its own, where its body was made
+    /// before, and there is nothing to be told of how.
+    fn ready(
+        &self,
+        route: &Route,
+        wanted: &Wanted,
+        (stored, asked): (&Entry, (&[u8; 32], &str)),
+    ) -> Option<store::Cut> {
+        let cut = wanted.cut().ok().filter(|_| stored.head.status == StatusCode::OK)?;
+        let mut headers = stored.head.fields.to_map();
+        fitting(&headers).ok()?;
+        let id = stored.id.shaped(cut.name());
+        let Memo::Made(made) = self.store.memo(id.memo(memo::RECIPE))? else { return None };
+        let shaped = memo::read(&made).ok().filter(|it| it.total.is_some() || !cut.chooses())?;
+        encoding::forget_bytes(&mut headers);
+        wanted.describe(&shaped, &mut headers);
+        let forms = Forms { given: Given::of(&headers, &route.packing), ..stored.head.forms };
+        let head = Head { fields: Block::new(&headers), forms, ..stored.head.clone() };
+        let entry = Entry::new(head, (shaped.body, id), stored.asked);
+        if forms.escaped {
+            coded_tag::write(&mut headers, Form::AsItCame);
+        }
+        coded_tag::write_shape(&mut headers, cut.tag());
+        Some(store::Cut::new(stored, asked, entry, headers.remove(header::ETAG)))
+    }
+
     /// Cuts an upstream's 200.
     async fn cut(
         self: &Arc<Self>,
@@ -80,16 +124,19 @@ impl Proxy {
         let body = std::mem::take(answer.response.body_mut());
         let mut claim = (!is_shared).then(|| self.budget.claim(0)).flatten();
         let pieces = match gather(body, offer.max_size, claim.as_mut()).await {
-            Gathered::Whole(pieces) => pieces,
-            Gathered::Longer(begun, rest) => return longer(offer, answer, resumed(begun, rest)),
+            Gathered::Whole(pieces) => held(pieces, claim),
+            Gathered::Longer(begun, rest) => {
+                return longer(offer, answer, resumed(held(begun, claim), rest));
+            }
             Gathered::NoRoom(begun, rest) => {
-                *answer.response.body_mut() = resumed(begun, rest);
+                *answer.response.body_mut() = resumed(held(begun, claim), rest);
                 return in_haste(answer);
             }
             Gathered::Torn => return reply::torn(answer.status),
         };
         let id = is_shared.then(|| identity(&mut answer, source, &pieces));
         let made = self.cut_of((cut, offer.max_size), &pieces, (coding, id)).await;
+        let made = made.and_then(|bytes| if is_shared { Some(bytes) } else { self.claimed(bytes) });
         match made.map(|bytes| memo::read(&bytes)) {
             Some(Ok(shaped)) => {
                 let in_vain = shaped.total.is_none() && cut.chooses();
@@ -114,6 +161,11 @@ impl Proxy {
                 in_haste(answer)
             }
         }
+    }
+
+    /// Bytes that are for one client alone, counted as in flight; `None` where there is no room.
+    fn claimed(&self, bytes: Bytes) -> Option<Bytes> {
+        Some(self.budget.claim(bytes.len() as u64)?.hold(bytes))
     }
 
     /// What a cut makes of a body, by its identity where it has one; `None` where too much else is
@@ -153,6 +205,17 @@ impl Proxy {
             }
             None => self.memos.make_once(making).await,
         }
+    }
+}
+
+/// Gives an answer that was made of a cut the cut's own entity-tag.
+pub(super) fn name_cut(answer: &mut Answer, made: &store::Cut, wanted: &Wanted) {
+    let as_it_came = answer.response.body().shares(&made.entry().body);
+    let headers = answer.response.headers_mut();
+    match (made.tag().filter(|_| as_it_came), wanted.cut()) {
+        (Some(tag), _) => drop(headers.insert(header::ETAG, tag.clone())),
+        (None, Ok(cut)) => coded_tag::write_shape(headers, cut.tag()),
+        (None, Err(_)) => {}
     }
 }
 

@@ -121,6 +121,6 @@ pub(super) fn refuse(visit: &Visit, body: Option<&Incoming>) -> Option<Answer> {
     if let Err(invalid) = validation.check(&head.method, &head.headers, content) {
         return Some(reply::invalid(invalid, validation, &head.headers));
     }
-    let malformed = visit.wanted.as_ref()?.cut.as_ref().err()?;
+    let malformed = visit.wanted.as_ref()?.cut().err()?;
     Some(reply::malformed(malformed))
 }

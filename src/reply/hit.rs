@@ -1,15 +1,15 @@
 //! The head of a stored response, as it is sent: of a hit in one go, else field by field.
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{Answer, Source};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
-    policy::Now,
+    policy::{Now, asked::Method, encoding::Given},
     reason::{Reason, Stale},
     store::{
-        Head,
+        Entry, Head,
         shape::{Added, Extent},
     },
     visit::Visit,
@@ -47,6 +47,64 @@ fn hit(
     *response.headers_mut() = headers;
     let source = Some(Source { vary_is_told: !vary_is_due, ..source });
     Some(Answer { response, status, source, is_told: true })
+}
+
+/// The head of a hit that is told within another answer: no map is made of it.
+#[derive(Debug)]
+pub struct Lines {
+    entry: Entry,
+    /// Its entity-tag, where that is another than the stored one.
+    tag: Option<HeaderValue>,
+    age: HeaderValue,
+    told: CacheStatus,
+    cache_status: HeaderValue,
+    varies: bool,
+}
+
+impl Lines {
+    /// The head of a hit that goes out as it is stored, to who takes nothing else.
+    #[must_use]
+    pub fn of(visit: &Visit, entry: &Entry, tag: Option<&HeaderValue>) -> Option<Lines> {
+        let (asked, head) = (&visit.asked, &entry.head);
+        let plain = matches!(head.forms.given, Given::Plain | Given::Fixed) && !head.forms.escaped;
+        if asked.condition || asked.range || asked.method != Method::Get || !plain {
+            return None;
+        }
+        let varies = head.forms.given.varies(&visit.route.packing, Some(entry.body.len() as u64));
+        let among = varies && head.fields.get(&header::VARY).is_some();
+        if among || head.fields.lines().is_none() {
+            return None;
+        }
+        let (now, ttl) = (visit.arrived, cache_status::ttl(&head.meta, visit.arrived));
+        let told = CacheStatus::Hit { ttl, detail: None };
+        let cache_status = told.value(head.status);
+        let age = cache_status::number(seconds(head, now));
+        Some(Lines { entry: entry.clone(), tag: tag.cloned(), age, told, cache_status, varies })
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.entry.head.status
+    }
+
+    /// What the cache did for it.
+    #[must_use]
+    pub fn cache_status(&self) -> CacheStatus {
+        self.told
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let stored = self.entry.head.fields.lines().into_iter().flatten();
+        let stored = stored.map(|(name, value)| match &self.tag {
+            Some(tag) if name == b"etag" => (name, tag.as_bytes()),
+            _ => (name, value),
+        });
+        let varies = self.varies.then_some((&b"vary"[..], &b"accept-encoding"[..]));
+        let age = (&b"age"[..], self.age.as_bytes());
+        stored.chain([age, (&b"cache-status"[..], self.cache_status.as_bytes())]).chain(varies)
+    }
 }
 
 /// A stored head as it is sent, without a body.

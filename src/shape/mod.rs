@@ -7,6 +7,7 @@
 //! tree. Pure functions all of it: no clock, no task, no store.
 
 mod cutter;
+mod known;
 mod mask;
 mod number;
 mod page;
@@ -14,17 +15,20 @@ mod pointer;
 mod query;
 mod scan;
 mod sparse;
+mod text;
 mod wanted;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
 pub use cutter::Shaped;
+pub use known::{Known, Query};
 pub use mask::{MAX_DEPTH, MAX_MASK};
 pub use page::Page;
 pub use pointer::Pointer;
 pub use query::{Malformed, Taken};
 pub use scan::Fault;
+pub use text::Text;
 pub use wanted::Wanted;
 
 use mask::Mask;

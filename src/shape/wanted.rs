@@ -1,8 +1,10 @@
 //! What one request wants to be cut, from its arrival to its answer.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, header, uri::PathAndQuery};
 
-use super::{Cut, Malformed, Shaped, page};
+use super::{Cut, Malformed, Query, Shaped, page};
 use crate::policy::coded_tag::ShapeTag;
 
 /// How many elements there are in all.
@@ -11,8 +13,8 @@ const X_TOTAL_COUNT: &str = "x-total-count";
 /// What one request wants to be cut.
 #[derive(Debug)]
 pub struct Wanted {
-    /// What it asks for, or why that makes no sense.
-    pub cut: Result<Cut, Malformed>,
+    /// What it asks for.
+    pub query: Arc<Query>,
     /// It is a HEAD, answered as a GET would be but for the body.
     pub is_head: bool,
     /// Path and query as the client sent them: what links are made of.
@@ -20,11 +22,19 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// The cut that it asks for.
+    ///
+    /// # Errors
+    /// Why that makes no sense.
+    pub fn cut(&self) -> Result<&Cut, &Malformed> {
+        self.query.taken.cut.as_ref()
+    }
+
     /// Describes a page: its links, and how many elements there are.
     pub fn describe(&self, shaped: &Shaped, response: &mut HeaderMap) {
         let Some(total) = shaped.total else { return };
         response.insert(X_TOTAL_COUNT, HeaderValue::from(total));
-        let page = self.cut.as_ref().ok().and_then(Cut::page);
+        let page = self.cut().ok().and_then(Cut::page);
         let links = page.and_then(|page| page::links(page, total, &self.target));
         if let Some(links) = links {
             response.append(header::LINK, links);

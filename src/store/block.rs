@@ -167,6 +167,14 @@ impl Block {
         &self.bytes
     }
 
+    /// The fields that clients get, in order, names and values, where what a hit adds stands behind
+    /// them; `None` where it has to be put among them.
+    #[must_use]
+    pub fn lines(&self) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
+        self.shape.as_ref()?;
+        Some(raw(&self.bytes).take(self.sent as usize))
+    }
+
     /// Appends the fields that clients get, in order; values share this block's memory.
     pub fn append_to(&self, fields: &mut HeaderMap) {
         self.append(fields, self.sent);

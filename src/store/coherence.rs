@@ -217,7 +217,7 @@ impl Slot {
         match self {
             Slot::Entry(entry) => entry.version == version,
             Slot::Vary(vary) => vary.epoch == version,
-            Slot::Part(_) | Slot::Memo(_) => false,
+            Slot::Part(_) | Slot::Memo(_) | Slot::Cut(_) => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     ops::Deref,
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::{
         encoding::Forms,
         validation::{OWN_TAG, Validators},
     },
+    shape::Text,
 };
 
 /// The head of a response that is stored, or will be once its body is complete.
@@ -50,6 +51,7 @@ pub struct Stored {
     pub asked: Turn,
     /// As what it lies in the shared tier, where it comes from there; else 0.
     pub version: u64,
+    text: OnceLock<Text>,
 }
 
 /// The order in which the origin was asked: what was asked for earlier does not replace what was
@@ -119,12 +121,24 @@ impl Entry {
         (body, id): (Bytes, BodyId),
         (asked, version): (Turn, u64),
     ) -> Entry {
-        Entry(Arc::new(Stored { head, body, id, asked, version }))
+        let text = OnceLock::new();
+        Entry(Arc::new(Stored { head, body, id, asked, version, text }))
     }
 
-    /// A handle that does not keep it.
-    pub(super) fn weak(&self) -> Weak<Stored> {
+    /// What tells it from all others, for as long as anybody knows it.
+    pub(super) fn downgrade(&self) -> Weak<Stored> {
         Arc::downgrade(&self.0)
+    }
+
+    /// Whether it is that.
+    pub(super) fn is(&self, other: &Weak<Stored>) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.0), other.as_ptr())
+    }
+
+    /// What the body is, as text: looked at once.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        *self.text.get_or_init(|| Text::of(&self.head.fields.to_map(), &self.body))
     }
 
     /// What such a handle points to, if it is still there.

@@ -13,7 +13,7 @@ use moka::{Expiry, notification::RemovalCause, sync::Cache};
 use parking_lot::Mutex;
 
 use super::{
-    Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary,
+    Cut, Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary,
     gone::Gone,
     near::{self, Changes},
     variant::Variant,
@@ -50,6 +50,8 @@ pub(super) enum Slot {
     Vary(Arc<Vary>),
     /// What was made of a body.
     Memo(Memo),
+    /// What was cut out of a response.
+    Cut(Cut),
 }
 
 #[derive(Clone, Debug)]
@@ -164,9 +166,8 @@ impl Memory {
         self.changes.one(key);
     }
 
-    /// A memo stays for as long as there is room, and it is used.
-    pub(super) fn insert_memo(&self, key: Key, memo: Memo) {
-        let slot = Slot::Memo(memo);
+    /// What was made of something stays for as long as there is room, and it is used.
+    pub(super) fn insert_made(&self, key: Key, slot: Slot) {
         let weight = u64::from(slot.weight());
         self.cache.insert(key, Kept { slot, lasts: None });
         self.settle(weight);
@@ -291,7 +292,7 @@ impl Memory {
 /// What to remember of what leaves by itself; a memo is made again, and missed by nobody.
 fn how_it_left(slot: &Slot, cause: RemovalCause, at: Wall) -> Option<Left> {
     match (slot, cause) {
-        (Slot::Memo(_), _) => None,
+        (Slot::Memo(_) | Slot::Cut(_), _) => None,
         (_, RemovalCause::Size) => Some(Left { why: Miss::Evicted, by: "lack of room", at }),
         (_, RemovalCause::Expired) => Some(Left { why: Miss::Expired, by: "its age", at }),
         (_, RemovalCause::Explicit | RemovalCause::Replaced) => None,
@@ -308,6 +309,7 @@ impl Slot {
                 variants + vary.names.len() * 64
             }
             Slot::Memo(memo) => memo.size(),
+            Slot::Cut(cut) => cut.size(),
         };
         u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
     }
@@ -318,7 +320,7 @@ impl Slot {
             Slot::Entry(entry) => entry.asked,
             Slot::Part(part) => part.asked,
             Slot::Vary(vary) => vary.asked,
-            Slot::Memo(_) => Turn::default(),
+            Slot::Memo(_) | Slot::Cut(_) => Turn::default(),
         }
     }
 
@@ -327,7 +329,7 @@ impl Slot {
         match self {
             Slot::Entry(entry) => Some(&entry.head),
             Slot::Part(part) => Some(&part.head),
-            Slot::Vary(_) | Slot::Memo(_) => None,
+            Slot::Vary(_) | Slot::Memo(_) | Slot::Cut(_) => None,
         }
     }
 
@@ -336,14 +338,14 @@ impl Slot {
         match self {
             Slot::Entry(entry) => (Some(entry), None),
             Slot::Part(part) => (None, Some(part)),
-            Slot::Vary(_) | Slot::Memo(_) => (None, None),
+            Slot::Vary(_) | Slot::Memo(_) | Slot::Cut(_) => (None, None),
         }
     }
 
     fn into_vary(self) -> Option<Arc<Vary>> {
         match self {
             Slot::Vary(vary) => Some(vary),
-            Slot::Entry(_) | Slot::Part(_) | Slot::Memo(_) => None,
+            Slot::Entry(_) | Slot::Part(_) | Slot::Memo(_) | Slot::Cut(_) => None,
         }
     }
 }

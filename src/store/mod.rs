@@ -5,6 +5,7 @@
 
 pub mod block;
 mod coherence;
+mod cut;
 pub mod entry;
 pub mod generations;
 mod gone;
@@ -32,6 +33,7 @@ use http::{HeaderMap, HeaderName, header};
 pub use block::Block;
 pub use coherence::Look;
 pub(crate) use coherence::members;
+pub use cut::Cut;
 pub use entry::{BodyHasher, BodyId, Entry, Head, Turn};
 pub use generations::{Manner, Moment, Scope, Standing};
 pub use gone::Left;
@@ -291,13 +293,27 @@ impl Store {
     pub fn memo(&self, key: Key) -> Option<Memo> {
         match self.memory.get(&key) {
             Some(Slot::Memo(memo)) => Some(memo),
-            Some(Slot::Entry(_) | Slot::Part(_) | Slot::Vary(_)) | None => None,
+            Some(Slot::Entry(_) | Slot::Part(_) | Slot::Vary(_) | Slot::Cut(_)) | None => None,
         }
+    }
+
+    /// What lies at a key, if it was cut out of this very response for this query.
+    #[must_use]
+    pub fn cut(&self, key: Key, of: &Entry, asked: (&[u8; 32], &str)) -> Option<Cut> {
+        match self.memory.get(&key) {
+            Some(Slot::Cut(cut)) => Some(cut).filter(|cut| cut.is_of(of, asked)),
+            Some(Slot::Entry(_) | Slot::Part(_) | Slot::Vary(_) | Slot::Memo(_)) | None => None,
+        }
+    }
+
+    /// Keeps what was cut out of a response for as long as it is used.
+    pub fn put_cut(&self, key: Key, cut: Cut) {
+        self.memory.insert_made(key, Slot::Cut(cut));
     }
 
     /// Keeps what a recipe made of a body for as long as it is used.
     pub fn put_memo(&self, key: Key, memo: Memo) {
-        self.memory.insert_memo(key, memo);
+        self.memory.insert_made(key, Slot::Memo(memo));
     }
 
     /// Drops one response.

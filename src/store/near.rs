@@ -115,7 +115,7 @@ pub(super) fn keep(key: &Key, version: Version, entry: &Entry) {
         let place = &mut places[part(key, 20) % AT_HAND];
         let own = key.as_bytes()[24..].as_chunks().0[0];
         if std::mem::replace(&mut place.last, own) == own {
-            place.near = Some(Near { key: *key, version, entry: entry.weak(), left: LOOKS });
+            place.near = Some(Near { key: *key, version, entry: entry.downgrade(), left: LOOKS });
         }
     });
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod credentials;
 mod items;
+mod unread;
 
 use serde_json::Value;
 

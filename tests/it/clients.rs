@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::Stdio};
 use larder::{clock::Clock, demo::Demo};
 use tokio::process::Command;
 
-use crate::support::within;
+use crate::support::{Origin, Proxy, Reply, within};
 
 /// Runs the script of `page.html`, as a browser would but for the painting.
 const BROWSER: &str = r#"
@@ -81,4 +81,31 @@ async fn a_page_gets_all_that_it_shows_by_one_request() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!((lines.len(), lines[0]), (6, "Ada Lindqvist, Uppsala"));
     assert_eq!(lines[5], "48 orders of 36 users");
+}
+
+/// What Chromium shows of a page when it has come to rest.
+async fn shown(url: &str) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let profile = format!("--user-data-dir={}", profile.path().display());
+    // The time of the page runs ahead while nothing is under way, and stands still meanwhile.
+    let budget = "--virtual-time-budget=30000";
+    let options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+    let more = ["--disable-background-networking", "--no-first-run", "--dump-dom", budget];
+    said("chromium", &[&options[..], &more, &[&profile, url]].concat()).await
+}
+
+#[tokio::test]
+async fn a_browser_posts_a_batch_to_the_pages_own_origin_alone() {
+    let (_demo, url) = demo().await;
+    let page = std::fs::read_to_string(example("page.html")).unwrap();
+    let origin =
+        Origin::always(Reply::ok(page).header("Content-Type", "text/html; charset=utf-8")).await;
+    let demo = format!("[upstreams.demo]\nurl = \"{url}\"\n");
+    let routes = "[[routes]]\nmatch = { path = \"/_batch\" }\nupstream = \"demo\"\n";
+    let proxy = Proxy::with(&origin, &format!("{demo}{routes}")).await;
+    let own = shown(&format!("{}/page.html", proxy.url())).await;
+    assert!(own.contains("<li>Ada Lindqvist, Uppsala</li>"), "{own}");
+    assert!(own.contains("48 orders of 36 users"), "{own}");
+    let other = shown(&format!("{}/page.html?api={url}", proxy.url())).await;
+    assert!(other.contains("<ul id=\"users\"></ul>"), "no preflight is answered: {other}");
 }

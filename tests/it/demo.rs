@@ -134,7 +134,7 @@ async fn the_shapes_and_the_batch_that_it_names_are_there() {
     let expected = cities.map(|(id, city)| serde_json::json!({ "id": id, "city": city }));
     assert_eq!(parsed(page.text()), serde_json::json!(expected));
     assert_eq!(page.header("x-total-count"), Some("36"));
-    let batch = send(&demo.proxy(), "POST", "/_batch");
+    let batch = send(&demo.proxy(), "POST", "/_batch").header("Content-Type", "application/json");
     let batch = batch.body("[\"/users/7\", \"/users/8?fields=city\", \"/orders\"]").await;
     let answers = parsed(batch.text());
     assert_eq!(answers[0]["body"]["city"], "Lagos");

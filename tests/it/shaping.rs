@@ -4,7 +4,9 @@ mod conditions;
 mod fields;
 mod jq;
 mod pages;
+mod ready;
 mod refused;
+mod unread;
 mod untouched;
 
 use crate::support::{Origin, Proxy, Reply};

@@ -26,6 +26,8 @@ async fn what_is_no_batch_is_refused_with_its_reason() {
         ("POST", "application/json", json!(["/1", "/2", "/3", "/4"]).to_string(), 400, "4 items"),
         ("POST", "application/json", format!("[\"/{}\"]", "a".repeat(2000)), 413, "too large"),
         ("POST", "text/plain", "[]".to_owned(), 415, "application/json"),
+        ("POST", "text/plain; application/json", "[]".to_owned(), 415, "application/json"),
+        ("POST", "application/jsonx", "[]".to_owned(), 415, "application/json"),
         ("PUT", "application/json", "[]".to_owned(), 405, "a batch is a POST"),
         ("GET", "application/json", String::new(), 405, "a batch is a POST"),
     ];
@@ -40,7 +42,12 @@ async fn what_is_no_batch_is_refused_with_its_reason() {
         assert_eq!(problem["item"].as_u64().map(|it| it.to_string()).as_deref(), named);
         assert_eq!(answer.header("allow"), (status == 405).then_some("POST"), "RFC 9110 §15.5.6");
     }
+    let untyped = send(&proxy, "POST", "/_batch").body("[\"/a\"]").await;
+    assert_eq!(untyped.status, 415, "any page can have a browser send that (Fetch §2.2.2)");
+    assert_eq!(untyped.header("content-type"), Some("application/problem+json"), "RFC 9457");
     assert_eq!(origin.requests(), 0);
+    let special = send(&proxy, "POST", "/_batch").header("Content-Type", "application/x+json");
+    assert_eq!(special.body("[]").await.status, 200, "RFC 6839 §3.1");
     let empty = post(&proxy, &json!([])).await;
     assert_eq!(told(&empty).len(), 0, "none is a batch, too");
 }

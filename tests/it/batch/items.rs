@@ -68,9 +68,11 @@ async fn lines_come_as_they_are_ready() {
     let ask = post(&proxy, &json!(["/slow", "/fast"])).header("Accept", "application/x-ndjson");
     let mut arriving = ask.arriving().await;
     assert_eq!(arriving.so_far().header("content-type"), Some("application/x-ndjson"));
-    let begins = b"{\"id\":1,";
-    let first = arriving.body(begins.len()).await;
-    assert!(first.starts_with(begins), "the first that came: {}", String::from_utf8_lossy(first));
+    let mut first = String::new();
+    while !first.ends_with('\n') {
+        first = String::from_utf8_lossy(arriving.body(first.len() + 1).await).into_owned();
+    }
+    assert!(first.starts_with("{\"id\":1,"), "the first that came, with its end: {first}");
     gate.open();
     let whole = arriving.end().await.unwrap();
     let lines: Vec<Value> =
@@ -167,4 +169,66 @@ async fn without_the_key_a_batch_is_a_post_like_any_other() {
     let proxy = Proxy::before(&origin).await;
     let answer = send(&proxy, "POST", "/_batch").body("[]").await;
     assert_eq!((answer.text(), origin.last().target.as_str()), ("the API's own", "/_batch"));
+}
+
+#[tokio::test]
+async fn a_hit_is_told_as_it_would_be_alone() {
+    let text = format!("{{\"path\":\"\\u002f\",\n\"long\":\"{}\"}}", "x".repeat(9000));
+    let origin = Origin::serve(move |seen| {
+        let reply = Reply::fresh(60, text.clone()).header("Content-Type", "application/json");
+        let reply = reply.header("X-Quoted", "a \"b\\c\"").header("X-Tab", "a\tb");
+        let reply = reply.header("Link", "</1>; rel=a").header("Link", "</2>; rel=b");
+        match seen.target.split('?').next() {
+            Some("/own") => reply.header("Vary", "Accept-Language"),
+            Some("/told") => reply.header("Cache-Status", "origin; hit").header("ETag", "\"v\""),
+            Some("/id") => reply.header("ETag", "\"v--id\""),
+            Some("/short") => Reply::fresh(60, "7").header("Content-Type", "application/json"),
+            _ => reply.header("ETag", "W/\"v\""),
+        }
+    })
+    .await;
+    let shape = "[[routes]]\nmatch = { path = \"/**\" }\nshape = { fields = \"fields\" }\n";
+    let proxy = Proxy::with(&origin, &format!("{TAKEN}{shape}")).await;
+    let paths = [
+        "/a",
+        "/own",
+        "/told",
+        "/id",
+        "/short",
+        "/b?fields=path",
+        "/b?fields=long",
+        "/own?fields=x",
+    ];
+    let names = ["etag", "vary", "cache-control", "age", "cache-status", "via", "content-type"];
+    let names = [&names[..], &["x-quoted", "x-tab", "link"]].concat();
+    for accept in ["application/json", "application/x-ndjson"] {
+        for path in paths {
+            for _ in 0..3 {
+                get(&proxy, path).await;
+            }
+        }
+        proxy.advance(1);
+        let answer = post(&proxy, &json!(paths)).header("Accept", accept).await;
+        let answers: Vec<Value> = match accept {
+            "application/json" => told(&answer),
+            _ => answer.text().lines().map(|it| serde_json::from_str(it).unwrap()).collect(),
+        };
+        assert_eq!(answers.len(), paths.len());
+        for (path, item) in paths.iter().zip(&answers) {
+            let alone = get(&proxy, path).header("Accept-Encoding", "identity").await;
+            assert!(alone.is_hit(), "{path}");
+            let body: Value = serde_json::from_str(alone.text()).unwrap();
+            assert_eq!((&item["status"], &item["body"]), (&json!(200), &body), "{path}");
+            for name in &names {
+                let lines = alone.headers(name);
+                let expected = match lines.as_slice() {
+                    [] => Value::Null,
+                    [one] => json!(one),
+                    several => json!(several),
+                };
+                assert_eq!(item["headers"][name], expected, "{name} of {path}");
+            }
+        }
+    }
+    assert_eq!(origin.requests(), 6, "one for each, whatever is cut out of it");
 }

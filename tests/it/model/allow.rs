@@ -48,11 +48,15 @@ pub(super) enum Kind {
     Keyed,
     /// After a soft purge, or an unsafe request without an answer.
     Ended,
+    /// As an item of a batch.
+    Batched,
+    /// The same, to a credential or a cookie.
+    BatchedShared,
 }
 
 impl Kind {
     /// Those that no run of some length is without.
-    pub(super) const USUAL: [Kind; 17] = [
+    pub(super) const USUAL: [Kind; 19] = [
         Kind::Torn,
         Kind::Ours,
         Kind::Relayed,
@@ -70,6 +74,8 @@ impl Kind {
         Kind::Shared,
         Kind::Keyed,
         Kind::Ended,
+        Kind::Batched,
+        Kind::BatchedShared,
     ];
 }
 
@@ -284,6 +290,8 @@ impl<'a> Judge<'a> {
             (!lines(&stored.head, "cache-groups").is_empty(), Kind::Grouped),
             (identity, Kind::Shared),
             (self.mode.key(&self.asked().fields) != Default::default(), Kind::Keyed),
+            (self.asked().batched, Kind::Batched),
+            (self.asked().batched && identity, Kind::BatchedShared),
             (self.ended(&Stored::of(before)).is_some(), Kind::Ended),
         ];
         rows.into_iter().filter(|it| it.0).map(|it| it.1).collect()

@@ -110,6 +110,8 @@ impl Cluster {
                 // Clocks that jump are for one node: between two they are another fault. Purges
                 // come as events, so that one can also come while Redis is away.
                 Act::Wall(_) | Act::Purge(_) | Act::Reload(_) => {}
+                // Batches are for one node: each item has its way to Redis made together.
+                Act::Batch(_) => {}
                 Act::Ask(asks) => {
                     let manual = self.world.manual.clone();
                     let asked = ask_all(&mut self.world, &MODES[*mode], asks, &mut memory);

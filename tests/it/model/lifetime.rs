@@ -148,8 +148,17 @@ impl Judge<'_> {
         let (asked, answer) = (self.asked(), self.answer);
         let least = self.age_at(stored, asked.sent.mono.max(stored.last.answered.mono)) / 1000;
         // Others that wait may move the clock between the origin and us.
-        let by = &self.history.asked[stored.last.by];
-        let wait = by.got.as_ref().map_or(answer.got, |it| it.at).mono - by.sent.mono;
+        let (by, last) = (&self.history.asked[stored.last.by], stored.last.answered);
+        let read = match &by.got {
+            Some(got) if got.at.tick > last.tick => got.at,
+            // A refresh goes on behind an answer, and comes to its end before anybody asks again.
+            Some(_) => {
+                let next = self.history.asked.iter().find(|it| it.sent.tick > last.tick);
+                next.map_or(answer.got, |it| it.sent)
+            }
+            None => answer.got,
+        };
+        let wait = read.mono - by.sent.mono;
         let slack = if wait > 0 { wait + 999 } else { 0 };
         let most = (self.age_at(stored, answer.got.mono) + slack) / 1000;
         let said = lines(&answer.fields, "age");

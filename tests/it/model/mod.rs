@@ -40,7 +40,7 @@ use self::{
     modes::{MODES, Mode},
     read::{Fields, line},
     script::{Act, Ask, Sequence},
-    world::{Got, World},
+    world::{Answer, Got, World},
 };
 use crate::support::{self, NOON, within};
 
@@ -74,9 +74,23 @@ async fn run(world: &mut World, (mode, acts, manners): &Sequence) -> Result<Tall
                     *tally.entry(kind).or_default() += 1;
                 }
             }
+            Act::Batch(asks) => {
+                for kind in ask_together(world, mode, asks, &mut memory).await? {
+                    *tally.entry(kind).or_default() += 1;
+                }
+            }
         }
     }
     Ok(tally)
+}
+
+/// A request's number, and its target.
+type Entered = (usize, (String, String));
+
+fn enter(world: &World, mode: &Mode, ask: &Ask, memory: &Memory) -> Entered {
+    let known = (ask.host.to_owned(), ask.path.to_owned());
+    let last = memory.get(&known).cloned().unwrap_or_default();
+    (world.enter(ask, fields(ask, &last), mode.name), known)
 }
 
 async fn ask_all(
@@ -85,20 +99,44 @@ async fn ask_all(
     asks: &[Ask],
     memory: &mut Memory,
 ) -> Result<Vec<Kind>, String> {
-    let mut ids = Vec::new();
+    let mut entered = Vec::new();
     let mut pending = Vec::new();
     for ask in asks {
-        let known = (ask.host.to_owned(), ask.path.to_owned());
-        let last = memory.get(&known).cloned().unwrap_or_default();
-        let id = world.enter(ask, fields(ask, &last), mode.name);
-        ids.push((id, known));
+        let (id, known) = enter(world, mode, ask, memory);
+        entered.push((id, known));
         let (client, clock) = (world.client(), world.clock());
         pending.push(World::ask(client, clock, world.history.clone(), id));
     }
     let answers = futures_util::future::join_all(pending).await;
+    let (clients, answers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+    clients.into_iter().for_each(|client| world.park(client));
+    judge_all(world, mode, entered.into_iter().zip(answers), memory).await
+}
+
+async fn ask_together(
+    world: &mut World,
+    mode: &Mode,
+    asks: &[Ask],
+    memory: &mut Memory,
+) -> Result<Vec<Kind>, String> {
+    let entered: Vec<Entered> = asks.iter().map(|ask| enter(world, mode, ask, memory)).collect();
+    let ids: Vec<usize> = entered.iter().map(|(id, _)| *id).collect();
+    ids.iter().for_each(|id| world.history.lock().asked[*id].batched = true);
+    let (client, clock) = (world.client(), world.clock());
+    let asked = World::ask_together(client, clock, world.history.clone(), ids);
+    let (client, answers) = asked.await;
+    world.park(client);
+    judge_all(world, mode, entered.into_iter().zip(answers), memory).await
+}
+
+async fn judge_all(
+    world: &World,
+    mode: &Mode,
+    answers: impl Iterator<Item = (Entered, Answer)>,
+    memory: &mut Memory,
+) -> Result<Vec<Kind>, String> {
     let mut kinds = Vec::new();
-    for ((id, known), (client, answer)) in ids.into_iter().zip(answers) {
-        world.park(client);
+    for ((id, known), answer) in answers {
         let status = support_line(&answer.fields, "cache-status");
         let refreshes = status.contains("stale-while-revalidate");
         let kind = {

@@ -39,7 +39,11 @@ pub(super) fn answer(
     let manner = manner(history);
     let number = history.exchanges.len();
     let answered = history.moment(clock);
-    let by = line(&request.fields, "x-request").and_then(|it| it.parse().ok()).unwrap_or(0);
+    // Those of a batch are told apart by their targets.
+    let ids = line(&request.fields, "x-request").unwrap_or_default().split(' ');
+    let mut ids = ids.filter_map(|it| it.parse::<usize>().ok());
+    let is_for = |id: &usize| history.asked.get(*id).is_some_and(|it| it.target == request.target);
+    let by = ids.clone().find(is_for).or(ids.next()).unwrap_or(0);
     let safe = matches!(request.method.as_str(), "GET" | "HEAD");
     let (id, text) = history.representation(&request.target, manner.new || !safe);
     let mut exchange = Exchange {

@@ -17,6 +17,8 @@ pub(super) type Sequence = (usize, Vec<Act>, Vec<Manner>);
 pub(super) enum Act {
     /// Requests at the same time.
     Ask(Vec<Ask>),
+    /// Requests of one client in a batch.
+    Batch(Vec<Ask>),
     /// Both clocks go on, by milliseconds.
     Step(u64),
     /// The wall clock is set, seconds from noon.
@@ -448,12 +450,36 @@ fn purge() -> impl Strategy<Value = Purge> {
     (what, any::<bool>()).prop_map(|(what, soft)| Purge { what, soft })
 }
 
+/// As items of one batch: by one client, each of another path, and nothing that an item may not be.
+fn batched(asks: Vec<Ask>) -> Vec<Ask> {
+    let (identity, host, shown) = (asks[0].identity, asks[0].host, asks[0].shown);
+    let item = |ask: Ask| Ask {
+        method: if ask.method == "HEAD" { "HEAD" } else { "GET" },
+        content: false,
+        host,
+        cache_control: if ask.cache_control == "pragma" { "" } else { ask.cache_control },
+        identity,
+        condition: if ask.condition == "match-last" { "" } else { ask.condition },
+        range: "",
+        shown,
+        ..ask
+    };
+    let mut items: Vec<Ask> = Vec::new();
+    for ask in asks.into_iter().map(item) {
+        if items.iter().all(|it| it.path != ask.path) {
+            items.push(ask);
+        }
+    }
+    items
+}
+
 fn act(theme: Theme) -> impl Strategy<Value = Act> + use<> {
     let steps = &[300, 900, 1000, 2000, 3000, 5000, 9000, 30_000, 4_000_000][..];
     prop_oneof![
         12 => ask(theme).prop_map(|ask| Act::Ask(vec![ask])),
         1 => ask(theme).prop_map(|ask| Act::Ask(vec![headed(ask)])),
         1 => vec(ask(theme), 2..4).prop_map(Act::Ask),
+        2 => vec(ask(theme), 2..5).prop_map(|asks| Act::Batch(batched(asks))),
         5 => select(steps).prop_map(Act::Step),
         1 => select(&[-100_000, -7, 0, 7, 100_000][..]).prop_map(Act::Wall),
         2 => purge().prop_map(Act::Purge),

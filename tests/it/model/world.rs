@@ -43,6 +43,8 @@ pub(super) struct Asked {
     pub(super) fields: Fields,
     /// It has a body.
     pub(super) content: bool,
+    /// It is an item of a batch.
+    pub(super) batched: bool,
     pub(super) sent: Moment,
     pub(super) got: Option<Got>,
 }
@@ -105,7 +107,7 @@ pub(super) struct History {
 }
 
 /// An answer as a client saw it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) fields: Fields,
@@ -212,18 +214,47 @@ impl World {
         text.push_str(&format!("X-Request: {id}\r\n"));
         text.push_str(if asked.content { "Content-Length: 4\r\n\r\nbody" } else { "\r\n" });
         let _ = client.write.write_all(text.as_bytes()).await;
-        let mut answer = Answer {
-            status: 0,
-            fields: Vec::new(),
-            body: String::new(),
-            whole: false,
-            got: Moment::default(),
-        };
+        let mut answer = Answer::default();
         answer.whole = client.read(&asked.method, &mut answer).await.is_ok();
         answer.got = history.lock().moment(&clock);
         let client = answer.whole.then_some(client);
         let closes = lines(&answer.fields, "connection").contains(&"close");
         (client.filter(|_| !closes), answer)
+    }
+
+    /// Sends requests as one batch, and reads the answer to each.
+    pub(super) async fn ask_together(
+        mut client: Client,
+        clock: Clock,
+        history: Arc<Mutex<History>>,
+        ids: Vec<usize>,
+    ) -> (Option<Client>, Vec<Answer>) {
+        let asked: Vec<Asked> = ids.iter().map(|id| history.lock().asked[*id].clone()).collect();
+        let own = |name: &str| larder::batch::ALLOWED.iter().any(|it| *it == *name.to_lowercase());
+        let items = asked.iter().map(|it| {
+            let fields = it.fields.iter().filter(|(name, _)| own(name)).cloned();
+            let fields: std::collections::BTreeMap<String, String> = fields.collect();
+            serde_json::json!({ "method": it.method, "path": it.target.1, "headers": fields })
+        });
+        let (items, host) = (serde_json::Value::from_iter(items).to_string(), &asked[0].target.0);
+        let mut text = format!("POST /_batch HTTP/1.1\r\nHost: {host}\r\n");
+        for (name, value) in asked[0].fields.iter().filter(|(name, _)| !own(name)) {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let (ids, length) = (ids.iter().map(usize::to_string).collect::<Vec<_>>(), items.len());
+        text.push_str(&format!(
+            "X-Request: {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
+            ids.join(" ")
+        ));
+        let _ = client.write.write_all((text + &items).as_bytes()).await;
+        let mut answer = Answer::default();
+        let whole = client.read("POST", &mut answer).await.is_ok();
+        let got = history.lock().moment(&clock);
+        let told: Vec<serde_json::Value> = serde_json::from_str(&answer.body)
+            .unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+        assert_eq!(told.len(), ids.len(), "an answer to each: {told:?}");
+        let answers = told.into_iter().map(|it| Answer { got, ..Answer::told(&it) });
+        (whole.then_some(client), answers.collect())
     }
 
     /// A connection to the node whose turn it is.
@@ -260,10 +291,26 @@ impl World {
             target: (ask.host.to_owned(), path),
             fields,
             content: ask.content,
+            batched: false,
             sent,
             got: None,
         });
         history.asked.len() - 1
+    }
+}
+
+impl Answer {
+    /// What a batch tells of an item.
+    fn told(item: &serde_json::Value) -> Answer {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let mut fields = Fields::new();
+        for (name, value) in item["headers"].as_object().into_iter().flatten() {
+            let lines = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            fields.extend(lines.iter().map(|line| (name.clone(), text(line))));
+        }
+        let status = item["status"].as_u64().and_then(|it| it.try_into().ok()).unwrap_or(0);
+        let (body, got) = (text(&item["body"]), Moment::default());
+        Answer { status, fields, body, whole: true, got }
     }
 }
 
@@ -296,7 +343,8 @@ fn config(socket: &str, more: &str, redis: &str) -> Config {
         format!("[[routes]]\nmatch = {{ path = \"/{name}/**\" }}\ncache = {{ {toml} }}\n")
     });
     let text = format!(
-        "listen = \"127.0.0.1:0\"\nupstream = \"unix:{socket}\"\n{more}[cache.memory]\n\
+        "listen = \"127.0.0.1:0\"\nupstream = \"unix:{socket}\"\n{more}[batch]\n\
+         path = \"/_batch\"\n[cache.memory]\n\
          max_size = \"64MiB\"\n{redis}{}",
         routes.collect::<String>(),
     );

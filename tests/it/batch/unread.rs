@@ -1,0 +1,44 @@
+//! Clients that do not read: what waits for them counts as on its way.
+
+use serde_json::json;
+
+use super::{TAKEN, post, statuses, told};
+use crate::support::{Client, Origin, Proxy, Reply, pause, within};
+
+const LARGE: usize = 8 << 20;
+
+#[tokio::test]
+async fn what_waits_for_a_client_counts_until_that_has_gone() {
+    let large = Reply::ok("x".repeat(LARGE)).header("Cache-Control", "no-store");
+    let origin = Origin::always(large).await;
+    let config =
+        format!("{TAKEN}max_answer = \"16MiB\"\n[cache.memory]\nmax_in_flight = \"40MiB\"\n");
+    let proxy = Proxy::with(&origin, &config).await;
+    let items = json!(["/a"]);
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        let mut client = Client::connect_narrow(&proxy).await;
+        let text = items.to_string();
+        let length = text.len();
+        client
+            .write(format!(
+                "POST /_batch HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\n\
+                 Content-Length: {length}\r\n\r\n{text}"
+            ))
+            .await;
+        clients.push(client);
+    }
+    let status = async || statuses(&told(&post(&proxy, &items).await))[0];
+    let until = async |wanted: u64| {
+        within(format!("an item to be answered {wanted}"), async {
+            while status().await != wanted {
+                pause().await;
+            }
+        })
+        .await;
+    };
+    until(503).await;
+    assert_eq!(status().await, 503, "as long as nobody reads");
+    drop(clients);
+    until(200).await;
+}
