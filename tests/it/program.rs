@@ -19,6 +19,8 @@ use crate::support::{Authority, Client, Gate, Origin, Place, Reply, get, within}
 pub(crate) struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
+    /// What it said before it listened.
+    begun: Vec<String>,
     directory: tempfile::TempDir,
 }
 
@@ -39,10 +41,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// What it says, with the address behind it, once it listens.
+const LISTENS: &str = "listening on ";
+
 impl Program {
     pub(crate) async fn start(config: &str) -> (Program, Place) {
         let mut program = Program::start_by(command().args(["run", "--config"]), config);
-        let place = program.place("listening on ").await;
+        let place = program.place(LISTENS).await;
         (program, place)
     }
 
@@ -54,7 +59,7 @@ impl Program {
         let command = command.arg(&path).stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("it was built");
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Program { child, lines, directory }
+        Program { child, lines, begun: Vec::new(), directory }
     }
 
     /// The address that it says behind `words`.
@@ -68,13 +73,19 @@ impl Program {
         self.directory.path().join("proxy.toml")
     }
 
-    /// Waits for a line with `words` in it.
+    /// Waits for a line with `words` in it. What was said before it listened counts, once.
     pub(crate) async fn says(&mut self, words: &str) -> String {
-        let mut said = Vec::new();
+        let mut said = std::mem::take(&mut self.begun);
+        if let Some(line) = said.iter().position(|line| line.contains(words)) {
+            return said.swap_remove(line);
+        }
         loop {
             let next = within(format!("{words:?} after {said:#?}"), self.lines.next_line());
             let line = next.await.unwrap().unwrap_or_else(|| panic!("{words:?} not in {said:#?}"));
             if line.contains(words) {
+                if words == LISTENS {
+                    self.begun = said;
+                }
                 return line;
             }
             said.push(line);

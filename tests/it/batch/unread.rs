@@ -17,6 +17,7 @@ async fn what_waits_for_a_client_counts_until_that_has_gone() {
     let items = json!(["/a"]);
     let mut clients = Vec::new();
     for _ in 0..6 {
+        // One after the other: together they might refuse each other.
         let mut client = Client::connect_narrow(&proxy).await;
         let text = items.to_string();
         let length = text.len();
@@ -26,19 +27,19 @@ async fn what_waits_for_a_client_counts_until_that_has_gone() {
                  Content-Length: {length}\r\n\r\n{text}"
             ))
             .await;
-        clients.push(client);
+        let mut answer = client.arriving().await.unwrap();
+        // That much is there once its item is.
+        answer.body("[{\"id\":0,\"status\":".len()).await;
+        clients.push(answer);
     }
     let status = async || statuses(&told(&post(&proxy, &items).await))[0];
-    let until = async |wanted: u64| {
-        within(format!("an item to be answered {wanted}"), async {
-            while status().await != wanted {
-                pause().await;
-            }
-        })
-        .await;
-    };
-    until(503).await;
+    assert_eq!(status().await, 503, "nobody reads");
     assert_eq!(status().await, 503, "as long as nobody reads");
     drop(clients);
-    until(200).await;
+    within("an item to be answered", async {
+        while status().await != 200 {
+            pause().await;
+        }
+    })
+    .await;
 }

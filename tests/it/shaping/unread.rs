@@ -14,9 +14,10 @@ async fn what_was_cut_for_one_client_counts_until_that_has_gone() {
     let proxy = Proxy::with(&origin, &config).await;
     let mut clients = Vec::new();
     for _ in 0..6 {
+        // One after the other: together they might refuse each other.
         let mut client = Client::connect_narrow(&proxy).await;
         client.ask("GET", "/?fields=a", &[]).await;
-        clients.push(client);
+        clients.push(client.arriving().await.unwrap());
     }
     let until = async |status: &str, length: usize| {
         within(format!("an answer that says {status}"), async {
