@@ -48,7 +48,8 @@ pub(super) struct Heard {
 #[derive(Debug, Default)]
 struct Recent {
     count: u64,
-    keys: VecDeque<Key>,
+    /// Each with the version that lies there since, where that is known.
+    keys: VecDeque<(Key, Option<u64>)>,
 }
 
 /// The moment at which a look into the shared tier begins.
@@ -60,9 +61,13 @@ pub struct Look {
 }
 
 impl Recent {
-    fn has(&self, since: u64, keys: [Key; 2]) -> bool {
+    /// Whether one of these was changed since, to something else than this version of it.
+    fn has(&self, since: u64, found: [(Key, u64); 2]) -> bool {
         let new = usize::try_from(self.count - since).unwrap_or(usize::MAX);
-        new > self.keys.len() || self.keys.iter().rev().take(new).any(|it| keys.contains(it))
+        let other = |(key, now): &(Key, Option<u64>)| {
+            found.iter().any(|(it, version)| it == key && *now != Some(*version))
+        };
+        new > self.keys.len() || self.keys.iter().rev().take(new).any(other)
     }
 }
 
@@ -97,7 +102,7 @@ impl Store {
                 }
             }
             Event::Changed { key, version } => {
-                self.changed(*key);
+                self.changed(*key, Some(*version));
                 self.memory.remove_other(key, *version);
             }
             Event::Invalidated(key) => {
@@ -133,14 +138,15 @@ impl Store {
         self.heard.seq.fetch_max(found.newest.0, Relaxed);
     }
 
-    /// Remembers a change, where anything is looked up elsewhere at all.
-    pub(super) fn changed(&self, key: Key) {
+    /// Remembers a change, where anything is looked up elsewhere at all; and the version that lies
+    /// in the shared tier since, if another node has put one there.
+    pub(super) fn changed(&self, key: Key, version: Option<u64>) {
         if !self.heard.listens.load(Relaxed) {
             return;
         }
         let mut recent = self.heard.recent.lock();
         recent.count += 1;
-        recent.keys.push_back(key);
+        recent.keys.push_back((key, version));
         if recent.keys.len() > MAX_RECENT {
             recent.keys.pop_front();
         }
@@ -203,7 +209,9 @@ impl Store {
         let entry = self.found((head, body, forms), look, now)?;
         self.put(place, entry.clone(), now);
         // First stored, then looked: who hears of a change does it the other way round.
-        if self.heard.recent.lock().has(look.changes, [place.primary, place.key]) {
+        let own = (place.key, entry.version);
+        let list = place.vary.as_ref().map_or(own, |vary| (place.primary, vary.epoch));
+        if self.heard.recent.lock().has(look.changes, [list, own]) {
             self.memory.remove(&place.key);
             return None;
         }

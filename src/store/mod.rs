@@ -338,7 +338,7 @@ impl Store {
     /// groups that it was in. `by` says in a word what did it.
     pub fn invalidate(&self, primary: Key, by: &'static str, at: Wall) -> Vec<Name> {
         // First told, then dropped: what is looked up elsewhere at this moment does not come back.
-        self.changed(primary);
+        self.changed(primary, None);
         let slots = self.slots(primary);
         self.memory.remove(&primary);
         if !slots.is_empty() {
