@@ -60,9 +60,9 @@ fn query(rule: &Query, asked: &str) {
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let kept = |pair: &&str| {
         let name = name(pair);
-        let is = |pattern: &String| match pattern.split_once('*') {
-            Some((prefix, "")) => name.get(..prefix.len()) == Some(prefix),
-            _ => name == *pattern,
+        let is = |pattern: &String| match pattern.as_bytes() {
+            [prefix @ .., b'*'] => name.as_bytes().get(..prefix.len()) == Some(prefix),
+            whole => name.as_bytes() == whole,
         };
         (rule.include.is_empty() || rule.include.iter().any(is)) && !rule.exclude.iter().any(is)
     };
