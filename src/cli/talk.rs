@@ -111,7 +111,8 @@ async fn converse(
     admin: &Admin,
     ask: Ask,
 ) -> Result<(StatusCode, Value), String> {
-    let broken = |error: hyper::Error| format!("the proxy broke off: {error}");
+    // One that is going away still takes connections.
+    let broken = |error: hyper::Error| format!("the proxy broke off: {error}; is it running?");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let Ask { method, target, body } = ask;
     let mut request =
@@ -131,7 +132,9 @@ async fn converse(
     poll_fn(|cx| {
         ended = ended || connection.as_mut().poll(cx).is_ready();
         match exchange.as_mut().poll(cx) {
-            Poll::Pending if ended => Poll::Ready(Err("the proxy closed the connection".into())),
+            Poll::Pending if ended => {
+                Poll::Ready(Err("the proxy closed the connection; is it running?".into()))
+            }
             other => other,
         }
     })
