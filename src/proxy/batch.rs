@@ -23,7 +23,7 @@ use hyper::body::Incoming;
 
 use super::{
     Once, Proxy,
-    gather::{Gathered, gather, held, joined},
+    gather::{Gathered, gather, joined},
     hit::AtOnce,
     items::Run,
     send::{self, LastHand},
@@ -294,8 +294,12 @@ impl Batch {
         };
         match gather(body, self.left.load(Relaxed), claim.as_mut()).await {
             Gathered::Whole(pieces) => {
-                let body = joined(held(pieces, claim));
+                let body = joined(pieces);
                 let text = Text::of(&head.headers, &body);
+                let body = match claim {
+                    Some(claim) => claim.hold(body),
+                    None => body,
+                };
                 self.within((Head::Own(head), body), text)
             }
             Gathered::Longer(..) => Ready::too_large(),

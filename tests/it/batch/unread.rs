@@ -9,7 +9,14 @@ const LARGE: usize = 8 << 20;
 
 #[tokio::test]
 async fn what_waits_for_a_client_counts_until_that_has_gone() {
-    let large = Reply::ok("x".repeat(LARGE)).header("Cache-Control", "no-store");
+    let text = Reply::ok("x".repeat(LARGE));
+    let json = Reply::ok(format!("\"{}\"", "x".repeat(LARGE)));
+    counts_until_it_has_gone(text).await;
+    counts_until_it_has_gone(json.header("Content-Type", "application/json")).await;
+}
+
+async fn counts_until_it_has_gone(large: Reply) {
+    let large = large.header("Cache-Control", "no-store");
     let origin = Origin::always(large).await;
     let config =
         format!("{TAKEN}max_answer = \"16MiB\"\n[cache.memory]\nmax_in_flight = \"40MiB\"\n");
