@@ -79,6 +79,8 @@ impl Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
+        // Nobody takes an answer any more: what it goes to first, or a fetch that has one waits.
+        self.own = Arc::default();
         // Without a runtime, the process is ending.
         if let (Some(fetch), Ok(runtime)) = (self.fetch.take(), Handle::try_current()) {
             runtime.spawn(fetch);
