@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use rustls::{
     ServerConfig, ServerConnection,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::danger::ClientCertVerifier,
+    server::{NoServerSessionStorage, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 
@@ -166,9 +166,9 @@ impl Acceptor {
             }
             ends.push((file.display().to_string(), validity.ends));
         }
-        // A file that is named twice is one series.
+        // A file that is named twice is one series: what ends first.
         ends.sort();
-        ends.dedup();
+        ends.dedup_by(|later, first| later.0 == first.0);
         // While nobody takes over others: what is kept is of those in use.
         kept.store(Arc::new(ends));
     }
@@ -204,6 +204,12 @@ impl Made {
         };
         let mut server = builder.with_cert_resolver(names.clone());
         server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        if self.terms.clients.crl.is_some() {
+            // Who goes on with a session proves nothing anew, and may have been revoked since.
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            server.send_tls13_tickets = 0;
+            return Ok(Arc::new(server));
+        }
         // Sessions are kept by clients, sealed by keys that change: no memory of ours.
         server.ticketer = aws_lc_rs::Ticketer::new().map_err(fault)?;
         Ok(Arc::new(server))

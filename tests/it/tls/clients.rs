@@ -1,6 +1,7 @@
 //! Certificates of clients: who comes in, and what upstreams are told of them.
 
-use rustls::pki_types::ServerName;
+use rustls::{HandshakeKind, pki_types::ServerName};
+use tokio_rustls::TlsConnector;
 
 use super::authority;
 use crate::support::{Authority, Client, Origin, Proxy, Reply, get, within};
@@ -105,6 +106,18 @@ async fn what_one_client_is_answered_is_not_anothers() {
     }
 }
 
+/// How a client's handshake went; `None` where it is not answered.
+async fn come_in(proxy: &Proxy, client: &TlsConnector) -> Option<HandshakeKind> {
+    let name = ServerName::try_from("api.test").unwrap();
+    let plain = proxy.tls().connect().await.into_duplex();
+    let secure = within("a handshake", client.connect(name, plain)).await.ok()?;
+    let kind = secure.get_ref().1.handshake_kind();
+    let mut client = Client::over(Box::new(secure));
+    client.try_write("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await.ok()?;
+    client.read().await.ok()?;
+    kind
+}
+
 /// What was verified when a session began is not verified when it is resumed: so it must not be
 /// resumed under other roots.
 #[tokio::test]
@@ -114,20 +127,11 @@ async fn a_reload_that_trusts_others_ends_old_sessions() {
     let origin = telling().await;
     let proxy = Proxy::with(&origin, &asking(&authority, "require")).await;
     let client = authority.client("http/1.1", Some("alice"));
-    let shake = async || {
-        let name = ServerName::try_from("api.test").unwrap();
-        let plain = proxy.tls().connect().await.into_duplex();
-        let secure = within("a handshake", client.connect(name, plain)).await.ok()?;
-        let kind = secure.get_ref().1.handshake_kind();
-        let mut client = Client::over(Box::new(secure));
-        client.try_write("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await.ok()?;
-        client.read().await.ok()?;
-        kind
-    };
-    assert_eq!(shake().await, Some(rustls::HandshakeKind::Full));
-    assert_eq!(shake().await, Some(rustls::HandshakeKind::Resumed), "sessions are resumed");
+    let shake = async || come_in(&proxy, &client).await;
+    assert_eq!(shake().await, Some(HandshakeKind::Full));
+    assert_eq!(shake().await, Some(HandshakeKind::Resumed), "sessions are resumed");
     proxy.reload(&asking(&authority, "require"));
-    assert_eq!(shake().await, Some(rustls::HandshakeKind::Resumed), "nothing has changed");
+    assert_eq!(shake().await, Some(HandshakeKind::Resumed), "nothing has changed");
     authority.write("root.pem", &std::fs::read_to_string(other.path("root.pem")).unwrap());
     proxy.reload(&asking(&authority, "require"));
     assert_eq!(shake().await, None, "its root is trusted no longer");
@@ -162,20 +166,14 @@ async fn a_new_list_counts_at_once_for_old_sessions_too() {
     let origin = telling().await;
     let proxy = Proxy::with(&origin, &asking_by_list(&authority, "require")).await;
     let client = authority.client("http/1.1", Some("alice"));
-    let comes_in = async || {
-        let name = ServerName::try_from("api.test").unwrap();
-        let plain = proxy.tls().connect().await.into_duplex();
-        let Ok(secure) = within("a handshake", client.connect(name, plain)).await else {
-            return false;
-        };
-        let mut client = Client::over(Box::new(secure));
-        let sent = client.try_write("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await;
-        sent.is_ok() && client.read().await.is_ok()
-    };
-    assert!(comes_in().await);
+    let comes_in = async || come_in(&proxy, &client).await.is_some();
+    for time in ["first", "second"] {
+        let kind = come_in(&proxy, &client).await;
+        assert_eq!(kind, Some(HandshakeKind::Full), "the {time} time, the list is asked");
+    }
     authority.revoke(&[7], 2100);
     super::renewal::looked(&proxy).await;
-    assert!(!comes_in().await, "its session is not resumed either");
+    assert!(!comes_in().await, "its session it was good a moment ago");
     authority.revoke(&[], 2021);
     super::renewal::looked(&proxy).await;
     assert!(!comes_in().await, "a list that is out of date says nothing of now");
