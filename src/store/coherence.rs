@@ -238,8 +238,8 @@ pub(crate) fn members(scope: &Scope, manner: Manner) -> Vec<Member> {
         Manner::Doubt => Member::Doubt(name.number()),
     };
     match (scope, manner) {
-        // Nobody doubts everything.
-        (Scope::All, Manner::Hard | Manner::Doubt) => vec![Member::AllHard],
+        (Scope::All, Manner::Hard) => vec![Member::AllHard],
+        (Scope::All, Manner::Doubt) => vec![Member::AllDoubt],
         (Scope::All, Manner::Soft) => vec![Member::AllSoft],
         (Scope::Urls(names) | Scope::Prefixes(names), _) => names.iter().map(member).collect(),
         (Scope::Tags(names), _) => names.iter().chain([&Name::any_tag()]).map(member).collect(),
@@ -257,6 +257,7 @@ fn scopes(members: &[Member]) -> Vec<(Scope, Manner)> {
             Member::Doubt(number) => doubt.push(Name::of_number(*number)),
             Member::AllHard => scopes.push((Scope::All, Manner::Hard)),
             Member::AllSoft => scopes.push((Scope::All, Manner::Soft)),
+            Member::AllDoubt => scopes.push((Scope::All, Manner::Doubt)),
         }
     }
     let any_tag = Name::any_tag();

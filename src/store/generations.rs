@@ -55,7 +55,8 @@ pub enum Manner {
     Hard,
     /// It is stale from now on.
     Soft,
-    /// It may have changed: it is stale from now on, and has to be validated before its next use.
+    /// It may have changed: it is stale from now on, and not served while it is validated. It still
+    /// stands in where the origin fails, and for clients that take what is stale.
     Doubt,
 }
 

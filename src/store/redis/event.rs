@@ -117,7 +117,7 @@ fn members(bytes: &[u8]) -> Option<Vec<Member>> {
 }
 
 fn is_all(kind: u8) -> bool {
-    matches!(kind, b'H' | b'S')
+    matches!(kind, b'H' | b'S' | b'D')
 }
 
 #[cfg(test)]
@@ -131,6 +131,7 @@ mod tests {
             Member::AllSoft,
             Member::Soft(u64::MAX),
             Member::Doubt(7),
+            Member::AllDoubt,
             Member::AllHard,
         ];
         let bytes: Vec<u8> = all.iter().flat_map(|it| it.bytes()).collect();

@@ -4,8 +4,8 @@ use redis::{FromRedisValue, Value};
 
 use super::Seq;
 
-/// What a purge names: one name, or everything; hard (gone), soft (stale) or in doubt (stale, and to be
-/// validated before its next use).
+/// What a purge names: one name, or everything; hard (gone), soft (stale) or in doubt (stale, and not to
+/// be served while it is validated).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Member {
     /// What bears this name is gone.
@@ -18,6 +18,8 @@ pub enum Member {
     AllHard,
     /// Everything is stale.
     AllSoft,
+    /// Everything is stale, and may have changed.
+    AllDoubt,
 }
 
 /// The generations as one reading found them.
@@ -42,6 +44,7 @@ impl Member {
             Member::Doubt(name) => named(b'd', name),
             Member::AllHard => b"H*".to_vec(),
             Member::AllSoft => b"S*".to_vec(),
+            Member::AllDoubt => b"D*".to_vec(),
         }
     }
 
@@ -49,6 +52,7 @@ impl Member {
         match bytes {
             b"H*" => Some(Member::AllHard),
             b"S*" => Some(Member::AllSoft),
+            b"D*" => Some(Member::AllDoubt),
             [kind, name @ ..] => {
                 let name = u64::from_be_bytes(name.try_into().ok()?);
                 match kind {

@@ -80,17 +80,19 @@ async fn the_oldest_names_fold_into_everything() {
     let node = Node::at(&redis).await;
     let first = node.remote.purge(&[Member::Hard(1)]).await.unwrap();
     let soft = node.remote.purge(&[Member::Soft(2)]).await.unwrap();
+    let doubt = node.remote.purge(&[Member::Doubt(3)]).await.unwrap();
     for chunk in 0..256 {
         let names: Vec<Member> = (0..256).map(|n| Member::Hard(1000 + chunk * 256 + n)).collect();
         node.remote.purge(&names).await.unwrap();
     }
     let size: usize = redis.ask(&["ZCARD", "larder:v1:gen"]).await;
-    assert!(size <= 65_536 + 4, "bounded: {size}");
+    assert!(size <= 65_536 + 5, "bounded: {size}");
     let found = Node::with(config(&redis.url())).generations().await;
     let of = |wanted| found.members.iter().find(|(member, _)| *member == wanted).map(|it| it.1);
     assert_eq!(of(Member::Hard(1)), None, "it has left");
     assert!(of(Member::AllHard) >= Some(first), "and counts for everything, as hard");
     assert!(of(Member::AllSoft) >= Some(soft), "and the other as soft");
+    assert!(of(Member::AllDoubt) >= Some(doubt), "and the third as in doubt");
 }
 
 #[tokio::test]
