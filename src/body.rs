@@ -11,8 +11,14 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    batch::Answers, collapse::fill::Reader, log, metrics::Metrics, proxy::shadow::Watched,
-    reason::Reason, transform::recoded::Recoded, upstream::ResponseBody,
+    batch::Answers,
+    collapse::{budget::Budget, fill::Reader},
+    log,
+    metrics::Metrics,
+    proxy::shadow::Watched,
+    reason::Reason,
+    transform::recoded::Recoded,
+    upstream::ResponseBody,
 };
 
 /// The body of a response to a client.
@@ -92,11 +98,15 @@ pub struct Logged {
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 impl Body {
-    /// An upstream's body, at hand where all of it is there, else as it comes.
+    /// An upstream's body, at hand where all of it is there and may wait in memory for its client,
+    /// else as it comes.
     #[must_use]
-    pub fn relayed(body: ResponseBody) -> Body {
+    pub fn relayed(body: ResponseBody, budget: &Budget) -> Body {
+        let Some(claim) = body.short().and_then(|length| budget.claim(length)) else {
+            return Body::Relayed(Box::new(body));
+        };
         match body.at_hand() {
-            Ok(bytes) => Body::Full(bytes),
+            Ok(bytes) => Body::Full(claim.hold(bytes)),
             Err(body) => Body::Relayed(body),
         }
     }

@@ -541,6 +541,7 @@ impl Proxy {
         }
         let told = fetch.told().with_status(Some(response.status()));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
+        let response = response.map(|body| Body::relayed(body, &self.budget));
         owner.give(reply::relayed_fetch(&fetch.visit, response, status));
     }
 
@@ -599,7 +600,7 @@ impl Proxy {
                 self.tunnel((once.upgrade, once.peer), response, status)
             }
             _ => {
-                let body = |body| Body::relayed(body).watched(watched);
+                let body = |body| Body::relayed(body, &self.budget).watched(watched);
                 reply::relayed(&visit, response.map(body), status)
             }
         }

@@ -33,7 +33,6 @@ use crate::{
         shape::{Extent, NOT_IN_304},
     },
     throttle,
-    upstream::ResponseBody,
     visit::Visit,
 };
 
@@ -210,12 +209,8 @@ fn passed_on(response: Response<Body>) -> Response<Body> {
 /// An upstream's response to a fetch that was made without the client's conditions, for that
 /// client: they are judged now.
 #[must_use]
-pub fn relayed_fetch(
-    visit: &Visit,
-    response: Response<ResponseBody>,
-    status: CacheStatus,
-) -> Answer {
-    let mut response = passed_on(response.map(Body::relayed));
+pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
+    let mut response = passed_on(response);
     let forms = Forms::of(response.headers(), &visit.route.packing);
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =

@@ -86,8 +86,12 @@ impl<'a> Doubt<'a> {
         let keys: Vec<Key> = self.visit.get_keys(self.snapshot, target).collect();
         let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
         if !keys.iter().any(is_known) {
-            // Others may have it: to drop it there needs no name that is remembered.
-            keys.iter().for_each(|key| proxy.invalidate_afar(*key));
+            // Others may have it, or somebody who has it at hand still: to drop it there needs no name
+            // that is remembered.
+            for key in keys {
+                proxy.invalidate_afar(key);
+                proxy.store.remove(key);
+            }
             return;
         }
         let urls = Scope::Urls(self.visit.get_names(self.snapshot, target).collect());

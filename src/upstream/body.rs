@@ -60,6 +60,12 @@ impl ResponseBody {
         ResponseBody { begun: None, incoming, stall, lease: None, _tunnel: Some(lease) }
     }
 
+    /// The length of a short body.
+    #[must_use]
+    pub fn short(&self) -> Option<u64> {
+        self.size_hint().exact().filter(|length| *length <= SHORT)
+    }
+
     /// All of a short body, where that came together with its head, as it mostly does: then its
     /// connection and its place are free before its client has read a byte. Else the body as it
     /// comes.
@@ -67,7 +73,7 @@ impl ResponseBody {
     /// # Errors
     /// The body.
     pub fn at_hand(mut self) -> Result<Bytes, Box<ResponseBody>> {
-        if self.lease.is_some() && self.size_hint().exact().is_some_and(|length| length <= SHORT) {
+        if self.lease.is_some() && self.short().is_some() {
             self.begin();
         }
         match self.begun.take() {

@@ -30,7 +30,7 @@ use hyper::{
     },
 };
 use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, coop::has_budget_remaining};
 
 use super::{
     Error, RequestBody,
@@ -164,9 +164,12 @@ impl Connection {
         mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         match self.drive(cx) {
-            // Nobody but the driver brings it, and that is polled before.
-            Poll::Pending => look(&mut Context::from_waker(Waker::noop())),
-            Poll::Ready(()) => look(cx),
+            // Nobody but the driver brings it, and that is polled before. But a task whose turn is
+            // over sees nothing of what is there, and is to be woken.
+            Poll::Pending if has_budget_remaining() => {
+                look(&mut Context::from_waker(Waker::noop()))
+            }
+            Poll::Pending | Poll::Ready(()) => look(cx),
         }
     }
 

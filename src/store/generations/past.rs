@@ -63,9 +63,11 @@ impl Past {
 
     /// The newest purge of this kind has this place in the cluster's order.
     pub(super) fn confirm(&mut self, manner: Manner, global: u64) {
-        let is_it = |soft: &&mut Soft| soft.doubted == (manner == Manner::Doubt);
-        let newest = match self.soft.iter_mut().rev().find(is_it) {
-            Some(soft) if manner != Manner::Hard => &mut soft.moment,
+        let is_it = |soft: &Soft| soft.doubted == (manner == Manner::Doubt);
+        // One that is none of its kind any more has taken it in.
+        let newest = self.soft.iter().rposition(is_it).or(self.soft.len().checked_sub(1));
+        let newest = match newest {
+            Some(at) if manner != Manner::Hard => &mut self.soft[at].moment,
             _ => &mut self.hard,
         };
         newest.global = newest.global.max(global);

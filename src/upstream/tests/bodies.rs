@@ -3,7 +3,7 @@ use http_body_util::BodyExt;
 use tokio::runtime::Builder;
 
 use super::support::{OK, Origin, get, idle_connection, run, run_on, text};
-use crate::upstream::BodyError;
+use crate::{body, collapse::budget::Budget, upstream::BodyError};
 
 #[test]
 fn a_torn_body_is_an_error() {
@@ -154,6 +154,27 @@ fn a_short_body_that_came_with_its_head_is_at_hand_and_holds_nothing() {
         let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
         assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
         origin.assert_no_other("its connection was put back");
+    });
+}
+
+#[test]
+fn what_is_at_hand_counts_until_it_was_sent_and_comes_as_it_comes_where_there_is_no_room() {
+    run(async {
+        let origin = Origin::start().await;
+        let (upstream, _) = origin.upstream();
+        let mut peer = idle_connection(&origin, &upstream).await;
+        let (budget, none) = (Budget::new(2), Budget::new(1));
+        let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
+        let relayed = body::Body::relayed(answer.unwrap().into_body(), &budget);
+        let body::Body::Full(bytes) = relayed else { panic!("{relayed:?}") };
+        assert_eq!((&bytes[..], budget.used()), (&b"ok"[..], 2), "a client has yet to take it");
+        drop(bytes);
+        assert_eq!(budget.used(), 0);
+        let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
+        let relayed = body::Body::relayed(answer.unwrap().into_body(), &none);
+        assert!(matches!(relayed, body::Body::Relayed(_)), "{relayed:?}");
+        assert_eq!(none.used(), 0);
+        assert_eq!(relayed.collect().await.unwrap().to_bytes(), "ok");
     });
 }
 

@@ -1,6 +1,6 @@
 //! Clients that do not read: what waits for them counts as on its way.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{TAKEN, post, statuses, told};
 use crate::support::{Client, Origin, Proxy, Reply, pause, within};
@@ -26,14 +26,7 @@ async fn counts_until_it_has_gone(large: Reply) {
     for _ in 0..6 {
         // One after the other: together they might refuse each other.
         let mut client = Client::connect_narrow(&proxy).await;
-        let text = items.to_string();
-        let length = text.len();
-        client
-            .write(format!(
-                "POST /_batch HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\n\
-                 Content-Length: {length}\r\n\r\n{text}"
-            ))
-            .await;
+        ask(&mut client, &items).await;
         let mut answer = client.arriving().await.unwrap();
         // That much is there once its item is.
         answer.body("[{\"id\":0,\"status\":".len()).await;
@@ -49,4 +42,13 @@ async fn counts_until_it_has_gone(large: Reply) {
         }
     })
     .await;
+}
+
+/// Posts a batch and reads nothing.
+async fn ask(client: &mut Client, items: &Value) {
+    let text = items.to_string();
+    let length = text.len();
+    let fields = "Host: api.test\r\nContent-Type: application/json";
+    let post = format!("POST /_batch HTTP/1.1\r\n{fields}\r\nContent-Length: {length}\r\n\r\n");
+    client.write(post + &text).await;
 }
