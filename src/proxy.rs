@@ -49,6 +49,7 @@ use crate::{
     cache_status::{self, CacheStatus, Collapsed, Forwarded},
     clock::Clock,
     collapse::{Company, Fault, Follower, InFlight, Leader, Outcome, Progress, budget::Budget},
+    config::throttle::Count,
     counters::Counters,
     key::Key,
     metrics::{Metrics, Times},
@@ -177,7 +178,10 @@ impl Proxy {
             }
         };
         last.record.iter_mut().for_each(|it| it.client = visit.believed.client);
-        let hit = |entry: &Entry, cut: Option<&Cut>| self.hit_at_hand(&visit, (entry, cut));
+        let hit = |entry: &Entry, cut: Option<&Cut>| {
+            let hit = self.hit_at_hand(&visit, (entry, cut))?;
+            self.sell(&visit, hit)
+        };
         match self.at_once(&visit, Some(&body), hit) {
             AtOnce::Answer(answer) => {
                 let answer = send::counted(answer, &visit.route.metrics, 0);
@@ -186,6 +190,8 @@ impl Proxy {
             AtOnce::Wait(found) => {
                 let snapshot = Guard::into_inner(snapshot);
                 let once = Once { body: Some(body), upgrade, peer, snapshot };
+                // Who waits for a turn looks when that has come.
+                let found = found.filter(|_| visit.route.throttle.is_free(Count::All));
                 // Handles, because each step of the journey moves what it is given.
                 let (visit, rest) = (Arc::new(visit), Box::new((once, found)));
                 Either::Right(Box::pin(self.clone().journey(visit, rest, last)))

@@ -15,6 +15,9 @@ use crate::counters::Counters;
 
 /// So many bytes are written at once, at least, while more lines wait.
 const BATCH: usize = 64 << 10;
+/// How long the first line waits for others. Who waits for each line is woken for each, and that
+/// took as long as all else that a hit costs.
+const GATHERS: Duration = Duration::from_millis(4);
 /// How long the end of the process waits for the last lines: a disk that hangs must not hold it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -104,6 +107,8 @@ impl<W: Write, O: Fn() -> io::Result<W>> Out<W, O> {
                 Err(TryRecvError::Empty) => {
                     self.write_out();
                     let Ok(line) = queued.recv() else { break };
+                    // Nobody wakes it meanwhile.
+                    thread::park_timeout(GATHERS);
                     line
                 }
             };

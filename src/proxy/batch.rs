@@ -32,6 +32,7 @@ use crate::{
     batch::{self, Answers, Embedded, Item, Reader, Rules, Sender, Told, Written},
     body::Body,
     cache_status::CacheStatus,
+    config::throttle::Count,
     ids::Ids,
     log::Record,
     policy::{
@@ -227,6 +228,9 @@ impl Batch {
 
     /// The same, of a visit.
     pub(super) fn at_once(&self, visit: &Visit, record: &mut Option<Box<Record>>) -> AtOnce<Ready> {
+        if !visit.route.throttle.is_free(Count::All) {
+            return AtOnce::Wait(None);
+        }
         self.proxy.at_once(visit, None, |stored, cut| {
             let unnamed = self.ids.as_ref().is_none_or(|ids| ids.request.is_none());
             if record.is_none() && unnamed {

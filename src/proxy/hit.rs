@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 use super::{Proxy, Wish, shaping::name_cut, toll};
 use crate::{
     cache_status::{self, CacheStatus},
-    config::throttle::Count,
     fields::Upgrade,
     policy::{self, Decision},
     reason::Reason,
@@ -38,8 +37,7 @@ impl Proxy {
         make: impl FnOnce(&Entry, Option<&Cut>) -> Option<T>,
     ) -> AtOnce<T> {
         let route = &visit.route;
-        let looks = route.throttle.is_free(Count::All) && !passes_by(visit, route);
-        if !looks || toll::refuse(visit, body).is_some() {
+        if passes_by(visit, route) || toll::refuse(visit, body).is_some() {
             return AtOnce::Wait(None);
         }
         let found = self.look(visit);

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 
 use super::{Fetch, Once, Proxy, Rest, drive::Drive};
@@ -40,6 +41,26 @@ impl Proxy {
             Err(answer) => return answer,
         };
         self.answer(visit, route, rest).await.telling(told)
+    }
+
+    /// A hit for what it costs, or the refusal of a request past a limit; `None` where it may have to
+    /// wait for its turn.
+    pub(super) fn sell(&self, visit: &Visit, hit: Answer) -> Option<Answer> {
+        let throttle = &visit.route.throttle;
+        if throttle.is_free(Count::All) {
+            return Some(hit);
+        }
+        if throttle.queues(Count::All) {
+            return None;
+        }
+        Some(match self.charge(visit, Count::All).now_or_never()? {
+            Ok(toll) => hit.telling(toll.spend()),
+            Err(refusal) => {
+                let about = (visit.primary, visit.asked.method);
+                self.recent.note(about, &refusal, visit.arrived.wall);
+                refusal
+            }
+        })
     }
 
     /// Charges a request, when its turn has come.

@@ -152,6 +152,12 @@ impl Throttle {
         self.limits(count).is_empty()
     }
 
+    /// Whether a request past a limit may wait for its turn.
+    #[must_use]
+    pub fn queues(&self, count: Count) -> bool {
+        self.limits(count).iter().any(|limit| limit.rule.mode == Mode::Queue)
+    }
+
     /// Charges a request for all that it counts by, as soon as its turn has come.
     ///
     /// Whoever drops the future gives up the place in the line, and what was charged so far.

@@ -7,7 +7,7 @@ const SYSTEMD: &str = "needs root and systemd: scripts/deb-systemd.sh has system
 /// Stands for all that begin so.
 const NAME: &str = "names the command; README.md has whole ones, which are run";
 
-pub(super) const ELSEWHERE: [(&str, &str); 27] = [
+pub(super) const ELSEWHERE: [(&str, &str); 28] = [
     ("cargo run --release -- demo", "makes a release; tests/it/demo.rs runs the demo"),
     ("scripts/test.sh", "is what runs this"),
     ("cargo install --path .", "installs for the user who tests"),
@@ -44,6 +44,7 @@ pub(super) const ELSEWHERE: [(&str, &str); 27] = [
     ("cargo bench --bench peers -- --quick hit-1k", MINUTES),
     ("cargo bench --bench peers -- --json peers.json --svg docs/peers", MINUTES),
     ("cargo bench --bench peers -- gzip-10k gzip-100k saved first-byte encoders", MINUTES),
+    ("cargo bench --bench peers -- batch-50 fields", MINUTES),
     ("cargo bench --bench redis", MINUTES),
     ("cargo bench --bench hit_path", MINUTES),
     ("cargo test --test allocations", "cargo test runs it"),
