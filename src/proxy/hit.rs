@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use super::{Proxy, Wish, shaping::name_cut, toll};
 use crate::{
     cache_status::{self, CacheStatus},
+    config::throttle::Count,
     fields::Upgrade,
     policy::{self, Decision},
     reason::Reason,
@@ -37,7 +38,8 @@ impl Proxy {
         make: impl FnOnce(&Entry, Option<&Cut>) -> Option<T>,
     ) -> AtOnce<T> {
         let route = &visit.route;
-        if passes_by(visit, route) || toll::refuse(visit, body).is_some() {
+        let waits = route.throttle.queues(Count::All) || passes_by(visit, route);
+        if waits || toll::refuse(visit, body).is_some() {
             return AtOnce::Wait(None);
         }
         let found = self.look(visit);

@@ -46,12 +46,8 @@ impl Proxy {
     /// A hit for what it costs, or the refusal of a request past a limit; `None` where it may have to
     /// wait for its turn.
     pub(super) fn sell(&self, visit: &Visit, hit: Answer) -> Option<Answer> {
-        let throttle = &visit.route.throttle;
-        if throttle.is_free(Count::All) {
+        if visit.route.throttle.is_free(Count::All) {
             return Some(hit);
-        }
-        if throttle.queues(Count::All) {
-            return None;
         }
         Some(match self.charge(visit, Count::All).now_or_never()? {
             Ok(toll) => hit.telling(toll.spend()),
