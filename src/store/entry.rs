@@ -2,7 +2,10 @@
 
 use std::{
     ops::Deref,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
@@ -38,6 +41,9 @@ pub struct Head {
 #[derive(Clone, Debug)]
 pub struct Entry(Arc<Stored>);
 
+/// moka hears of one look in so many at a response.
+const TOLD_ONE_IN: u8 = 8;
+
 /// What an [`Entry`] points to.
 #[derive(Debug)]
 pub struct Stored {
@@ -52,6 +58,8 @@ pub struct Stored {
     /// As what it lies in the shared tier, where it comes from there; else 0.
     pub version: u64,
     text: OnceLock<Text>,
+    /// Looks at it, from a number of its own on.
+    looks: AtomicU8,
 }
 
 /// The order in which the origin was asked: what was asked for earlier does not replace what was
@@ -121,8 +129,16 @@ impl Entry {
         (body, id): (Bytes, BodyId),
         (asked, version): (Turn, u64),
     ) -> Entry {
-        let text = OnceLock::new();
-        Entry(Arc::new(Stored { head, body, id, asked, version, text }))
+        let (text, looks) = (OnceLock::new(), AtomicU8::new(fastrand::u8(..)));
+        Entry(Arc::new(Stored { head, body, id, asked, version, text, looks }))
+    }
+
+    /// Counts a look at it; whether that is one of those that moka hears of, so that it knows what
+    /// is in use. Who looks at the same moment may count as one.
+    pub(super) fn is_to_be_told(&self) -> bool {
+        let looks = self.looks.load(Relaxed).wrapping_add(1);
+        self.looks.store(looks, Relaxed);
+        looks.is_multiple_of(TOLD_ONE_IN)
     }
 
     /// What tells it from all others, for as long as anybody knows it.

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::{
     Cut, Entry, Head, Left, MAX_VARIANTS, Memo, Part, Turn, Vary,
     gone::Gone,
+    index::Index,
     near::{self, Changes},
     variant::Variant,
 };
@@ -64,6 +65,7 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Memory {
     cache: Cache<Key, Kept, IdentityState>,
+    index: Arc<Index>,
     turns: [Mutex<()>; TURNS],
     changes: Changes,
     max_size: u64,
@@ -104,6 +106,8 @@ impl Memory {
     pub(super) fn new(max_size: u64, gone: Arc<Gone>) -> Memory {
         let (evictions, newest) = (Arc::<Counter>::default(), Arc::<AtomicI64>::default());
         let (evicted, at) = (evictions.clone(), newest.clone());
+        let index = Arc::new(Index::new());
+        let indexed = index.clone();
         let cache = Cache::builder()
             .max_capacity(max_size)
             .weigher(|_: &Key, kept: &Kept| kept.slot.weight())
@@ -112,25 +116,29 @@ impl Memory {
                 if cause == RemovalCause::Size {
                     evicted.one();
                 }
+                if let (Slot::Entry(entry), true) = (&kept.slot, cause.was_evicted()) {
+                    indexed.left(&key, entry);
+                }
                 let left = how_it_left(&kept.slot, cause, Wall(at.load(Relaxed)));
                 left.into_iter().for_each(|left| gone.remember(*key, left));
             })
             .build_with_hasher(IdentityState::default());
         let turns = std::array::from_fn(|_| Mutex::new(()));
         let (changes, unsettled) = (Changes::new(), AtomicU64::new(0));
-        Memory { cache, turns, changes, max_size, unsettled, evictions, newest }
+        Memory { cache, index, turns, changes, max_size, unsettled, evictions, newest }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Slot> {
         let version = self.changes.version(key);
-        if let Some(entry) = near::find(key, version) {
-            return Some(Slot::Entry(entry));
+        let entry = near::find(key, version).or_else(|| {
+            let entry = self.index.find(key)?;
+            near::keep(key, version, &entry);
+            Some(entry)
+        });
+        match entry {
+            Some(entry) if !entry.is_to_be_told() => Some(Slot::Entry(entry)),
+            Some(_) | None => Some(self.cache.get(key)?.slot),
         }
-        let slot = self.cache.get(key)?.slot;
-        if let Slot::Entry(entry) = &slot {
-            near::keep(key, version, entry);
-        }
-        Some(slot)
     }
 
     /// Whether something lies there; no sign that it is of use.
@@ -157,9 +165,18 @@ impl Memory {
         let turn = usize::from(key.as_bytes()[16]) % TURNS;
         let _turn = self.turns[turn].lock();
         let known = if self.contains(key) { self.get(key) } else { None };
+        let has_left = known.is_none();
         match change(known) {
-            Change::Put(kept) => self.cache.insert(*key, kept),
-            Change::Remove => self.cache.invalidate(key),
+            Change::Put(kept) => {
+                // Before it is put there: it may leave at once, for lack of room.
+                self.index.put(key, &kept.slot);
+                self.cache.insert(*key, kept);
+            }
+            Change::Remove => {
+                self.cache.invalidate(key);
+                self.index.remove(key);
+            }
+            Change::Nothing if has_left => self.index.remove(key),
             Change::Nothing => {}
         }
         // In any case: what moka has dropped may be at hand while somebody still sends it.
@@ -185,6 +202,12 @@ impl Memory {
     /// How many things lie here, and how many have left for lack of room.
     pub(super) fn entries_and_evictions(&self) -> (u64, u64) {
         (self.cache.entry_count(), self.evictions.get())
+    }
+
+    /// How many responses the index finds.
+    #[cfg(test)]
+    pub(super) fn indexed(&self) -> usize {
+        self.index.len()
     }
 
     /// Bytes that moka has not weighed yet.

@@ -10,6 +10,7 @@ pub mod entry;
 pub mod generations;
 mod gone;
 mod heads;
+mod index;
 mod journal;
 mod marks;
 pub mod memo;

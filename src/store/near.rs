@@ -1,11 +1,9 @@
 //! What a thread found last: a few hundred responses at hand, so that one that is asked for again and
 //! again is not searched for each time.
 //!
-//! A look into moka takes counts of references that all cores share, a reading of the clock, a place
-//! in its log of reads, and a part in the work on that log. What lies here keeps nothing alive, and
-//! is used only while nothing was changed under its key since it was found. Now and then a look goes
-//! to moka all the same, so that it knows what is in use. What is found is kept here the second time
-//! in a row, so that what is asked for but once pushes out nothing.
+//! A look into the index takes a lock that all cores share. What lies here keeps nothing alive, and
+//! is used only while nothing was changed under its key since it was found. What is found is kept
+//! here the second time in a row, so that what is asked for but once pushes out nothing.
 
 use std::{
     cell::RefCell,
@@ -26,9 +24,6 @@ const AT_HAND: usize = 512;
 
 /// The counts of changes; keys share them.
 const COUNTS: usize = 1024;
-
-/// So many looks find what is at hand; the next one goes to moka.
-const LOOKS: u8 = 7;
 
 /// The memories that there were.
 static MEMORIES: AtomicU64 = AtomicU64::new(0);
@@ -65,8 +60,6 @@ struct Near {
     key: Key,
     version: Version,
     entry: Weak<Stored>,
-    /// Looks until the next one goes to moka.
-    left: u8,
 }
 
 impl Changes {
@@ -93,12 +86,11 @@ impl Changes {
 /// What was found of this version on this thread.
 pub(super) fn find(key: &Key, version: Version) -> Option<Entry> {
     let found = PLACES.try_with(|places| {
-        let mut places = places.borrow_mut();
-        let near = places.get_mut(part(key, 20) % AT_HAND)?.near.as_mut()?;
-        if near.key != *key || near.version != version || near.left == 0 {
+        let places = places.borrow();
+        let near = places.get(part(key, 20) % AT_HAND)?.near.as_ref()?;
+        if near.key != *key || near.version != version {
             return None;
         }
-        near.left -= 1;
         Entry::of(&near.entry)
     });
     // A thread that ends has nothing at hand any more.
@@ -115,7 +107,7 @@ pub(super) fn keep(key: &Key, version: Version, entry: &Entry) {
         let place = &mut places[part(key, 20) % AT_HAND];
         let own = key.as_bytes()[24..].as_chunks().0[0];
         if std::mem::replace(&mut place.last, own) == own {
-            place.near = Some(Near { key: *key, version, entry: entry.downgrade(), left: LOOKS });
+            place.near = Some(Near { key: *key, version, entry: entry.downgrade() });
         }
     });
 }
@@ -152,15 +144,6 @@ mod tests {
         assert!(find(&key, others.version(&key)).is_none(), "another memory's");
         changes.one(&key);
         assert!(find(&key, changes.version(&key)).is_none(), "it may be another by now");
-    }
-
-    #[test]
-    fn moka_hears_of_what_is_in_use() {
-        let (changes, key, entry) = (Changes::new(), Key::of_path("/c"), entry());
-        let version = changes.version(&key);
-        twice(&key, version, &entry);
-        let found = (0..20).take_while(|_| find(&key, version).is_some()).count();
-        assert_eq!(found, usize::from(LOOKS), "the next one goes to moka");
     }
 
     #[test]

@@ -149,6 +149,26 @@ fn the_store_stays_within_a_tenth_of_its_size() {
 }
 
 #[test]
+fn what_has_left_for_lack_of_room_leaves_nothing_behind() {
+    let store = Store::new(1 << 20);
+    for n in 0..4000 {
+        let key = Key::of_path(&format!("/{}", n % 3000));
+        let place = place(&store, key, &[], &HeaderMap::new());
+        store.put(&place, entry(vec![0; 1024]), NOW);
+    }
+    let Stats { entries, evictions, .. } = (0..100).map(|_| store.stats()).last().unwrap();
+    assert!(evictions > 1000, "{evictions} had to leave");
+    assert_eq!(store.memory.indexed() as u64, entries, "the index has what moka has");
+}
+
+#[test]
+fn moka_hears_of_one_look_in_eight() {
+    let entry = entry("a");
+    let told = (0..800).filter(|_| entry.is_to_be_told()).count();
+    assert_eq!(told, 100, "so that it knows what is in use");
+}
+
+#[test]
 fn a_mark_lasts_a_minute() {
     let (store, key) = (Store::new(1 << 20), Key::of_path("/a"));
     let collapses = |millis, crowd| store.collapses(key, crowd, Now { mono: Mono(millis), ..NOW });
