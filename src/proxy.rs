@@ -32,6 +32,7 @@ mod steps;
 mod storable;
 mod toll;
 mod variants;
+mod whole;
 
 use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
@@ -500,9 +501,18 @@ impl Proxy {
         mut response: Response<ResponseBody>,
         (meta, room): (Meta, Room),
     ) {
-        let Duty { leader, owner } = duty;
         let status = response.status();
         let own = storable::withhold(response.headers_mut(), status, &fetch.visit);
+        let (head, body) = response.into_parts();
+        let body = match whole::at_hand(fetch, body) {
+            Ok(body) => {
+                let whole = Response::from_parts(head, body);
+                return self.take_whole(fetch, duty, whole, (meta, room, own));
+            }
+            Err(body) => *body,
+        };
+        let response = Response::from_parts(head, body);
+        let Duty { leader, owner } = duty;
         let (arrival, mut fill, body) = self.receive(fetch, response, meta, room);
         if let Some(reader) = arrival.filling.reader() {
             let (head, now) = (&arrival.head, self.clock.now());

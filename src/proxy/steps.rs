@@ -34,7 +34,7 @@ pub(super) type Taken = (Arc<Arrival>, Fill, ResponseBody);
 
 /// What a storable response needs to be taken in.
 pub(super) struct Room {
-    names: Vec<HeaderName>,
+    pub(super) names: Vec<HeaderName>,
     terms: Terms,
 }
 
@@ -175,15 +175,25 @@ impl Proxy {
         meta: Meta,
         room: Room,
     ) -> Taken {
+        let status = response.status();
+        let (head, place, body) = self.placed(fetch, response, (meta, room.names));
+        let (fill, filling) = Fill::new(room.terms);
+        (Arc::new(Arrival { head, answered: fetch.answered(status), place, filling }), fill, body)
+    }
+
+    /// The head under which a storable response is stored, where it belongs, and its body.
+    pub(super) fn placed<B>(
+        &self,
+        fetch: &Fetch,
+        response: Response<B>,
+        (meta, names): (Meta, Vec<HeaderName>),
+    ) -> (Head, Place, B) {
         let visit = &fetch.visit;
         let (mut parts, body) = response.into_parts();
         make_storable(&mut parts.headers, visit, self.clock.now());
         reply::end_to_end(&mut parts.headers, parts.version);
-        let status = parts.status;
-        let head = fetch.head(meta, status, &parts.headers);
-        let place = self.store.place(visit.primary, fetch.places(room.names));
-        let (fill, filling) = Fill::new(room.terms);
-        (Arc::new(Arrival { head, answered: fetch.answered(status), place, filling }), fill, body)
+        let head = fetch.head(meta, parts.status, &parts.headers);
+        (head, self.store.place(visit.primary, fetch.places(names)), body)
     }
 
     /// Ends the body; the entry, if all of it was kept.
