@@ -226,7 +226,7 @@ impl Generations {
 impl Table {
     fn standing(&self, named: &Named, is_after: impl Fn(Moment) -> bool) -> Standing {
         let tags = if named.crowded { self.tags.standing(&is_after) } else { Standing::Current };
-        let pasts = named.names.iter().filter_map(|name| self.of.get(name));
+        let pasts = named.names().iter().filter_map(|name| self.of.get(name));
         let all = self.all.standing(&is_after).and(tags);
         pasts.fold(all, |it, past| it.and(past.standing(&is_after)))
     }

@@ -113,7 +113,7 @@ impl Journal {
 impl Purge {
     fn means(&self, named: &Named) -> bool {
         let covers = |names: &[Name]| {
-            self.tags && named.crowded || names.iter().any(|it| named.names.contains(it))
+            self.tags && named.crowded || names.iter().any(|it| named.names().contains(it))
         };
         self.seq > named.began.local && self.names.as_deref().is_none_or(covers)
     }

@@ -1,7 +1,10 @@
 //! Names: what a stored response can be purged by.
 //!
-//! Its URL, each prefix of its path that ends at a segment, its tags. All are worked out once,
-//! when it is stored; a purge works out the same names and compares.
+//! Its URL, each prefix of its path that ends at a segment, its tags. A purge works out the same names
+//! and compares. They are worked out once, and those of a response without tags only when it is first
+//! looked at after a purge: most are never asked for.
+
+use std::sync::OnceLock;
 
 use super::Moment;
 
@@ -46,17 +49,48 @@ pub struct Known<'a> {
 }
 
 /// What of a stored response says whether it has been purged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Named {
     /// When its fetch, or the validation that last found it good, began.
     pub(super) began: Moment,
     /// The URL, the prefixes, the tags of any host, the tags; of those the groups last.
-    pub(super) names: Box<[Name]>,
+    names: Names,
     /// How many of the names are groups.
     groups: usize,
     /// It has more tags than are told apart.
     pub(super) crowded: bool,
 }
+
+#[derive(Clone, Debug)]
+enum Names {
+    Known(Box<[Name]>),
+    /// Those of a URL, once anybody has asked for them.
+    Of(Url, OnceLock<Box<[Name]>>),
+}
+
+/// A URL: scheme, authority, path and query, one behind the other.
+#[derive(Clone, Debug)]
+struct Url {
+    text: Box<str>,
+    /// Where the first three of these end.
+    ends: [u32; 3],
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names::Known(Box::default())
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Named) -> bool {
+        let parts = |it: &Named| (it.began, it.groups, it.crowded);
+        (parts(self), self.names()) == (parts(other), other.names())
+    }
+}
+
+impl Eq for Named {}
 
 impl Name {
     /// A tag, or a cache group, within its origin (RFC 9875 §2.1).
@@ -138,14 +172,25 @@ impl Named {
     #[must_use]
     pub fn new(began: Moment, known: Known<'_>) -> Named {
         let Known { origin, path, query, tags, groups } = known;
+        if tags.is_empty() && groups.is_empty() {
+            let names = Names::Of(Url::new(origin, path, query), OnceLock::new());
+            return Named { began, names, groups: 0, crowded: false };
+        }
         let crowded = tags.len() + groups.len() > MAX_TAGS;
         let groups = &groups[..groups.len().min(MAX_TAGS)];
         let tags = &tags[..tags.len().min(MAX_TAGS - groups.len())];
-        let mut names = vec![Name::url(origin, path, query)];
-        names.extend(segments(path).map(|it| Name::beginning(origin, it)));
+        let mut names = of_url(origin, path, query);
         names.extend(tags.iter().chain(groups).map(|tag| Name::tag_anywhere(tag)));
         names.extend(tags.iter().chain(groups).map(|tag| Name::tag(origin, tag)));
-        Named { began, names: names.into(), groups: groups.len(), crowded }
+        Named { began, names: Names::Known(names.into()), groups: groups.len(), crowded }
+    }
+
+    /// The names that it bears.
+    pub(super) fn names(&self) -> &[Name] {
+        match &self.names {
+            Names::Known(names) => names,
+            Names::Of(url, names) => names.get_or_init(|| url.names().into()),
+        }
     }
 
     /// What another node told; no more of the names are groups than there are.
@@ -156,7 +201,7 @@ impl Named {
         crowded: bool,
     ) -> Named {
         let groups = groups.min(names.len());
-        Named { began, names, groups, crowded }
+        Named { began, names: Names::Known(names), groups, crowded }
     }
 
     /// When its fetch, or the validation that last found it good, began.
@@ -168,13 +213,48 @@ impl Named {
     /// The cache groups that are told apart.
     #[must_use]
     pub fn groups(&self) -> &[Name] {
-        &self.names[self.names.len() - self.groups..]
+        match &self.names {
+            Names::Known(names) => &names[names.len() - self.groups..],
+            Names::Of(..) => &[],
+        }
     }
 
     /// The bytes that it keeps.
     pub(super) fn size(&self) -> usize {
-        size_of_val(&*self.names)
+        match &self.names {
+            Names::Known(names) => size_of_val(&**names),
+            Names::Of(url, _) => url.text.len(),
+        }
     }
+}
+
+impl Url {
+    fn new(origin: Origin<'_>, path: &str, query: Option<&str>) -> Url {
+        let Origin { scheme, authority } = origin;
+        let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+        let text = [scheme, authority, path, mark, query].concat().into_boxed_str();
+        let mut end = 0;
+        let ends = [scheme, authority, path].map(|part| {
+            end += part.len();
+            // No part of a request is longer than this can tell.
+            u32::try_from(end).unwrap_or(u32::MAX)
+        });
+        Url { text, ends }
+    }
+
+    fn names(&self) -> Vec<Name> {
+        let [scheme, authority, path] = self.ends.map(|end| end as usize);
+        let part = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
+        let origin = Origin { scheme: part(0, scheme), authority: part(scheme, authority) };
+        let query = part(path, self.text.len()).strip_prefix('?');
+        of_url(origin, part(authority, path), query)
+    }
+}
+
+/// The names of a URL: its own, and those of the prefixes of its path.
+fn of_url(origin: Origin<'_>, path: &str, query: Option<&str>) -> Vec<Name> {
+    let prefixes = segments(path).map(|it| Name::beginning(origin, it));
+    [Name::url(origin, path, query)].into_iter().chain(prefixes).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +285,7 @@ mod tests {
             let name = Name::prefix(ORIGIN, prefix);
             for (paths, expected) in [(covered, true), (not, false)] {
                 for path in paths {
-                    let found = known(path, &[], &[]).names.contains(&name);
+                    let found = known(path, &[], &[]).names().contains(&name);
                     assert_eq!(found, expected, "{prefix} covers {path}");
                 }
             }
@@ -216,10 +296,10 @@ mod tests {
     fn a_deep_prefix_means_the_last_that_is_told_apart() {
         let path = |segments: usize| "/s".repeat(segments);
         let deep = known(&path(100), &[], &[]);
-        assert_eq!(deep.names.len(), 1 + MAX_PREFIXES, "the URL, and 32 prefixes");
+        assert_eq!(deep.names().len(), 1 + MAX_PREFIXES, "the URL, and 32 prefixes");
         for segments in [0, 1, 31, 32, 99, 100] {
             let name = Name::prefix(ORIGIN, &path(segments));
-            assert!(deep.names.contains(&name), "{segments} segments");
+            assert!(deep.names().contains(&name), "{segments} segments");
         }
     }
 
@@ -250,6 +330,6 @@ mod tests {
         );
         let named = known("/", &tags, &tags[..5]);
         assert!(named.crowded, "65 are not");
-        assert_eq!((named.groups().len(), named.names.len()), (5, 2 + 2 * MAX_TAGS));
+        assert_eq!((named.groups().len(), named.names().len()), (5, 2 + 2 * MAX_TAGS));
     }
 }

@@ -110,7 +110,7 @@ impl Shared {
             status: entry.head.status,
             fields: entry.head.fields.clone(),
             began: Seq(named.began().global),
-            names: named.names.iter().map(|name| name.number()).collect(),
+            names: named.names().iter().map(|name| name.number()).collect(),
             groups: u16::try_from(named.groups().len()).unwrap_or(u16::MAX),
             crowded: named.crowded,
             id: entry.id,
