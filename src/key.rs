@@ -197,7 +197,7 @@ fn hash(text: &[u8]) -> [u8; 32] {
 
 /// A number by which a text is remembered. Who finds texts with the same one gains nothing but their
 /// hashing.
-fn mixed(text: &[u8]) -> u64 {
+pub(crate) fn mixed(text: &[u8]) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
     let mix =
         |mixed: u64, word: u64| (mixed.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -50,31 +50,22 @@ impl Block {
     pub fn new(fields: &HeaderMap) -> Block {
         let length = fields.iter().map(|(n, v)| PREFIX + n.as_str().len() + v.len()).sum();
         let mut bytes = BytesMut::with_capacity(length);
-        let (mut count, mut sent) = (0, Vec::new());
-        let is_sent = |(name, _): &(&HeaderName, &HeaderValue)| !USED_UP.contains(name);
-        let (first, last): (Vec<_>, Vec<_>) = fields.iter().partition(is_sent);
-        for (index, (name, value)) in first.iter().chain(&last).enumerate() {
-            let text = name.as_str().as_bytes();
-            let (Ok(name_length), Ok(value_length)) =
-                (u16::try_from(text.len()), u32::try_from(value.len()))
-            else {
-                continue;
-            };
-            bytes.put_u16(name_length);
-            bytes.put_u32(value_length);
-            bytes.put_slice(text);
-            bytes.put_slice(value.as_bytes());
-            count += 1;
-            if index < first.len() {
-                sent.push((*name).clone());
+        let (mut used_up, mut sent) = (0, Vec::with_capacity(fields.len()));
+        for (name, value) in fields.iter().filter(|(name, _)| !USED_UP.contains(name)) {
+            if put(&mut bytes, name, value) {
+                sent.push(name);
             }
         }
-        Block::of(bytes.freeze(), count, &sent)
+        if sent.len() < fields.len() {
+            let last = fields.iter().filter(|(name, _)| USED_UP.contains(name));
+            used_up = last.filter(|(name, value)| put(&mut bytes, name, value)).count();
+        }
+        Block::of(bytes.freeze(), sent.len() + used_up, &sent)
     }
 
-    fn of(bytes: Bytes, count: u32, sent: &[HeaderName]) -> Block {
-        let shape = Shape::of(sent);
-        Block { bytes, count, sent: u32::try_from(sent.len()).unwrap_or(count), shape }
+    fn of(bytes: Bytes, count: usize, sent: &[&HeaderName]) -> Block {
+        let number = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+        Block { bytes, count: number(count), sent: number(sent.len()), shape: Shape::of(sent) }
     }
 
     /// The fields as another tier keeps them, in memory of their own; `None` where these bytes are
@@ -96,7 +87,8 @@ impl Block {
             count += 1;
             length += PREFIX + name.len() + value.len();
         }
-        let count = u32::try_from(count).ok().filter(|_| length == bytes.len())?;
+        (length == bytes.len()).then_some(())?;
+        let sent: Vec<&HeaderName> = sent.iter().collect();
         Some(Block::of(Bytes::copy_from_slice(bytes), count, &sent))
     }
 
@@ -202,6 +194,21 @@ impl Block {
         self.append(&mut fields, self.count);
         fields
     }
+}
+
+/// Writes a field; `false` where its lengths cannot be told.
+fn put(bytes: &mut BytesMut, name: &HeaderName, value: &HeaderValue) -> bool {
+    let text = name.as_str().as_bytes();
+    let (Ok(name_length), Ok(value_length)) =
+        (u16::try_from(text.len()), u32::try_from(value.len()))
+    else {
+        return false;
+    };
+    bytes.put_u16(name_length);
+    bytes.put_u32(value_length);
+    bytes.put_slice(text);
+    bytes.put_slice(value.as_bytes());
+    true
 }
 
 /// The names and values of a block.

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use crate::{
     cache_status::{self, CacheStatus},
+    key::{self, IdentityState},
     policy::encoding,
 };
 
@@ -35,6 +36,9 @@ pub const NOT_IN_304: [HeaderName; 6] = [
     HeaderName::from_static("content-md5"),
 ];
 
+/// What a hit adds to each head.
+const ADDED: [HeaderName; 2] = [header::AGE, cache_status::NAME];
+
 static SHAPES: LazyLock<Shapes> = LazyLock::new(Shapes::default);
 
 /// The names that are kept for the life of the process at most, and the length of each.
@@ -47,9 +51,13 @@ struct Shapes(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    shapes: HashMap<Box<[HeaderName]>, Arc<Shape>>,
+    /// By what is made of their names. Of names of which the same is made, the first have a shape.
+    shapes: HashMap<u64, Known, IdentityState>,
     names: HashSet<&'static str>,
 }
+
+/// A shape, and what it is that of.
+type Known = (Box<[HeaderName]>, Arc<Shape>);
 
 /// Which of a stored head's fields a hit sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,20 +97,26 @@ struct Frame {
 }
 
 impl Shapes {
-    fn of(&self, names: &[HeaderName]) -> Option<Arc<Shape>> {
+    fn of(&self, names: &[&HeaderName]) -> Option<Arc<Shape>> {
+        let mixed = names
+            .iter()
+            .fold(0, |all: u64, name| key::mixed(name.as_str().as_bytes()) ^ all.rotate_left(9));
         let Table { shapes, names: lasting } = &mut *self.0.lock();
-        if let Some(known) = shapes.get(names) {
-            return Some(known.clone());
+        if let Some((known, shape)) = shapes.get(&mixed) {
+            return known.iter().eq(names.iter().copied()).then(|| shape.clone());
+        }
+        if names.len() > MAX_FIELDS || names.iter().any(|it| ADDED.contains(it)) {
+            return None;
         }
         if shapes.len() >= MAX_SHAPES {
-            shapes.retain(|_, shape| Arc::strong_count(shape) > 1);
+            shapes.retain(|_, (_, shape)| Arc::strong_count(shape) > 1);
         }
         if shapes.len() >= MAX_SHAPES {
             return None;
         }
         let names: Box<[HeaderName]> = names.iter().map(|name| last(lasting, name)).collect();
         let shape = Arc::new(Shape::new(&names)?);
-        shapes.insert(names, shape.clone());
+        shapes.insert(mixed, (names, shape.clone()));
         Some(shape)
     }
 }
@@ -125,10 +139,8 @@ fn last(lasting: &mut HashSet<&'static str>, name: &HeaderName) -> HeaderName {
 impl Shape {
     /// The shape of these names, in the order in which a map gives them; `None` where there is no
     /// room for it, or where what a hit adds has to stand beside what is there.
-    pub(super) fn of(names: &[HeaderName]) -> Option<Arc<Shape>> {
-        let added = [header::AGE, cache_status::NAME];
-        let is_plain = names.len() <= MAX_FIELDS && !names.iter().any(|it| added.contains(it));
-        is_plain.then(|| SHAPES.of(names)).flatten()
+    pub(super) fn of(names: &[&HeaderName]) -> Option<Arc<Shape>> {
+        SHAPES.of(names)
     }
 
     fn new(names: &[HeaderName]) -> Option<Shape> {
@@ -185,7 +197,7 @@ impl Frame {
             Extent::Whole => true,
             Extent::NotModified => !NOT_IN_304.contains(name),
         };
-        let added = [header::AGE, cache_status::NAME].into_iter().chain(vary);
+        let added = ADDED.into_iter().chain(vary);
         let all: Vec<HeaderName> =
             names.iter().filter(|name| is_sent(name)).cloned().chain(added).collect();
         let mut map = HeaderMap::with_capacity(all.len());
@@ -266,15 +278,15 @@ mod tests {
         let name =
             |index: usize| HeaderName::from_bytes(format!("x-{index}").as_bytes()).expect("a name");
         for index in 0..2 * MAX_NAMES {
-            assert!(shapes.of(&[name(index)]).is_some(), "nobody has the shapes before it");
+            assert!(shapes.of(&[&name(index)]).is_some(), "nobody has the shapes before it");
         }
-        let held: Vec<_> = (0..MAX_SHAPES).filter_map(|index| shapes.of(&[name(index)])).collect();
+        let held: Vec<_> = (0..MAX_SHAPES).filter_map(|index| shapes.of(&[&name(index)])).collect();
         assert_eq!(held.len(), MAX_SHAPES);
-        assert!(shapes.of(&[name(MAX_SHAPES)]).is_none(), "there is no room");
-        let again = shapes.of(&[name(0)]).expect("it is known");
+        assert!(shapes.of(&[&name(MAX_SHAPES)]).is_none(), "there is no room");
+        let again = shapes.of(&[&name(0)]).expect("it is known");
         assert!(Arc::ptr_eq(&again, &held[0]), "it is shared");
         drop((held, again));
-        assert!(shapes.of(&[name(MAX_SHAPES)]).is_some(), "what nobody has makes room");
+        assert!(shapes.of(&[&name(MAX_SHAPES)]).is_some(), "what nobody has makes room");
         assert_eq!(shapes.0.lock().shapes.len(), 1);
         assert_eq!(shapes.0.lock().names.len(), MAX_NAMES, "what is never freed is bounded");
     }
