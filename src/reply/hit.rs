@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::{Answer, Source};
 use crate::{
     body::Body,
-    cache_status::{self, CacheStatus},
+    cache_status::{self, CacheStatus, Forwarded},
     policy::{Now, asked::Method, encoding::Given},
     reason::{Reason, Stale},
     store::{
@@ -24,6 +24,9 @@ pub(super) fn headed(
 ) -> Answer {
     let at_once = match status {
         CacheStatus::Hit { .. } => hit(visit, (head, source), extent, (now, status)),
+        CacheStatus::Forwarded(told) if extent == Extent::Whole => {
+            fetched(visit, (head, source), now, told)
+        }
         CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => None,
     };
     at_once.unwrap_or_else(|| Answer::of(sent(head, now, status), status, source))
@@ -44,6 +47,27 @@ fn hit(
         Extent::Whole => head.status,
         Extent::NotModified => StatusCode::NOT_MODIFIED,
     };
+    *response.headers_mut() = headers;
+    let source = Some(Source { vary_is_told: !vary_is_due, ..source });
+    Some(Answer { response, status, source, is_told: true })
+}
+
+/// The head of what a fetch has just brought, in the same way.
+fn fetched(
+    visit: &Visit,
+    (head, source): (&Head, Source),
+    now: Now,
+    told: Forwarded,
+) -> Option<Answer> {
+    let status = CacheStatus::Forwarded(told);
+    let varies = head.forms.given.varies(&visit.route.packing, source.length);
+    let added = Added { age: seconds(head, now), told: (status, head.status), varies };
+    let (mut headers, vary_is_due) = head.fields.fill(Extent::Whole, added)?;
+    if !tells_age(added.age, status) {
+        headers.remove(header::AGE);
+    }
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = head.status;
     *response.headers_mut() = headers;
     let source = Some(Source { vary_is_told: !vary_is_due, ..source });
     Some(Answer { response, status, source, is_told: true })
@@ -121,15 +145,19 @@ pub(super) fn sent(head: &Head, now: Now, status: CacheStatus) -> Response<Body>
 /// Age (RFC 9111 §5.1).
 pub(super) fn add_age(headers: &mut HeaderMap, head: &Head, now: Now, status: CacheStatus) {
     let seconds = seconds(head, now);
+    if tells_age(seconds, status) {
+        headers.insert(header::AGE, cache_status::number(seconds));
+    }
+}
+
+/// An age of 0 would say that the origin had no part in it (RFC 9111 §4).
+fn tells_age(seconds: i64, status: CacheStatus) -> bool {
     let from_store = match status {
         CacheStatus::Hit { .. } => true,
         CacheStatus::Forwarded(told) => told.detail == Some(Reason::Stale(Stale::IfError)),
         CacheStatus::Refused(_) => false,
     };
-    // A field of 0 would say that the origin had no part in it (RFC 9111 §4).
-    if seconds > 0 || from_store {
-        headers.insert(header::AGE, cache_status::number(seconds));
-    }
+    seconds > 0 || from_store
 }
 
 /// The age in whole seconds.

@@ -142,8 +142,10 @@ impl Block {
         heads::fill(self, extent, added)
     }
 
-    /// The same, made from this block; values share its memory.
-    pub(super) fn fill(&self, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+    /// The same, made from this block alone, for what is not asked for again and again; values share
+    /// its memory.
+    #[must_use]
+    pub fn fill(&self, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
         let shape = self.shape.as_ref()?;
         let values = raw(&self.bytes).take(self.sent as usize);
         Some(shape.fill(extent, (values, |(_, value)| self.value(value)), added))

@@ -249,7 +249,10 @@ impl Store {
     pub fn put(&self, place: &Place, entry: Entry, now: Now) {
         if !self.is_gone(&entry.head.named) && self.list(place, Some(&entry)) {
             // Before: it may leave at once, for lack of room.
-            [place.key, place.primary].into_iter().for_each(|key| self.gone.forget(key));
+            self.gone.forget(place.key);
+            if place.key != place.primary {
+                self.gone.forget(place.primary);
+            }
             self.memory.insert(place.key, Slot::Entry(entry), now);
         }
     }
