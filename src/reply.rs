@@ -28,7 +28,7 @@ use crate::{
         validation::{self, Precondition},
     },
     store::{
-        Entry, Head,
+        BodyId, Entry, Head,
         block::USED_UP,
         shape::{Extent, NOT_IN_304},
     },
@@ -139,9 +139,16 @@ fn is_of_a_packed(visit: &Visit, entry: &Entry) -> bool {
     ranges::goes_by_date(asked) && matches!(form(), Form::Packed(_))
 }
 
+/// What the body is, where that is known, or where it may be wanted in another form.
+fn id(visit: &Visit, entry: &Entry) -> Option<BodyId> {
+    let is_packed = || matches!(entry.head.forms.given, Given::Packed(_));
+    let may_change = || visit.asked.codings || visit.wanted.is_some() || is_packed();
+    entry.known_id().or_else(|| may_change().then(|| entry.id()))
+}
+
 fn whole(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
     let (head, length) = (&entry.head, Some(entry.body.len() as u64));
-    let source = Source { id: Some(entry.id), ..Source::of(head.forms, length) };
+    let source = Source { id: id(visit, entry), ..Source::of(head.forms, length) };
     let mut answer = headed(visit, (head, source), Extent::Whole, (now, status));
     let response = &mut answer.response;
     match visit.is_head() {

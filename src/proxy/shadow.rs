@@ -201,7 +201,7 @@ impl Watched {
             Then::Compare(..) if !known => {
                 self.metrics.shadow.compared(Compared::Unknown);
             }
-            Then::Compare(entry, _) if entry.id == id => {
+            Then::Compare(entry, _) if entry.id() == id => {
                 self.metrics.shadow.compared(Compared::Same);
             }
             Then::Compare(_, age) => self.metrics.shadow.compared(Compared::Differs(age)),

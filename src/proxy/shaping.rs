@@ -93,7 +93,7 @@ impl Proxy {
         let cut = wanted.cut().ok().filter(|_| stored.head.status == StatusCode::OK)?;
         let mut headers = stored.head.fields.to_map();
         fitting(&headers).ok()?;
-        let id = stored.id.shaped(cut.name());
+        let id = stored.id().shaped(cut.name());
         let Memo::Made(made) = self.store.memo(id.memo(memo::RECIPE))? else { return None };
         let shaped = memo::read(&made).ok().filter(|it| it.total.is_some() || !cut.chooses())?;
         encoding::forget_bytes(&mut headers);

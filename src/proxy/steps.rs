@@ -212,7 +212,7 @@ impl Proxy {
             Spilled::NoRoom => Unstorable::NoRoom,
         })?;
         // An identical refetch keeps the body that is stored already.
-        let same = fetch.stored.as_ref().filter(|stored| stored.id == id);
+        let same = fetch.stored.as_ref().filter(|stored| stored.id() == id);
         let body = same.map_or(body, |stored| stored.body.clone());
         Ok(Entry::new(arrival.head.clone(), (body, id), fetch.asked))
     }

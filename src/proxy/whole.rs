@@ -10,7 +10,7 @@ use crate::{
     collapse::Outcome,
     policy::Meta,
     reply,
-    store::{BodyHasher, Entry, Head},
+    store::{Entry, Head},
     upstream::ResponseBody,
 };
 
@@ -41,20 +41,13 @@ impl Proxy {
 
 /// The response with its body in memory of its own: what came is a slice of the connection's read
 /// buffer. An identical refetch keeps the body that is stored already.
-fn entry(fetch: &Fetch, head: Head, body: &[u8]) -> Entry {
-    let coding = head.fields.get(&header::CONTENT_ENCODING);
-    let is_same = |stored: &&Entry| {
-        stored.body == *body && stored.head.fields.get(&header::CONTENT_ENCODING) == coding
-    };
-    let body = match fetch.stored.as_ref().filter(is_same) {
-        Some(stored) => (stored.body.clone(), stored.id),
-        None => {
-            let mut hasher = BodyHasher::default();
-            hasher.update(body);
-            (Bytes::copy_from_slice(body), hasher.finish(coding))
-        }
-    };
-    Entry::new(head, body, fetch.asked)
+fn entry(fetch: &Fetch, head: Head, body: &Bytes) -> Entry {
+    let coding = |head: &Head| head.fields.get(&header::CONTENT_ENCODING).map(<[u8]>::to_vec);
+    let is_same = |stored: &&Entry| stored.body == *body && coding(&stored.head) == coding(&head);
+    match fetch.stored.as_ref().filter(is_same) {
+        Some(stored) => stored.freshened(head, fetch.asked),
+        None => Entry::copied(head, body, fetch.asked),
+    }
 }
 
 /// All of a body that is at hand, where that is the whole of what is stored.

@@ -24,7 +24,8 @@ pub(super) fn headed(
 ) -> Answer {
     let at_once = match status {
         CacheStatus::Hit { .. } => hit(visit, (head, source), extent, (now, status)),
-        CacheStatus::Forwarded(told) if extent == Extent::Whole => {
+        // What is cut out of it varies by its own length.
+        CacheStatus::Forwarded(told) if extent == Extent::Whole && visit.wanted.is_none() => {
             fetched(visit, (head, source), now, told)
         }
         CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => None,

@@ -151,6 +151,16 @@ impl Block {
         Some(shape.fill(extent, (values, |(_, value)| self.value(value)), added))
     }
 
+    /// The same fields, and a body behind them in the same memory.
+    pub(super) fn beside(&self, body: &[u8]) -> (Block, Bytes) {
+        let mut both = BytesMut::with_capacity(self.bytes.len() + body.len());
+        both.put_slice(&self.bytes);
+        both.put_slice(body);
+        let mut bytes = both.freeze();
+        let body = bytes.split_off(self.bytes.len());
+        (Block { bytes, shape: self.shape.clone(), ..*self }, body)
+    }
+
     /// The same fields, in memory of their own.
     pub(super) fn copied(&self) -> Block {
         Block { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }

@@ -22,19 +22,24 @@ use crate::{
     shape::Text,
 };
 
+/// The longest body that lies beside its head, in bytes: it is copied in less time than a hit among a
+/// million takes to go to one place more.
+const SHORT: usize = 4096;
+
 /// The head of a response that is stored, or will be once its body is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Head {
     /// What the policy remembers of it.
     pub meta: Meta,
     /// Its status.
     pub status: StatusCode,
+    /// In which forms its body may be sent.
+    pub forms: Forms,
     /// Its fields, without those of one hop and without Content-Length.
     pub fields: Block,
     /// What says whether it has been invalidated by name since its fetch began.
     pub named: Named,
-    /// In which forms its body may be sent.
-    pub forms: Forms,
 }
 
 /// A stored response; a cheap handle.
@@ -44,22 +49,23 @@ pub struct Entry(Arc<Stored>);
 /// moka hears of one look in so many at a response.
 const TOLD_ONE_IN: u8 = 8;
 
-/// What an [`Entry`] points to.
+/// What an [`Entry`] points to, in the order in which a hit looks at it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Stored {
+    /// Looks at it, from a number of its own on.
+    looks: AtomicU8,
     /// How it begins.
     pub head: Head,
     /// The whole body.
     pub body: Bytes,
-    /// What the body is, by content.
-    pub id: BodyId,
+    /// What the body is, by content, once anybody has asked for that.
+    id: OnceLock<BodyId>,
     /// When it was asked for.
     pub asked: Turn,
     /// As what it lies in the shared tier, where it comes from there; else 0.
     pub version: u64,
     text: OnceLock<Text>,
-    /// Looks at it, from a number of its own on.
-    looks: AtomicU8,
 }
 
 /// The order in which the origin was asked: what was asked for earlier does not replace what was
@@ -114,23 +120,57 @@ impl Head {
 impl Entry {
     /// A complete response. Where the origin gave no ETag, it gets a strong one made of the body.
     #[must_use]
-    pub fn new(mut head: Head, (body, id): (Bytes, BodyId), asked: Turn) -> Entry {
+    pub fn new(head: Head, (body, id): (Bytes, BodyId), asked: Turn) -> Entry {
+        Entry::whole(head, (body, OnceLock::from(id)), asked)
+    }
+
+    /// The same, of a body that may be part of something larger: it is copied. What it is, is worked
+    /// out when anybody asks for that.
+    #[must_use]
+    pub fn copied(head: Head, body: &Bytes, asked: Turn) -> Entry {
+        let is_short = body.len() <= SHORT;
+        let body = if is_short { body.clone() } else { Bytes::copy_from_slice(body) };
+        Entry::whole(head, (body, OnceLock::new()), asked)
+    }
+
+    /// A short body is copied to its head.
+    fn whole(mut head: Head, (mut body, id): (Bytes, OnceLock<BodyId>), asked: Turn) -> Entry {
         if head.fields.get(&header::ETAG).is_none() {
+            let id = id.get_or_init(|| BodyId::of(&head, &body));
             let mut fields = head.fields.to_map();
             fields.insert(header::ETAG, id.entity_tag());
             head.fields = Block::new(&fields);
         }
-        Entry::shared(head, (body, id), (asked, 0))
+        if body.len() <= SHORT {
+            (head.fields, body) = head.fields.beside(&body);
+        }
+        Entry::stored(head, (body, id), (asked, 0))
     }
 
     /// One that another node has stored as this version.
-    pub(super) fn shared(
+    pub(super) fn shared(head: Head, (body, id): (Bytes, BodyId), of: (Turn, u64)) -> Entry {
+        Entry::stored(head, (body, OnceLock::from(id)), of)
+    }
+
+    fn stored(
         head: Head,
-        (body, id): (Bytes, BodyId),
+        (body, id): (Bytes, OnceLock<BodyId>),
         (asked, version): (Turn, u64),
     ) -> Entry {
         let (text, looks) = (OnceLock::new(), AtomicU8::new(fastrand::u8(..)));
-        Entry(Arc::new(Stored { head, body, id, asked, version, text, looks }))
+        Entry(Arc::new(Stored { looks, head, body, id, asked, version, text }))
+    }
+
+    /// What the body is, by content: worked out once.
+    #[must_use]
+    pub fn id(&self) -> BodyId {
+        *self.id.get_or_init(|| BodyId::of(&self.head, &self.body))
+    }
+
+    /// The same, where that was done before.
+    #[must_use]
+    pub fn known_id(&self) -> Option<BodyId> {
+        self.id.get().copied()
     }
 
     /// Counts a look at it; whether that is one of those that moka hears of, so that it knows what
@@ -165,12 +205,14 @@ impl Entry {
     /// The same body under a new head (RFC 9111 §4.3.4).
     #[must_use]
     pub fn freshened(&self, head: Head, asked: Turn) -> Entry {
-        Entry::new(head, (self.body.clone(), self.id), asked)
+        Entry::whole(head, (self.body.clone(), self.id.clone()), asked)
     }
 
     /// The same response, of which less is left.
     pub(super) fn under(&self, head: Head) -> Entry {
-        Entry::shared(head, (self.body.clone(), self.id), (self.asked, self.version))
+        // Many looks may make one each: the body is hashed for all of them.
+        let id = OnceLock::from(self.id());
+        Entry::stored(head, (self.body.clone(), id), (self.asked, self.version))
     }
 }
 
@@ -189,6 +231,12 @@ impl AsRef<Meta> for Entry {
 }
 
 impl BodyId {
+    fn of(head: &Head, body: &[u8]) -> BodyId {
+        let mut hasher = BodyHasher::default();
+        hasher.update(body);
+        hasher.finish(head.fields.get(&header::CONTENT_ENCODING))
+    }
+
     /// Where the memo of what a recipe makes of it lies; 0 is left for the body itself.
     #[must_use]
     pub fn memo(&self, recipe: u8) -> Key {

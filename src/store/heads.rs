@@ -1,10 +1,11 @@
 //! The heads of hits that a thread made last, at hand: a clone of one takes less than half of what
 //! it takes to make it.
 //!
-//! A head is known by where its stored fields lie, and holds on to them, so that nothing else can
-//! lie there meanwhile. What is told is a copy, made by and for this thread: the count of who refers
-//! to the stored fields is one that all cores would fight for. A head is kept when it was asked for
-//! twice in a row, so that those of many responses push out nothing, and cost a comparison.
+//! A head is known by where its stored fields lie, and holds on to them, and to a short body beside
+//! them, so that nothing else can lie there meanwhile. What is told is a copy, made by and for this
+//! thread: the count of who refers to the stored fields is one that all cores would fight for. A head
+//! is kept when it was asked for twice in a row, so that those of many responses push out nothing, and
+//! cost a comparison.
 
 use std::cell::RefCell;
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::cache_status;
 
-/// The heads that each thread has at hand; each takes some 2 KiB.
+/// The heads that each thread has at hand; each takes some 2 KiB, and holds 4 KiB of a body at most.
 const AT_HAND: usize = 256;
 
 /// The longest fields that are kept, in bytes.

@@ -293,6 +293,19 @@ mod tests {
     }
 
     #[test]
+    fn names_are_the_same_whenever_they_are_worked_out() {
+        let tag = ["t".to_owned()];
+        for (path, query) in [("/", None), ("/a/b", Some("")), ("/a", Some("b=?")), ("/a?", None)] {
+            let of = |tags| Known { origin: ORIGIN, path, query, tags, groups: &[] };
+            let later = Named::new(Moment::default(), of(&[]));
+            let at_once = Named::new(Moment::default(), of(&tag));
+            let (later, names) = (later.names(), at_once.names());
+            assert_eq!(later, &names[..names.len() - 2], "{path} {query:?}, but for the tag");
+            assert_eq!(later[0], Name::url(ORIGIN, path, query));
+        }
+    }
+
+    #[test]
     fn a_deep_prefix_means_the_last_that_is_told_apart() {
         let path = |segments: usize| "/s".repeat(segments);
         let deep = known(&path(100), &[], &[]);

@@ -162,6 +162,23 @@ fn what_has_left_for_lack_of_room_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_short_body_lies_behind_its_head_and_has_the_name_of_its_bytes() {
+    for length in [0, 1, 1024, 4096, 4097] {
+        let larger = Bytes::from(vec![b'x'; 8192]);
+        let (part, known) = (larger.slice(..length), entry(vec![b'x'; length]));
+        let copied = Entry::copied(known.head.clone(), &part, Turn::default());
+        assert_eq!(copied.body, known.body);
+        assert_eq!(copied.known_id(), None, "nobody has asked for it");
+        assert_eq!(copied.id(), known.id(), "{length} bytes");
+        assert_eq!(copied.known_id(), Some(known.id()), "it is worked out once");
+        let head = copied.head.fields.as_bytes().as_ptr_range().end;
+        assert_eq!(copied.body.as_ptr() == head, length <= 4096, "{length} bytes");
+        drop((part, copied.clone()));
+        assert!(larger.is_unique(), "what is stored keeps nothing of a read buffer");
+    }
+}
+
+#[test]
 fn moka_hears_of_one_look_in_eight() {
     let entry = entry("a");
     let told = (0..800).filter(|_| entry.is_to_be_told()).count();
@@ -196,7 +213,7 @@ fn an_entity_tag_of_ours_is_made_of_the_body_and_is_not_the_origins() {
     assert!(one.head.origin_validators().etag.is_none());
     let mut coded = BodyHasher::default();
     coded.update(b"one");
-    assert_ne!(coded.finish(Some(b"gzip")), one.id, "the coding is part of what a body is");
+    assert_ne!(coded.finish(Some(b"gzip")), one.id(), "the coding is part of what a body is");
 }
 
 fn group(of: &str) -> Name {

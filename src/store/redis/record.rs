@@ -113,7 +113,7 @@ impl Shared {
             names: named.names().iter().map(|name| name.number()).collect(),
             groups: u16::try_from(named.groups().len()).unwrap_or(u16::MAX),
             crowded: named.crowded,
-            id: entry.id,
+            id: entry.id(),
             length: entry.body.len() as u64,
         }
     }
