@@ -17,9 +17,11 @@ async fn stored() -> (Origin, Proxy, String) {
 async fn a_stored_response_without_etag_gets_one_from_its_body() {
     let (_origin, proxy, tag) = stored().await;
     assert!(tag.starts_with(PREFIX) && tag.ends_with('"'), "{tag}");
-    get(&proxy, "/same").await;
-    let same = get(&proxy, "/same").await;
-    assert_eq!(same.header("etag"), Some(tag.as_str()), "the same body has the same tag");
+    for time in ["first, since it came whole", "second"] {
+        let same = get(&proxy, "/same").await;
+        let expected = Some(tag.as_str());
+        assert_eq!(same.header("etag"), expected, "the same body has the same tag the {time} time");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use bytes::Bytes;
 use larder::clock::Clock;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter},
     sync::{mpsc, watch},
 };
 use tokio_rustls::TlsAcceptor;
@@ -118,13 +118,18 @@ async fn request(
 
 /// Answers what was heard, in order, until an answer ends the connection or the peer has.
 async fn answer(
-    mut write: impl AsyncWrite + Unpin,
+    write: impl AsyncWrite + Unpin,
     mut heard: mpsc::UnboundedReceiver<Heard>,
     script: &Script,
 ) -> io::Result<End> {
+    // What nothing stands between arrives together, so that each run sees the same.
+    let mut write = BufWriter::new(write);
     while let Some(heard) = heard.recv().await {
         match heard {
-            Heard::Bytes(bytes) => write.write_all(&bytes).await?,
+            Heard::Bytes(bytes) => {
+                write.write_all(&bytes).await?;
+                write.flush().await?;
+            }
             Heard::Request(seen) => {
                 let method = seen.method.clone();
                 let reply = (script.handler)(*seen);
@@ -149,6 +154,7 @@ async fn send(
         write.write_all(&head(*status, fields)).await?;
     }
     if let Some(gate) = &reply.held {
+        write.flush().await?;
         gate.pass().await;
     }
     if reply.framed != Framed::Raw {
