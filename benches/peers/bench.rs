@@ -43,7 +43,7 @@ impl Bench {
         while TcpStream::connect(origin).is_err() {
             thread::sleep(Duration::from_millis(1));
         }
-        let others = [Peer::Nginx, Peer::Haproxy, Peer::Varnish];
+        let others = [Peer::Nginx, Peer::NginxAsItComes, Peer::Haproxy, Peer::Varnish];
         let missing = others.into_iter().filter(|peer| peer.program().is_none()).collect();
         Ok(Bench { effort, origin, child, missing })
     }

@@ -29,8 +29,14 @@ enum Protocol {
 
 /// All that can stand in a row of a table of hits, and where each is listed.
 const CACHES: [Peer; 5] = [Peer::Larder, Peer::Hyper, Peer::Haproxy, Peer::Nginx, Peer::Varnish];
-const RELAYS: [Peer; 5] =
-    [Peer::Larder, Peer::HyperRelay, Peer::Haproxy, Peer::Nginx, Peer::Varnish];
+const RELAYS: [Peer; 6] = [
+    Peer::Larder,
+    Peer::HyperRelay,
+    Peer::Haproxy,
+    Peer::Nginx,
+    Peer::NginxAsItComes,
+    Peer::Varnish,
+];
 
 const HIT: &str = "/hit/1k";
 
@@ -132,7 +138,9 @@ pub(crate) fn relay_1k(bench: &Bench) -> Result<Outcome, Failure> {
     let meant = (Meant::Forward, Protocol::Http1);
     let outcome = compare(bench, "relay-1k", (&RELAYS, "/pass/1k"), meant)?;
     let outcome = outcome.target("Larder", "bare hyper relay", Some(1.25));
-    Ok(outcome.target("Larder", "nginx", Some(0.6)).target("Larder", "HAProxy", None))
+    let outcome = outcome.target("Larder", "nginx", Some(0.6));
+    let outcome = outcome.target("Larder", "nginx as it comes", Some(0.6));
+    Ok(outcome.target("Larder", "HAProxy", None))
 }
 
 /// A 304 beside a hit of the same object.
@@ -161,7 +169,8 @@ pub(crate) fn not_modified(bench: &Bench) -> Result<Outcome, Failure> {
 
 /// Misses on keys that never come again, each of them stored.
 pub(crate) fn stored_misses(bench: &Bench) -> Result<Outcome, Failure> {
-    let servers = start(bench, &[Peer::Larder, Peer::Haproxy, Peer::Nginx, Peer::Varnish], HIT)?;
+    let peers = [Peer::Larder, Peer::Haproxy, Peer::Nginx, Peer::NginxAsItComes, Peer::Varnish];
+    let servers = start(bench, &peers, HIT)?;
     let next = Cell::new(0);
     let seconds = bench.effort.seconds;
     let mut contenders: Vec<Contender<'_>> = servers
@@ -181,7 +190,9 @@ pub(crate) fn stored_misses(bench: &Bench) -> Result<Outcome, Failure> {
         .collect();
     let outcome =
         bench.effort.alternate("stored-misses", "µs of CPU a request", &mut contenders)?;
-    Ok(outcome.target("Larder", "nginx", Some(0.7)).target("Larder", "HAProxy", None))
+    let outcome = outcome.target("Larder", "nginx", Some(0.7));
+    let outcome = outcome.target("Larder", "nginx as it comes", Some(0.7));
+    Ok(outcome.target("Larder", "HAProxy", None))
 }
 
 /// Whether what was asked for once now comes from the cache. wrk leaves requests behind, which may

@@ -26,6 +26,8 @@ pub(crate) enum Peer {
     /// What relays, and does nothing else.
     HyperRelay,
     Nginx,
+    /// As its `proxy_pass` is without further words: a new connection to the origin each time.
+    NginxAsItComes,
     Haproxy,
     Varnish,
 }
@@ -65,6 +67,7 @@ impl Peer {
             Peer::Hyper => "bare hyper",
             Peer::HyperRelay => "bare hyper relay",
             Peer::Nginx => "nginx",
+            Peer::NginxAsItComes => "nginx as it comes",
             Peer::Haproxy => "HAProxy",
             Peer::Varnish => "Varnish",
         }
@@ -75,7 +78,7 @@ impl Peer {
         let name = match self {
             Peer::Larder => return Some(PathBuf::from(env!("CARGO_BIN_EXE_larder"))),
             Peer::Hyper | Peer::HyperRelay => return std::env::current_exe().ok(),
-            Peer::Nginx => "nginx",
+            Peer::Nginx | Peer::NginxAsItComes => "nginx",
             Peer::Haproxy => "haproxy",
             Peer::Varnish => "varnishd",
         };
@@ -122,8 +125,9 @@ impl Peer {
             Peer::HyperRelay => {
                 command.args(["relay", &address.to_string(), &setup.origin.to_string()]);
             }
-            Peer::Nginx => {
-                let text = nginx(setup, (address, http2), files.path());
+            Peer::Nginx | Peer::NginxAsItComes => {
+                let kept = self == Peer::Nginx;
+                let text = nginx(setup, kept, (address, http2), files.path());
                 command.arg("-p").arg(files.path());
                 command.arg("-c").arg(write(&files, "nginx.conf", &text)?);
             }
@@ -205,8 +209,21 @@ fn larder(setup: &Setup, address: SocketAddr) -> String {
     )
 }
 
-fn nginx(setup: &Setup, (http1, http2): (SocketAddr, SocketAddr), folder: &Path) -> String {
+/// `kept`: whether its connections to the origin are used again.
+fn nginx(
+    setup: &Setup,
+    kept: bool,
+    (http1, http2): (SocketAddr, SocketAddr),
+    folder: &Path,
+) -> String {
     let Setup { origin, memory, nginx, .. } = setup;
+    let (pool, again) = match kept {
+        true => (
+            "keepalive 128; keepalive_requests 1000000000;",
+            "proxy_http_version 1.1; proxy_set_header Connection \"\";",
+        ),
+        false => ("", ""),
+    };
     let folder = folder.display();
     // One worker: one core. The directive `user` only means something to root.
     format!(
@@ -220,12 +237,11 @@ http {{
     proxy_cache_path {folder}/cache levels=1:2 keys_zone=c:64m max_size={memory}m
         inactive=1d use_temp_path=off;
     open_file_cache max=10000 inactive=60s;
-    upstream origin {{ server {origin}; keepalive 128; keepalive_requests 1000000000; }}
+    upstream origin {{ server {origin}; {pool} }}
     server {{
         listen {http1} backlog=4096; listen {http2} http2; {nginx}
         location / {{
-            proxy_pass http://origin; proxy_http_version 1.1;
-            proxy_set_header Connection \"\"; proxy_set_header Host $host;
+            proxy_pass http://origin; {again} proxy_set_header Host $host;
             proxy_cache c; add_header X-Cache $upstream_cache_status;
         }}
     }}

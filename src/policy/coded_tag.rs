@@ -51,6 +51,21 @@ pub enum Kind {
     Unpacked,
 }
 
+impl Kind {
+    /// How much who asks likes the form that it names, of what is such a response; 0: to another
+    /// one no 304 may say that these bytes are what it asks for.
+    #[must_use]
+    pub fn weight(self, given: Given, accepts: Accepts) -> u16 {
+        match (self, given) {
+            (Kind::Packed(coding), _) | (Kind::AsItCame, Given::Packed(coding)) => {
+                accepts.weight(coding)
+            }
+            (Kind::AsItCame | Kind::Unpacked, Given::Fixed) => accepts.plain().max(1),
+            (Kind::AsItCame | Kind::Unpacked, Given::Plain | Given::Packed(_)) => accepts.plain(),
+        }
+    }
+}
+
 /// A client's entity-tag, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coded<'a> {
@@ -91,19 +106,6 @@ impl Coded<'_> {
     #[must_use]
     pub fn names(self, tag: &[u8]) -> bool {
         self.shape.is_none() && open(tag).is_some_and(|open| opaque(open) == opaque(self.origin))
-    }
-
-    /// How much who asks likes the form that it names, of what is such a response; 0: to another
-    /// one no 304 may say that these bytes are what it asks for.
-    #[must_use]
-    pub fn weight(self, given: Given, accepts: Accepts) -> u16 {
-        match (self.kind, given) {
-            (Kind::Packed(coding), _) | (Kind::AsItCame, Given::Packed(coding)) => {
-                accepts.weight(coding)
-            }
-            (Kind::AsItCame | Kind::Unpacked, Given::Fixed) => accepts.plain().max(1),
-            (Kind::AsItCame | Kind::Unpacked, Given::Plain | Given::Packed(_)) => accepts.plain(),
-        }
     }
 }
 
@@ -177,6 +179,12 @@ fn split_shape(open: &[u8]) -> Option<(&[u8], ShapeTag)> {
 pub fn is_escaped(response: &HeaderMap) -> bool {
     let tag = response.get(header::ETAG).and_then(|tag| open(tag.as_bytes()));
     tag.is_some_and(ends_like_ours)
+}
+
+/// Whether a tag is well-formed, strong, and that of bytes as they came, both here and there.
+#[must_use]
+pub fn is_as_it_came(tag: &[u8]) -> bool {
+    open(tag).is_some_and(|open| is_strong(open) && !ends_like_ours(open))
 }
 
 /// Writes a response's tag as clients see it beside bytes of this form.
@@ -346,7 +354,7 @@ mod tests {
             let accepts = Accepts::of(&headers(&[("accept-encoding", accept)]));
             let coded = Coded::of(tag.as_bytes()).unwrap();
             let why = "RFC 9110 §13.1.2: the selected representation's tag is compared";
-            assert_eq!(coded.weight(given, accepts), weight, "{tag} of {given:?}: {why}");
+            assert_eq!(coded.kind.weight(given, accepts), weight, "{tag} of {given:?}: {why}");
         }
     }
 

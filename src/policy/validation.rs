@@ -83,8 +83,11 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> 
 
 fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> bool {
     let accepts = Accepts::of(asked);
+    if etag.is_some_and(|etag| names_just(asked, etag)) {
+        return Kind::AsItCame.weight(given, accepts) > 0;
+    }
     let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
-        Some(coded) => coded.names(etag) && coded.weight(given, accepts) > 0,
+        Some(coded) => coded.names(etag) && coded.kind.weight(given, accepts) > 0,
         None => weakly_equal(tag, etag),
     };
     tags(asked, header::IF_NONE_MATCH)
@@ -95,17 +98,29 @@ fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> boo
 /// which form that names: it is the tag of what the client holds. Of several it is the one whose
 /// form the client likes best.
 #[must_use]
-pub fn named(asked: &HeaderMap, etag: &[u8], given: Given) -> Option<(HeaderValue, Kind)> {
+pub fn named<'a>(asked: &'a HeaderMap, etag: &[u8], given: Given) -> Option<(&'a [u8], Kind)> {
     let accepts = Accepts::of(asked);
+    if names_just(asked, etag) {
+        let kind = Kind::AsItCame;
+        let line = asked.get(header::IF_NONE_MATCH).filter(|_| kind.weight(given, accepts) > 0);
+        return line.map(|line| (line.as_bytes(), kind));
+    }
     let weighed = |tag| {
         let coded = Coded::of(tag).filter(|coded| coded.names(etag))?;
-        Some((coded.weight(given, accepts), tag, coded.kind))
+        Some((coded.kind.weight(given, accepts), tag, coded.kind))
     };
     let best = |one: (u16, _, _), other: (u16, _, _)| if other.0 > one.0 { other } else { one };
     let all = tags(asked, header::IF_NONE_MATCH).filter_map(weighed);
     let (_, tag, kind) = all.reduce(best).filter(|best| best.0 > 0 && is_strong(etag))?;
     // Strong, as a 200 would have it (§15.4.5), though somebody on the way made it weak.
-    Some((HeaderValue::from_bytes(entity_tag::opaque(tag)).ok()?, kind))
+    Some((entity_tag::opaque(tag), kind))
+}
+
+/// Whether If-None-Match is this strong tag of bytes as they came, to the letter, and nothing else.
+/// So it is in most requests that have one, and nothing has to be taken apart.
+fn names_just(asked: &HeaderMap, etag: &[u8]) -> bool {
+    let mut lines = field::lines(asked, header::IF_NONE_MATCH);
+    lines.next() == Some(etag) && lines.next().is_none() && coded_tag::is_as_it_came(etag)
 }
 
 /// RFC 9110 §13.1.3: what is no date is ignored. A response without Last-Modified was not

@@ -1,7 +1,7 @@
 //! What an answer is made of, as far as the form of its body goes: all that the last step of its
 //! journey needs to know of it.
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     body::Body,
@@ -77,8 +77,10 @@ pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source
 /// Writes the tag of a 304 as the client does, which holds the bytes that it names.
 pub(super) fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> Option<Kind> {
     let tag = headers.get(header::ETAG)?;
-    let (tag, kind) = validation::named(&visit.head.headers, tag.as_bytes(), given)?;
-    headers.insert(header::ETAG, tag);
+    let (named, kind) = validation::named(&visit.head.headers, tag.as_bytes(), given)?;
+    if named != tag.as_bytes() {
+        headers.insert(header::ETAG, HeaderValue::from_bytes(named).ok()?);
+    }
     Some(kind)
 }
 

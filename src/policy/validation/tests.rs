@@ -5,9 +5,11 @@ use super::{
     Condition::{self, Failed, Forward},
     HeadSays,
     Precondition::{self, NotModified, Proceed},
-    Validators, forward_conditions, freshen, head_says, make_conditional, offer, precondition,
+    Validators, forward_conditions, freshen, head_says, make_conditional, named, offer,
+    precondition,
 };
 use crate::policy::{
+    coding::Coding,
     encoding::Given,
     fixtures::{EPOCH_DATE, headers},
 };
@@ -337,6 +339,24 @@ proptest! {
         let (stored, received) = (headers(&stored), headers(&received));
         let once = freshen(&stored, &received);
         assert_eq!(freshen(&once, &received), once, "§3.2");
+    }
+
+    #[test]
+    fn a_tag_to_the_letter_means_what_it_means_among_others(
+        content in "[a-z,-]{0,5}",
+        ending in select(&["", "--gzip", "--id", "--plain", "--none", "--s0123456789abcdef"][..]),
+        prefix in select(&["\"", "W/\"", ""][..]),
+        accept in select(&["", "gzip", "br", "identity;q=0", "gzip, identity;q=0", "*;q=0"][..]),
+        given in select(&[Given::Fixed, Given::Plain, Given::Packed(Coding::Gzip)][..]),
+    ) {
+        let tag = format!("{prefix}{content}{ending}\"");
+        let stored = headers(&[("etag", tag.as_str())]);
+        let accept = ("accept-encoding", accept);
+        let (alone, other) = (("if-none-match", tag.as_str()), ("if-none-match", "\"!\""));
+        let (alone, among) = (headers(&[alone, accept]), headers(&[alone, other, accept]));
+        let judged = |asked| precondition(asked, Validators::of(&stored), given);
+        assert_eq!(judged(&alone), judged(&among), "RFC 9110 §13.1.2: a list of one");
+        assert_eq!(named(&alone, tag.as_bytes(), given), named(&among, tag.as_bytes(), given));
     }
 
     #[test]
