@@ -34,7 +34,7 @@ pub enum Body {
     /// A shared fetch's, as it comes.
     Arriving(Reader),
     /// The upstream's, as it comes.
-    Relayed(Box<ResponseBody>),
+    Relayed(ResponseBody),
     /// Any of these, packed or unpacked as it comes.
     Recoded(Box<Recoded>),
     /// An upstream's, as it comes, for a cache in shadow mode to look at.
@@ -103,7 +103,7 @@ impl Body {
     #[must_use]
     pub fn relayed(body: ResponseBody, budget: &Budget) -> Body {
         let Some(claim) = body.short().and_then(|length| budget.claim(length)) else {
-            return Body::Relayed(Box::new(body));
+            return Body::Relayed(body);
         };
         match body.at_hand() {
             Ok(bytes) => Body::Full(claim.hold(bytes)),
@@ -241,7 +241,7 @@ impl http_body::Body for Body {
             }
             Body::Pieces(pieces) => Poll::Ready(pieces.next().map(|it| Ok(Frame::data(it)))),
             Body::Arriving(reader) => Pin::new(reader).poll_frame(cx).map_err(Into::into),
-            Body::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx).map_err(Into::into),
+            Body::Relayed(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Body::Recoded(recoded) => recoded.poll_frame(cx).map_err(Into::into),
             Body::Watched(passing) => passing.poll_frame(cx),
             Body::Batch(answers) => answers.poll_frame(cx).map(|it| it.map(Ok)),

@@ -19,6 +19,10 @@ const REMEMBERED: usize = 256;
 thread_local! {
     static HITS: Remembered = const { RefCell::new(Vec::new()) };
     static NUMBERS: Remembered = const { RefCell::new(Vec::new()) };
+    /// What was told last of requests that went forward for each reason.
+    static FORWARDED: RefCell<[Option<(Forwarded, HeaderValue)>; 8]> = const {
+        RefCell::new([const { None }; 8])
+    };
 }
 
 /// Values that were told on this thread, by the number in them: few are another than a moment ago.
@@ -144,6 +148,9 @@ impl CacheStatus {
             CacheStatus::Hit { ttl, detail: None } => {
                 remembered(&HITS, *ttl, || self.written(answer))
             }
+            CacheStatus::Forwarded(told) if told.fwd_status.is_none_or(|it| it == answer) => {
+                told.remembered(|| self.written(answer))
+            }
             CacheStatus::Hit { .. } | CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => {
                 self.written(answer)
             }
@@ -208,6 +215,18 @@ impl Forwarded {
     #[must_use]
     pub fn detail(self, reason: Reason) -> Forwarded {
         Forwarded { detail: Some(reason), ..self }
+    }
+
+    /// The value where the upstream's status is the answer's: as this thread told it last, or made.
+    fn remembered(self, make: impl Fn() -> HeaderValue) -> HeaderValue {
+        let told = self.with_status(None);
+        let known =
+            FORWARDED.try_with(|last| match &mut last.borrow_mut()[told.fwd as usize % 8] {
+                Some((known, value)) if *known == told => value.clone(),
+                place => place.insert((told, make())).1.clone(),
+            });
+        // A thread that ends remembers nothing any more.
+        known.unwrap_or_else(|_| make())
     }
 
     fn write(&self, text: &mut String, answer: StatusCode) {
@@ -307,6 +326,20 @@ mod tests {
         reason::{Bypass, Ended, Stale},
         target::Refusal,
     };
+
+    #[test]
+    fn what_was_told_before_is_told_of_nothing_else() {
+        let miss = CacheStatus::forwarded(Fwd::UriMiss);
+        let in_vain = Forwarded { collapsed: Collapsed::InVain, ..miss };
+        let answered = miss.with_status(Some(StatusCode::NOT_FOUND));
+        let told = |told, answer| CacheStatus::Forwarded(told).value(answer);
+        for _ in 0..2 {
+            assert_eq!(told(miss, StatusCode::OK), "larder; fwd=uri-miss");
+            assert_eq!(told(in_vain, StatusCode::OK), "larder; fwd=uri-miss; collapsed=?0");
+            assert_eq!(told(answered, StatusCode::NOT_FOUND), "larder; fwd=uri-miss");
+            assert_eq!(told(answered, StatusCode::OK), "larder; fwd=uri-miss; fwd-status=404");
+        }
+    }
 
     #[test]
     fn the_field_is_as_rfc_9211_says() {

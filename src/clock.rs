@@ -74,6 +74,8 @@ struct Sleeper {
     id: u64,
     deadline: Duration,
     waker: Option<Waker>,
+    /// Nobody waits for it for now.
+    idle: bool,
 }
 
 /// Waits until its clock has reached a moment. Made by [`Clock::sleep`].
@@ -230,17 +232,28 @@ impl Manual {
     #[must_use]
     pub fn is_sleeping(&self, remaining: Duration) -> bool {
         let state = self.state.lock();
-        state.sleepers.iter().any(|it| it.deadline == state.elapsed + remaining)
+        state.sleepers.iter().any(|it| !it.idle && it.deadline == state.elapsed + remaining)
     }
 
     fn sleep(self: &Arc<Self>, duration: Duration) -> Sleep {
         let mut state = self.state.lock();
         let (id, deadline) = (state.next_id, state.elapsed.saturating_add(duration));
         state.next_id += 1;
-        state.sleepers.push(Sleeper { id, deadline, waker: None });
+        state.sleepers.push(Sleeper { id, deadline, waker: None, idle: false });
         drop(state);
         self.changed.notify_waiters();
         Sleep(Kind::Manual { clock: self.clone(), id, deadline })
+    }
+}
+
+impl Sleep {
+    /// Nobody waits for it until it is polled again; meanwhile it may wake in vain who did, once.
+    pub fn idle(&self) {
+        if let Kind::Manual { clock, id, .. } = &self.0 {
+            let mut state = clock.state.lock();
+            let sleeper = state.sleepers.iter_mut().find(|it| it.id == *id);
+            sleeper.into_iter().for_each(|it| it.idle = true);
+        }
     }
 }
 
@@ -256,8 +269,14 @@ impl Future for Sleep {
                     return Poll::Ready(());
                 }
                 let sleeper = state.sleepers.iter_mut().find(|it| it.id == *id);
+                let mut resumed = false;
                 if let Some(sleeper) = sleeper {
                     sleeper.waker = Some(cx.waker().clone());
+                    resumed = std::mem::take(&mut sleeper.idle);
+                }
+                drop(state);
+                if resumed {
+                    clock.changed.notify_waiters();
                 }
                 Poll::Pending
             }
@@ -311,6 +330,20 @@ mod tests {
         let (clock, manual) = Clock::manual(0);
         drop(clock.sleep(Duration::from_secs(1)));
         assert!(!manual.is_sleeping(Duration::from_secs(1)));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_nothing_does_not_sleep() {
+        let (clock, manual) = Clock::manual(0);
+        let mut sleep = clock.sleep(Duration::from_secs(1));
+        sleep.idle();
+        assert!(!manual.is_sleeping(Duration::from_secs(1)), "it is kept for later");
+        let pending =
+            std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut sleep).poll(cx).is_pending()));
+        assert!(pending.await);
+        assert!(manual.is_sleeping(Duration::from_secs(1)), "it is waited for again");
+        manual.advance(Duration::from_secs(1));
+        sleep.await;
     }
 
     #[test]

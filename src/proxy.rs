@@ -6,6 +6,7 @@
 //! read: the policy decides, and this acts on it once.
 
 mod ahead;
+mod alone;
 mod batch;
 mod cluster;
 mod combine;
@@ -63,7 +64,10 @@ use crate::{
     reply::{self, Answer, Failure},
     server::{Peer, Way},
     snapshot::{Route, Snapshot},
-    store::{Cut, Entry, Found, Place, Store, redis::Remote},
+    store::{
+        Cut, Entry, Found, Place, Store,
+        redis::{Remote, Taken},
+    },
     transform::memos::Memos,
     upstream::{Errand, RequestBody, ResponseBody, SentTwice},
     visit::{Arrived, Visit},
@@ -155,8 +159,8 @@ impl Proxy {
         let (scheme, way) = (peer.way.scheme(), peer.way.clone());
         let mut last = LastHand { version, scheme, ids: ids.clone(), record };
         if way == Way::Redirect {
-            let answer = reply::to_https(&head, snapshot.https_port());
-            let answer = self.counted(answer, &self.unrouted, at);
+            let mut answer = reply::to_https(&head, snapshot.https_port());
+            self.count(&mut answer, &self.unrouted, at);
             return Either::Left(ready(self.send(answer, last)));
         }
         if head.method.as_str() == purge::PURGE {
@@ -173,8 +177,8 @@ impl Proxy {
         let visit = match Visit::new(&snapshot, arrived) {
             Ok(visit) => visit,
             Err(rejected) => {
-                let answer = reply::refused(rejected.refusal, &rejected.fields);
-                let answer = self.counted(answer, &self.unrouted, at);
+                let mut answer = reply::refused(rejected.refusal, &rejected.fields);
+                self.count(&mut answer, &self.unrouted, at);
                 return Either::Left(ready(self.send(answer, last)));
             }
         };
@@ -184,8 +188,8 @@ impl Proxy {
             self.sell(&visit, hit)
         };
         match self.at_once(&visit, Some(&body), hit) {
-            AtOnce::Answer(answer) => {
-                let answer = send::counted(answer, &visit.route.metrics, 0);
+            AtOnce::Answer(mut answer) => {
+                send::count(&mut answer, &visit.route.metrics, 0);
                 Either::Left(ready(self.send(answer, last)))
             }
             AtOnce::Wait(found) => {
@@ -216,13 +220,19 @@ impl Proxy {
         let (wish, wanted) = (Wish::of(&visit).owned(), visit.wanted.clone());
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
-        let answer = self.let_in(visit, &route, rest).await;
-        let answer = match wanted {
-            None => self.in_form(&route, wish, answer).await,
-            Some(wanted) => Box::pin(self.in_shape(&route, (wish, wanted), answer)).await,
+        let mut answer = match self.let_in(&visit, rest.0.body.as_ref()).await {
+            Ok(told) => self.answer(visit, &route, rest).await.telling(told),
+            Err(refusal) => refusal,
         };
+        match wanted {
+            None => self.form(&route, wish, &mut answer).await,
+            Some(wanted) => {
+                answer = Box::pin(self.in_shape(&route, (wish, wanted), answer)).await;
+            }
+        }
         self.recent.note(about, &answer, at.wall);
-        self.counted(answer, &route.metrics, at)
+        self.count(&mut answer, &route.metrics, at);
+        answer
     }
 
     /// Decides, and does what was decided.
@@ -279,15 +289,19 @@ impl Proxy {
         }
     }
 
-    /// Follows a fetch, starting it if nobody has, and answers with what it brings; looks again
-    /// where that was for others.
+    /// Follows a fetch, starting it if nobody has, and answers with what it brings; goes alone
+    /// where that is known to be nobody else's.
     async fn follow(self: &Arc<Self>, mut fetch: Box<Fetch>) -> Answer {
-        let answer = self.bring(&mut fetch).await;
+        (fetch.company, fetch.joined) = (self.company(&fetch), self.store.moment());
+        if fetch.is_for_one() && fetch.visit.route.throttle.is_free(Count::Misses) {
+            return self.fetch_for_one(fetch).await;
+        }
+        let answer = Box::pin(self.bring(&mut fetch)).await;
         answer.telling(fetch.tells)
     }
 
+    /// Looks again where what was followed was for others.
     async fn bring(self: &Arc<Self>, fetch: &mut Box<Fetch>) -> Answer {
-        (fetch.company, fetch.joined) = (self.company(fetch), self.store.moment());
         for look in 1.. {
             let (follower, own) = match self.set_out(fetch).await {
                 Ok(started) => started,
@@ -425,31 +439,44 @@ impl Proxy {
                 }
             }
         };
-        let Some(asked) = self.ask(&mut fetch, &duty.leader).await else { return };
-        let Judged { response, admitted, exchange } = match asked {
-            Ok(judged) => judged,
+        let asked = tokio::select! {
+            biased;
+            asked = self.ask(&mut fetch, duty.leader.sent()) => asked,
+            // Within the bounds of the design.
+            () = self.abandoned(&duty.leader) => return,
+        };
+        match asked {
+            Ok(judged) => self.conclude(&fetch, duty, judged, lease).await,
             Err(failure) => {
                 let stale = fetch.may_stand_in(self.clock.now());
-                return duty.finish(Outcome::Failed { fault: Fault::Silent(failure), stale });
+                duty.finish(Outcome::Failed { fault: Fault::Silent(failure), stale });
             }
-        };
+        }
+    }
+
+    /// Does with the origin's answer what was judged.
+    async fn conclude(&self, fetch: &Fetch, duty: Duty, judged: Judged, lease: Option<Taken>) {
+        let Judged { response, admitted, exchange } = judged;
         match admitted {
             Admitted::Stored(meta, room) => {
                 // The others wait for what they can get, and no longer.
                 let _lease = lease.filter(|_| self.can_share(&response));
-                self.take_in(&fetch, duty, response, (meta, room)).await;
+                self.take_in(fetch, duty, response, (meta, room)).await;
             }
-            Admitted::Validated => self.freshen(&fetch, duty, &response, exchange),
+            Admitted::Validated => self.freshen(fetch, duty, &response, exchange),
             Admitted::StaleIfError => {
                 let (fault, stale) = (Fault::Answered(response.status()), fetch.stored.clone());
                 duty.finish(Outcome::Failed { fault, stale });
             }
-            Admitted::Unstorable(reason) => self.give(&fetch, &duty.owner, response, reason),
+            Admitted::Unstorable(reason) => {
+                self.not_stored(fetch, reason);
+                duty.owner.give(self.relay(fetch, response, reason));
+            }
         }
     }
 
-    /// Asks the origin; `None` where all who waited have left, within the bounds of the design.
-    async fn ask(&self, fetch: &mut Fetch, leader: &Leader) -> Option<Result<Judged, Failure>> {
+    /// Asks the origin; `sent` becomes true before the request may have reached it.
+    async fn ask(&self, fetch: &mut Fetch, sent: &AtomicBool) -> Result<Judged, Failure> {
         loop {
             let request = self.clock.now();
             self.begin(fetch);
@@ -458,20 +485,17 @@ impl Proxy {
             let errand = Errand {
                 client: fetch.visit.believed.client,
                 stale: fetch.may_stand_in(request).is_some(),
-                sent: leader.sent(),
+                sent,
                 again: Some(&again),
             };
-            let response = tokio::select! {
-                biased;
-                response = upstream.send(again(), RequestBody::empty(), errand) => response,
-                () = self.abandoned(leader) => return None,
-            };
+            let response = upstream.send(again(), RequestBody::empty(), errand).await;
             let exchange = Exchange { request, response: self.clock.now() };
-            let response = match response {
-                Ok(response) => response,
-                Err(error) => return Some(Err(fetch::report(&fetch.visit, error))),
+            let response = response.map_err(|error| fetch::report(&fetch.visit, error))?;
+            let combined = match fetch.part.take() {
+                None => Some(response),
+                Some(part) => fetch.combine(part, response),
             };
-            let Some(mut response) = fetch.combine(response) else {
+            let Some(mut response) = combined else {
                 fetch.ask_afresh();
                 continue;
             };
@@ -487,7 +511,7 @@ impl Proxy {
             let received = fetch.judge(exchange, response.status(), response.headers());
             let admitted = self.admit(fetch, received, &response);
             match admitted.filter(|_| named == Named::Clear) {
-                Some(admitted) => return Some(Ok(Judged { response, admitted, exchange })),
+                Some(admitted) => return Ok(Judged { response, admitted, exchange }),
                 None => fetch.ask_afresh(),
             }
         }
@@ -537,28 +561,23 @@ impl Proxy {
             Err(reason) => {
                 // What its head has promised is told first.
                 owner.has_it().await;
+                self.not_stored(fetch, reason);
                 self.stop_sharing(fetch, reason);
             }
         }
     }
 
-    /// Gives a response that cannot be shared to the client that asked for it.
-    fn give(
-        &self,
-        fetch: &Fetch,
-        owner: &Owner,
-        response: Response<ResponseBody>,
-        reason: Unstorable,
-    ) {
+    /// Relays a response that cannot be shared to the client that asked for it.
+    fn relay(&self, fetch: &Fetch, response: Response<ResponseBody>, reason: Unstorable) -> Answer {
         // An error is of this moment: what comes next may be shared again.
         let status = response.status();
         if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
             self.stop_sharing(fetch, reason);
         }
-        let told = fetch.told().with_status(Some(response.status()));
+        let told = fetch.told().with_status(Some(status));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));
         let response = response.map(|body| Body::relayed(body, &self.budget));
-        owner.give(reply::relayed_fetch(&fetch.visit, response, status));
+        reply::relayed_fetch(&fetch.visit, response, status)
     }
 
     /// Relays an exchange that the cache has no part in, but for what it makes invalid.

@@ -205,12 +205,18 @@ fn passed_on(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     end_to_end(&mut head.headers, head.version);
     // Most have none, and to see that costs less than to look for each.
-    if head.headers.keys().any(|name| USED_UP.contains(name)) {
+    if head.headers.keys().any(may_be_used_up) {
         USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
     }
     head.version = Version::HTTP_11;
     head.extensions = http::Extensions::new();
     Response::from_parts(head, body)
+}
+
+/// Whether a field is worth a closer look, as few are: by what the names of [`USED_UP`] end with.
+fn may_be_used_up(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.ends_with("-cache-control") || name.ends_with("-key") || name.ends_with("-tag")
 }
 
 /// An upstream's response to a fetch that was made without the client's conditions, for that

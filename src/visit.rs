@@ -324,7 +324,6 @@ impl Visit {
             version: head.version,
             upgrade: self.upgrade,
         };
-        head.headers.remove(KEY_COOKIES);
         fields::forward(&mut head.headers, forwarding);
         self.ids.iter().for_each(|ids| ids.tell(&mut head.headers));
         head.extensions = http::Extensions::new();

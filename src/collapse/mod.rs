@@ -15,7 +15,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     task::Poll,
 };
@@ -35,12 +35,21 @@ use fill::{Fill, Filling};
 /// Fetches that go on at the same time although nobody waits for them any more.
 const MAX_ORPHANS: usize = 64;
 
+/// The counts of what was disowned; keys share them.
+const COUNTS: usize = 1024;
+
 /// The fetches under way, by primary key.
 #[derive(Debug)]
 pub struct InFlight {
     flights: Mutex<HashMap<Key, Vec<Slot>, IdentityState>>,
     orphans: Arc<Semaphore>,
+    /// How often the fetches of a key were disowned. Written under the lock of the flights.
+    disowned: [AtomicU64; COUNTS],
 }
+
+/// The moment at which a fetch of a key began, in the order in which those are disowned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since(u64);
 
 /// A flight and what it can be joined by.
 #[derive(Debug)]
@@ -155,7 +164,9 @@ pub struct Follower {
 
 impl Default for InFlight {
     fn default() -> InFlight {
-        InFlight { flights: Mutex::default(), orphans: Arc::new(Semaphore::new(MAX_ORPHANS)) }
+        let disowned = std::array::from_fn(|_| AtomicU64::new(0));
+        let orphans = Arc::new(Semaphore::new(MAX_ORPHANS));
+        InFlight { flights: Mutex::default(), orphans, disowned }
     }
 }
 
@@ -180,6 +191,25 @@ impl InFlight {
         (follower, Some(Leader { primary, flight, all: self.clone() }))
     }
 
+    /// The moment at which a fetch begins that nobody is to find here yet.
+    pub fn since(&self, primary: Key) -> Since {
+        Since(self.count(primary).load(SeqCst))
+    }
+
+    /// Leads a fetch that nobody may join and that is under way since then already. It may have been
+    /// disowned meanwhile.
+    pub fn lead_alone(self: &Arc<Self>, primary: Key, since: Since) -> (Follower, Leader) {
+        let mut flights = self.flights.lock();
+        let flight = Arc::new(Flight::new());
+        // Another key's count may be the same: then what could be stored is not, once.
+        if self.since(primary) != since {
+            flight.disowned.store(true, SeqCst);
+        }
+        flights.entry(primary).or_default().push(Slot { key: None, flight: flight.clone() });
+        let follower = Follower::of(flight.clone());
+        (follower, Leader { primary, flight, all: self.clone() })
+    }
+
     /// Follows the fetch for `key` if there is one that can be followed.
     #[must_use]
     pub fn follow(&self, primary: Key, key: Key) -> Option<Follower> {
@@ -191,13 +221,28 @@ impl InFlight {
     /// Forgets the fetches for a target URI: they may finish, but what they bring is out of date
     /// before it does. Whoever asks next starts another.
     pub fn disown(&self, primary: Key) {
-        let slots = self.flights.lock().remove(&primary);
+        let mut flights = self.flights.lock();
+        self.count(primary).fetch_add(1, SeqCst);
+        let slots = flights.remove(&primary);
+        drop(flights);
         for slot in slots.into_iter().flatten() {
             slot.flight.disowned.store(true, SeqCst);
         }
     }
 
-    /// Whether anything is being fetched for a target URI.
+    fn count(&self, primary: Key) -> &AtomicU64 {
+        let [a, b, ..] = *primary.as_bytes();
+        &self.disowned[usize::from(u16::from_le_bytes([a, b])) % COUNTS]
+    }
+
+    /// Leave to go on without anybody waiting; `None` when too many fetches do so already.
+    #[must_use]
+    pub fn orphaned(&self) -> Option<OwnedSemaphorePermit> {
+        self.orphans.clone().try_acquire_owned().ok()
+    }
+
+    /// Whether anything is being fetched for a target URI, but for those fetches that nobody is to
+    /// find here.
     pub fn is_under_way(&self, primary: Key) -> bool {
         self.flights.lock().contains_key(&primary)
     }
@@ -313,7 +358,7 @@ impl Leader {
     /// Leave to go on without anybody waiting; `None` when too many fetches do so already.
     #[must_use]
     pub fn orphaned(&self) -> Option<OwnedSemaphorePermit> {
-        self.all.orphans.clone().try_acquire_owned().ok()
+        self.all.orphaned()
     }
 
     /// Ends the fetch if still nobody waits for it: `true`, and nobody can join it any more.

@@ -81,6 +81,20 @@ async fn a_disowned_fetch_neither_stores_nor_ends_its_successor() {
 }
 
 #[tokio::test]
+async fn what_nobody_could_find_is_disowned_too() {
+    let (flights, key) = (Arc::new(InFlight::default()), Key::of_path("/"));
+    let before = flights.since(key);
+    flights.disown(key);
+    let since = flights.since(key);
+    let (_follower, old) = flights.lead_alone(key, before);
+    let (_other, new) = flights.lead_alone(key, since);
+    assert!(!old.is_current(), "it was under way then");
+    assert!(new.is_current(), "it was not");
+    flights.disown(key);
+    assert!(!new.is_current(), "by now it can be found");
+}
+
+#[tokio::test]
 async fn a_lost_fetch_frees_its_followers() {
     let flights = Arc::new(InFlight::default());
     let (mut follower, lead) = join(&flights);

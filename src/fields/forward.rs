@@ -1,12 +1,16 @@
 //! The head of a forwarded request: what is for one hop removed, what we know added.
 
-use std::{net::IpAddr, ops::Range};
+use std::{cell::RefCell, net::IpAddr, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
-use super::{Believed, NOT_NOMINATED, believe::is_claim, is_set_by_us, lists, remove_hop_by_hop};
-use crate::{server::PeerAddr, target::Scheme};
+use super::{
+    Believed, NOT_NOMINATED,
+    believe::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, is_claim},
+    is_of_one_hop, is_set_by_us, lists, remove_hop_by_hop,
+};
+use crate::{policy::cookies::KEY_COOKIES, server::PeerAddr, target::Scheme};
 
 /// What a forwarded request is told about where it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -37,31 +41,74 @@ pub enum Upgrade {
 /// The most fields that are added.
 const ADDED: usize = 8;
 
+/// What of a request's fields is to be looked at, found in one walk: most have none of it, and to
+/// look for each name would cost more.
+#[derive(Clone, Copy, Default)]
+struct Noted {
+    /// Something is for one hop.
+    hop: bool,
+    /// Something of [`adapt`]'s.
+    end: bool,
+    /// [`KEY_COOKIES`], which goes no further.
+    key: bool,
+    /// Host is the one to send, as it mostly is.
+    host: bool,
+}
+
+impl Noted {
+    fn of(fields: &HeaderMap, host: &str) -> Noted {
+        let mut noted = Noted::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "host" => noted.host = value.as_bytes() == host.as_bytes(),
+                "expect" | "max-forwards" | "trailer" => noted.end = true,
+                text => {
+                    noted.hop |= is_of_one_hop(name);
+                    noted.key |= text == KEY_COOKIES.as_str();
+                }
+            }
+        }
+        noted
+    }
+}
+
 /// Makes a client's fields those of the request to an upstream (RFC 9110 §7.6).
 pub fn forward(fields: &mut HeaderMap, forwarding: Forwarding<'_>) {
-    let trailers = lists(fields, &header::TE, "trailers");
+    let noted = Noted::of(fields, forwarding.host);
     // At once, not field by field.
     fields.reserve(ADDED);
-    remove_hop_by_hop(fields);
-    fields.remove(header::EXPECT);
-    if trailers {
-        fields.insert(header::TE, HeaderValue::from_static("trailers"));
-        fields.append(header::CONNECTION, HeaderValue::from_static("te"));
+    if noted.hop {
+        let trailers = lists(fields, &header::TE, "trailers");
+        remove_hop_by_hop(fields);
+        if trailers {
+            fields.insert(header::TE, HeaderValue::from_static("trailers"));
+            fields.append(header::CONNECTION, HeaderValue::from_static("te"));
+        }
+    }
+    if noted.end {
+        adapt(fields);
+    }
+    if noted.key {
+        fields.remove(KEY_COOKIES);
     }
     if forwarding.upgrade == Upgrade::WebSocket {
         fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         fields.append(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    if let Some(left) = max_forwards(fields) {
-        fields.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
-    }
-    declare_trailers(fields);
-    // The client's own, mostly.
-    if fields.get(header::HOST).is_none_or(|host| host.as_bytes() != forwarding.host.as_bytes()) {
+    if !noted.host {
         put(fields, header::HOST, forwarding.host);
     }
     fields.append(header::VIA, via(forwarding.version));
     tell_where_from(fields, forwarding);
+}
+
+/// What a few fields say of the way becomes true of the next hop.
+fn adapt(fields: &mut HeaderMap) {
+    fields.remove(header::EXPECT);
+    if let Some(left) = max_forwards(fields) {
+        fields.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+    }
+    declare_trailers(fields);
 }
 
 /// The member that we add to Via (§7.6.3) for a message received in `version`.
@@ -116,26 +163,72 @@ pub fn join_cookies(fields: &mut HeaderMap, version: Version) {
 
 /// What is told of where a request comes from: one element of Forwarded, and what of it the older
 /// fields say, too, in the same memory.
+#[derive(Clone, Debug)]
 struct Element {
-    whole: Bytes,
-    address: Option<Bytes>,
-    host: Bytes,
+    whole: HeaderValue,
+    address: Option<HeaderValue>,
+    host: Option<HeaderValue>,
+}
+
+/// Whom an element tells of: a request's peer, scheme and Host.
+#[derive(Debug)]
+struct About {
+    peer: PeerAddr,
+    scheme: Scheme,
+    host: Box<str>,
+}
+
+/// How many elements each thread remembers.
+const REMEMBERED: usize = 256;
+
+/// The longest Host that is remembered, in bytes: no name has more.
+const MAX_HOST: usize = 260;
+
+thread_local! {
+    /// What was told on this thread, by a part of the peer: clients ask more than once.
+    static TOLD: RefCell<Vec<Option<(About, Element)>>> = const { RefCell::new(Vec::new()) };
 }
 
 fn tell_where_from(fields: &mut HeaderMap, forwarding: Forwarding<'_>) {
     let Forwarding { peer, believed, authority, .. } = forwarding;
     let host = believed.host.as_deref().unwrap_or(authority);
-    let Element { whole, address, host } = Element::new(peer, believed.scheme, host);
+    let Element { whole, address, host } = Element::known(peer, believed.scheme, host);
     add(fields, header::FORWARDED, whole, believed.trusted);
     if let Some(address) = address {
-        add(fields, HeaderName::from_static("x-forwarded-for"), address, believed.trusted);
+        add(fields, FORWARDED_FOR, address, believed.trusted);
     }
     let scheme = HeaderValue::from_static(believed.scheme.as_str());
-    fields.insert(HeaderName::from_static("x-forwarded-proto"), scheme);
-    put_shared(fields, HeaderName::from_static("x-forwarded-host"), host);
+    fields.insert(FORWARDED_PROTO, scheme);
+    match host {
+        Some(host) => fields.insert(FORWARDED_HOST, host),
+        None => fields.remove(FORWARDED_HOST),
+    };
 }
 
 impl Element {
+    /// As this thread told it last, or made.
+    fn known(peer: PeerAddr, scheme: Scheme, host: &str) -> Element {
+        if host.len() > MAX_HOST {
+            return Element::new(peer, scheme, host);
+        }
+        let known = TOLD.try_with(|told| {
+            let mut told = told.borrow_mut();
+            if told.is_empty() {
+                told.resize_with(REMEMBERED, || None);
+            }
+            let place = &mut told[place(peer)];
+            match place {
+                Some((about, element)) if about.is(peer, scheme, host) => element.clone(),
+                Some(_) | None => {
+                    let about = About { peer, scheme, host: host.into() };
+                    place.insert((about, Element::new(peer, scheme, host))).1.clone()
+                }
+            }
+        });
+        // A thread that ends remembers nothing any more.
+        known.unwrap_or_else(|_| Element::new(peer, scheme, host))
+    }
+
     /// RFC 7239 §4.
     fn new(peer: PeerAddr, scheme: Scheme, host: &str) -> Element {
         let mut text = BytesMut::with_capacity(80 + host.len());
@@ -164,8 +257,32 @@ impl Element {
         text.extend_from_slice(b";proto=");
         text.extend_from_slice(scheme.as_str().as_bytes());
         let whole = text.freeze();
-        Element { address: address.map(|it| whole.slice(it)), host: whole.slice(host), whole }
+        let value = |bytes: Bytes| HeaderValue::from_maybe_shared(bytes).ok();
+        Element {
+            address: address.and_then(|it| value(whole.slice(it))),
+            host: value(whole.slice(host)).filter(|host| !host.is_empty()),
+            whole: value(whole).unwrap_or(UNKNOWN),
+        }
     }
+}
+
+/// What is told where nothing can be: of a Host that is no field value, which no request has.
+const UNKNOWN: HeaderValue = HeaderValue::from_static("for=unknown");
+
+impl About {
+    fn is(&self, peer: PeerAddr, scheme: Scheme, host: &str) -> bool {
+        self.peer == peer && self.scheme == scheme && *self.host == *host
+    }
+}
+
+/// By the last bytes of its address: neighbours differ in these.
+fn place(peer: PeerAddr) -> usize {
+    let low = match peer {
+        PeerAddr::Ip(IpAddr::V4(address)) => address.octets()[3],
+        PeerAddr::Ip(IpAddr::V6(address)) => address.octets()[7] ^ address.octets()[15],
+        PeerAddr::Unix => 0,
+    };
+    usize::from(low) % REMEMBERED
 }
 
 /// Writes it, and says where it stands.
@@ -190,22 +307,16 @@ fn write_octets(text: &mut BytesMut, octets: [u8; 4]) -> Range<usize> {
 }
 
 /// Adds a member to a list that a trusted peer began, in one line.
-fn add(fields: &mut HeaderMap, name: HeaderName, member: Bytes, keep: bool) {
+fn add(fields: &mut HeaderMap, name: HeaderName, member: HeaderValue, keep: bool) {
     if !keep || !fields.contains_key(&name) {
-        return put_shared(fields, name, member);
+        fields.insert(name, member);
+        return;
     }
     let mut members: Vec<&[u8]> = fields.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
-    members.push(&member);
+    members.push(member.as_bytes());
     if let Ok(value) = HeaderValue::from_bytes(&members.join(&b", "[..])) {
         fields.insert(name, value);
     }
-}
-
-fn put_shared(fields: &mut HeaderMap, name: HeaderName, value: Bytes) {
-    match HeaderValue::from_maybe_shared(value) {
-        Ok(value) if !value.is_empty() => fields.insert(name, value),
-        _ => fields.remove(name),
-    };
 }
 
 fn put(fields: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -169,6 +169,30 @@ fn addresses_are_written_as_they_are() {
 }
 
 #[test]
+fn what_was_told_of_one_is_told_of_no_other() {
+    let long = format!("{}.example", "a".repeat(300));
+    for from in ["192.0.2.1", "198.51.100.1", "2001:db8::1", "192.0.2.1"] {
+        for (host, scheme) in [("a", Scheme::Http), ("b", Scheme::Http), ("b", Scheme::Https)] {
+            for host in [host, &long, host] {
+                let (mut got, peer) = (fields(&[("host", "a")]), peer(from));
+                let believed = Believed { scheme, ..Believed::default() };
+                let (version, upgrade) = (Version::HTTP_11, Upgrade::No);
+                let authority = host;
+                let about =
+                    Forwarding { peer, believed: &believed, authority, host, version, upgrade };
+                forward(&mut got, about);
+                assert_eq!(got["x-forwarded-for"], from);
+                assert_eq!(got["x-forwarded-host"], host);
+                let proto = format!("host={host};proto={}", scheme.as_str());
+                let told = got["forwarded"].to_str().unwrap();
+                assert!(told.ends_with(&proto), "{told}");
+                assert!(told.contains(from), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_forwarded_request_says_where_it_comes_from() {
     let mut got = fields(&[("host", "API.example:8080"), ("x-forwarded-for", "6.6.6.6")]);
     forwarded(&mut got, "192.0.2.1", Version::HTTP_11);

@@ -102,8 +102,9 @@ impl Proxy {
     /// Answers a batch.
     pub(super) async fn batch(self: Arc<Self>, posted: Posted, last: LastHand) -> Response<Body> {
         let at = posted.at;
-        let answer = self.run(posted).await;
-        self.send(self.counted(answer, &self.unrouted, at), last)
+        let mut answer = self.run(posted).await;
+        self.count(&mut answer, &self.unrouted, at);
+        self.send(answer, last)
     }
 
     async fn run(self: &Arc<Self>, posted: Posted) -> Answer {
@@ -239,13 +240,13 @@ impl Batch {
                     return Some(self.hit(visit, stored, lines));
                 }
             }
-            let answer = self.proxy.hit_at_hand(visit, (stored, cut))?;
+            let mut answer = self.proxy.hit_at_hand(visit, (stored, cut))?;
             // What comes as it comes has a task of its own.
             if !answer.response.body().is_at_hand() {
                 return None;
             }
             let is_its = answer.response.body().shares(&stored.body);
-            let answer = send::counted(answer, &visit.route.metrics, 0);
+            send::count(&mut answer, &visit.route.metrics, 0);
             let (head, body) = self.sent(answer, record.take()).into_parts();
             let body = body.at_hand().unwrap_or_default();
             let text = match is_its {
@@ -287,8 +288,9 @@ impl Batch {
                 proxy.visited(Arc::new(visit), Box::new((once, found))).await
             }
             Err(rejected) => {
-                let answer = reply::refused(rejected.refusal, &rejected.fields);
-                proxy.counted(answer, &proxy.unrouted, self.at)
+                let mut answer = reply::refused(rejected.refusal, &rejected.fields);
+                proxy.count(&mut answer, &proxy.unrouted, self.at);
+                answer
             }
         };
         let (head, body) = self.sent(answer, record).into_parts();

@@ -56,14 +56,14 @@ impl Proxy {
 }
 
 impl Fetch {
-    /// Takes the origin's answer to a request for the rest: as the whole, where it is the rest of
+    /// Takes the origin's answer to a request for the rest of a part: as the whole, where it is the rest of
     /// the same representation; as it is, where it is something else. `None`: of no use, and
     /// the whole is to be asked for.
     pub(super) fn combine(
         &mut self,
+        part: Part,
         response: Response<ResponseBody>,
     ) -> Option<Response<ResponseBody>> {
-        let Some(part) = self.part.take() else { return Some(response) };
         match response.status() {
             StatusCode::PARTIAL_CONTENT if is_the_rest(&part, &response) => {
                 let combined = completed(&part, response);

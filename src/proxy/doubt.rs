@@ -89,6 +89,7 @@ impl<'a> Doubt<'a> {
             // Others may have it, or somebody who has it at hand still: to drop it there needs no name
             // that is remembered.
             for key in keys {
+                proxy.in_flight.disown(key);
                 proxy.invalidate_afar(key);
                 proxy.store.remove(key);
             }

@@ -196,7 +196,7 @@ impl Fetch {
     }
 
     /// Whether the origin is asked under the client's own conditions.
-    fn is_for_one(&self) -> bool {
+    pub(super) fn is_for_one(&self) -> bool {
         self.company == Company::Alone && self.stored.is_none() && self.part.is_none()
     }
 

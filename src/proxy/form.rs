@@ -84,18 +84,12 @@ impl<'a> Wish<'a> {
 }
 
 impl Proxy {
-    /// An answer in the form that the client is to get.
-    pub(super) async fn in_form(
-        self: &Arc<Self>,
-        route: &Route,
-        wish: Wish<'_>,
-        mut answer: Answer,
-    ) -> Answer {
-        let Err(unmade) = self.formed(route, &wish, &mut answer) else { return answer };
+    /// Gives an answer the form that the client is to get.
+    pub(super) async fn form(self: &Arc<Self>, route: &Route, wish: Wish<'_>, answer: &mut Answer) {
+        let Err(unmade) = self.formed(route, &wish, answer) else { return };
         let Unmade { source, form, recipe, body, id } = *unmade;
         let memo = Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await;
-        self.made(&wish, &mut answer, (form, memo), &source);
-        answer
+        self.made(&wish, answer, (form, memo), &source);
     }
 
     /// Gives an answer that form, where it lies in memory or is made as the body comes.

@@ -37,6 +37,7 @@ impl Proxy {
             received => {
                 let mut told = fetch.told().with_status(fwd_status);
                 if let Received::Unstorable(reason) = received {
+                    self.not_stored(fetch, reason);
                     self.stop_sharing(fetch, reason);
                     told = told.detail(Reason::NotStored(reason));
                 }

@@ -185,8 +185,9 @@ impl Proxy {
         snapshot: Arc<Snapshot>,
         (at, last): (Now, LastHand),
     ) -> Response<Body> {
-        let answer = self.purge_requested(&head, &peer, &snapshot).await;
-        self.send(self.counted(answer, &self.unrouted, at), last)
+        let mut answer = self.purge_requested(&head, &peer, &snapshot).await;
+        self.count(&mut answer, &self.unrouted, at);
+        self.send(answer, last)
     }
 
     /// Answers a request by PURGE: it never goes further, and does nothing for a peer that is not

@@ -28,8 +28,8 @@ pub(super) struct LastHand {
 
 impl Proxy {
     /// Counts an answer to a request that came at `at`.
-    pub(super) fn counted(&self, answer: Answer, metrics: &Arc<Metrics>, at: Now) -> Answer {
-        counted(answer, metrics, self.clock.mono().since(at.mono))
+    pub(super) fn count(&self, answer: &mut Answer, metrics: &Arc<Metrics>, at: Now) {
+        count(answer, metrics, self.clock.mono().since(at.mono));
     }
 
     /// Tells a client that came by TLS to come by nothing else (RFC 6797 §7.1), where the operator
@@ -69,9 +69,8 @@ impl Proxy {
 }
 
 /// Counts an answer whose head was ready `millis` after its request's had been read.
-pub(super) fn counted(mut answer: Answer, metrics: &Arc<Metrics>, millis: i64) -> Answer {
+pub(super) fn count(answer: &mut Answer, metrics: &Arc<Metrics>, millis: i64) {
     metrics.answered(answer.response.status(), &answer.status, millis);
     let body = std::mem::take(answer.response.body_mut());
     *answer.response.body_mut() = body.counted(metrics);
-    answer
 }

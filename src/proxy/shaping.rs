@@ -44,18 +44,13 @@ impl Proxy {
         let (Ok(cut), Some(offer)) = (wanted.cut(), &route.shape) else { return answer };
         let status = answer.response.status();
         let mut answer = match (answer.source, status) {
-            (None, _) | (Some(_), StatusCode::NOT_MODIFIED) => {
-                self.in_form(route, wish, answer).await
-            }
+            (None, _) | (Some(_), StatusCode::NOT_MODIFIED) => answer,
             (Some(source), StatusCode::OK) => {
-                let answer = self.cut((route, offer), (&wanted, cut), (answer, source)).await;
-                self.in_form(route, wish, answer).await
+                self.cut((route, offer), (&wanted, cut), (answer, source)).await
             }
-            (Some(_), _) => {
-                let answer = reply::untouched(answer, Unshaped::Status);
-                self.in_form(route, wish, answer).await
-            }
+            (Some(_), _) => reply::untouched(answer, Unshaped::Status),
         };
+        self.form(route, wish, &mut answer).await;
         if matches!(answer.response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
             coded_tag::write_shape(answer.response.headers_mut(), cut.tag());
         }

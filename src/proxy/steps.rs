@@ -21,7 +21,7 @@ use crate::{
     fields,
     policy::{self, Decision, Meta, Unstorable, rules::Authorization},
     reason::{Reason, Stale},
-    reply::{self, Answer},
+    reply::{self, Answer, Failure},
     server::Peer,
     store::{Crowd, Entry, Head, Place},
     tunnel::Tunnel,
@@ -68,11 +68,7 @@ impl Proxy {
             }
             (Some(stored), Fault::Silent(_)) => Ok(self.stand_in(fetch, &stored, None)),
             (None, Fault::Answered(_)) => Err(Company::Alone),
-            (None, Fault::Silent(failure)) => {
-                let told = fetch.told().detail(Reason::Failed(failure.reason()));
-                let response = reply::failed(&failure, &fetch.visit.head.headers);
-                Ok(Answer::new(response, CacheStatus::Forwarded(told)))
-            }
+            (None, Fault::Silent(failure)) => Ok(failed(fetch, &failure)),
         }
     }
 
@@ -82,8 +78,8 @@ impl Proxy {
         let crowd = if visit.asked.cookie { Crowd::WithCookie } else { Crowd::All };
         let alone = visit.route.cache.collapse == Collapse::Off
             || is_personal(fetch)
-            || visit.wants_trailers()
-            || !self.store.collapses(fetch.place.key, crowd, self.clock.now());
+            || !self.store.collapses(fetch.place.key, crowd, self.clock.now())
+            || visit.wants_trailers();
         if alone { Company::Alone } else { Company::Welcome }
     }
 
@@ -241,12 +237,16 @@ impl Proxy {
         fetch.heard = self.began_afar();
     }
 
+    /// Remembers for who asks why what a fetch brought is not stored, be it that nobody waited for it.
+    pub(super) fn not_stored(&self, fetch: &Fetch, reason: Unstorable) {
+        let told = fetch.told().detail(Reason::NotStored(reason));
+        self.recent.not_stored(fetch.visit.primary, told, self.clock.now().wall);
+    }
+
     /// Draws the consequences of an answer that may not be shared: where the next will not be
     /// either, nobody waits for it, and what was stored before it is out of date.
     pub(super) fn stop_sharing(&self, fetch: &Fetch, reason: Unstorable) {
         let (key, now) = (fetch.place.key, self.clock.now());
-        let told = fetch.told().detail(Reason::NotStored(reason));
-        self.recent.not_stored(fetch.visit.primary, told, now.wall);
         if reason == Unstorable::Cookie {
             self.store.stop_collapsing(key, Crowd::WithCookie, now);
         }
@@ -278,6 +278,13 @@ impl Proxy {
         tokio::spawn(Tunnel { client, upstream, place, tenure, clock }.run());
         reply::switching(head, status)
     }
+}
+
+/// The answer to a request that the origin gave none to.
+pub(super) fn failed(fetch: &Fetch, failure: &Failure) -> Answer {
+    let told = fetch.told().detail(Reason::Failed(failure.reason()));
+    let response = reply::failed(failure, &fetch.visit.head.headers);
+    Answer::new(response, CacheStatus::Forwarded(told))
 }
 
 /// Pours a response body into a fill; `false` if it broke off, or nobody is left to go on for.

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 
-use super::{Fetch, Once, Proxy, Rest, drive::Drive};
+use super::{Fetch, Once, Proxy, drive::Drive};
 use crate::{
     cache_status::Forwarded,
     collapse::{Company, Follower, Progress},
     config::throttle::Count,
     reply::{self, Answer},
-    snapshot::Route,
-    throttle::Toll,
+    throttle::{Told, Toll},
     visit::Visit,
 };
 
@@ -23,24 +22,22 @@ use crate::{
 type Started = (Follower, Option<Drive>);
 
 impl Proxy {
-    /// Lets in what its route takes, and as often as it does.
+    /// Lets in what its route takes, and as often as it does; what is told of that.
+    ///
+    /// # Errors
+    /// The answer to what is not let in.
     pub(super) async fn let_in(
-        self: &Arc<Self>,
-        visit: Arc<Visit>,
-        route: &Route,
-        rest: Rest,
-    ) -> Answer {
-        if let Some(answer) = refuse(&visit, rest.0.body.as_ref()) {
-            return answer;
+        &self,
+        visit: &Visit,
+        body: Option<&Incoming>,
+    ) -> Result<Option<Told>, Answer> {
+        if let Some(answer) = refuse(visit, body) {
+            return Err(answer);
         }
-        if route.throttle.is_free(Count::All) {
-            return self.answer(visit, route, rest).await;
+        if visit.route.throttle.is_free(Count::All) {
+            return Ok(None);
         }
-        let told = match self.charge(&visit, Count::All).await {
-            Ok(toll) => toll.spend(),
-            Err(answer) => return answer,
-        };
-        self.answer(visit, route, rest).await.telling(told)
+        Ok(Box::pin(self.charge(visit, Count::All)).await?.spend())
     }
 
     /// A hit for what it costs, or the refusal of a request past a limit; `None` where it may have to

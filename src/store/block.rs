@@ -18,7 +18,7 @@ use crate::policy::{
 };
 
 /// What addresses this cache alone, and is used up here: clients do not get it.
-pub const USED_UP: [HeaderName; 3] = [LARDER_CACHE_CONTROL, SURROGATE_KEY, CACHE_TAG];
+pub static USED_UP: [HeaderName; 3] = [LARDER_CACHE_CONTROL, SURROGATE_KEY, CACHE_TAG];
 
 /// Bytes before a field: the length of its name (2) and of its value (4).
 const PREFIX: usize = 6;

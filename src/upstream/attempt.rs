@@ -1,11 +1,13 @@
 //! One try to get an answer on one connection, and whether there may be another.
 
 use std::{
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Release},
     },
-    time::Duration,
+    task::Poll,
+    time::{Duration, Instant},
 };
 
 use http::{Request, Response};
@@ -14,7 +16,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
     Again, Error, RequestBody,
-    connection::{Age, Connection},
+    connection::{Age, Connection, Exchanged, Exchanging},
     framing,
     upload::Progress,
 };
@@ -24,6 +26,8 @@ use crate::clock::Clock;
 pub(super) struct Terms<'a> {
     pub(super) clock: &'a Clock,
     pub(super) first_byte: Duration,
+    /// When the answer to a request without a body is late.
+    pub(super) due: Instant,
     /// True while a byte of the request may have been written.
     pub(super) sent: &'a AtomicBool,
     /// Makes its head once more.
@@ -52,37 +56,51 @@ enum Next {
     Idempotent(Box<Request<RequestBody>>),
 }
 
-/// Sends `request` and waits for the head of its answer.
-pub(super) async fn attempt(
+/// Sends `request`, and then waits for the head of its answer.
+pub(super) fn attempt<'a>(
     mut connection: Connection,
     request: Request<RequestBody>,
-    terms: &Terms<'_>,
-) -> Result<Answer, Failed> {
+    terms: &'a Terms<'a>,
+) -> impl Future<Output = Result<Answer, Failed>> + 'a {
     let upload = request.body().progress();
     let twice = may_come_twice(&connection, &request);
     let copy = (twice && terms.again.is_none()).then(|| copy(&request));
-    let anew = || terms.again.filter(|_| twice).map(anew);
     terms.sent.store(true, Release);
     let sending = connection.exchange(request);
-    tokio::select! {
-        biased;
-        sent = connection.until(sending) => match sent {
+    async move {
+        let Some(sent) = waited(&mut connection, sending, (upload.as_deref(), terms)).await else {
+            return Err(Failed { error: Error::FirstByteTimeout(terms.first_byte), again: None });
+        };
+        let anew = || terms.again.filter(|_| twice).map(anew);
+        match sent {
             Ok(response) => Ok(Answer { response, connection, upload }),
             Err(error) => {
                 Err(Failed::new(error, &connection, upload.as_deref(), copy.or_else(anew)))
             }
-        },
-        () = stalled(upload.as_deref(), terms) => {
-            Err(Failed { error: Error::FirstByteTimeout(terms.first_byte), again: None })
         }
     }
 }
 
-async fn stalled(upload: Option<&Progress>, terms: &Terms<'_>) {
-    match upload {
-        Some(upload) => upload.stalled(terms.clock, terms.first_byte).await,
-        None => terms.clock.sleep(terms.first_byte).await,
-    }
+/// What became of a request; `None` where the upstream has owed us something for too long.
+async fn waited(
+    connection: &mut Connection,
+    mut sending: Exchanging,
+    (upload, terms): (Option<&Progress>, &Terms<'_>),
+) -> Option<Exchanged> {
+    let Terms { clock, first_byte, due, .. } = *terms;
+    let mut stalled = upload.map(|upload| Box::pin(upload.stalled(clock, first_byte)));
+    poll_fn(|cx| {
+        if let Poll::Ready(sent) = connection.poll_with(cx, |cx| sending.as_mut().poll(cx)) {
+            connection.in_time();
+            return Poll::Ready(Some(sent));
+        }
+        let late = match &mut stalled {
+            Some(stalled) => stalled.as_mut().poll(cx),
+            None => connection.poll_late(due, clock, cx),
+        };
+        late.map(|()| None)
+    })
+    .await
 }
 
 /// RFC 9110 §9.2.2. Only a reused connection may die without blame: the upstream's idle timer.

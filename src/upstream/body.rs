@@ -26,7 +26,11 @@ const SHORT: u64 = 64 << 10;
 /// place and closes the connection. The body of a 101 has no bytes, but holds both until it is
 /// dropped: keep it for as long as the tunnel lasts.
 #[derive(Debug)]
-pub struct ResponseBody {
+pub struct ResponseBody(Box<Arriving>);
+
+/// It is large, and a response is moved about with its body.
+#[derive(Debug)]
+struct Arriving {
     /// What was found together with the head.
     begun: Option<Result<Bytes, BodyError>>,
     incoming: Incoming,
@@ -49,15 +53,16 @@ pub(super) struct Lease {
 impl ResponseBody {
     pub(super) fn new(incoming: Incoming, stall: Stall, lease: Lease) -> ResponseBody {
         let lease = Some(lease);
-        let mut body = ResponseBody { begun: None, incoming, stall, lease, _tunnel: None };
+        let mut body = Box::new(Arriving { begun: None, incoming, stall, lease, _tunnel: None });
         if body.incoming.is_end_stream() {
             body.end();
         }
-        body
+        ResponseBody(body)
     }
 
     pub(super) fn tunnel(incoming: Incoming, stall: Stall, lease: Lease) -> ResponseBody {
-        ResponseBody { begun: None, incoming, stall, lease: None, _tunnel: Some(lease) }
+        let _tunnel = Some(lease);
+        ResponseBody(Box::new(Arriving { begun: None, incoming, stall, lease: None, _tunnel }))
     }
 
     /// The length of a short body.
@@ -72,19 +77,21 @@ impl ResponseBody {
     ///
     /// # Errors
     /// The body.
-    pub fn at_hand(mut self) -> Result<Bytes, Box<ResponseBody>> {
-        if self.lease.is_some() && self.short().is_some() {
-            self.begin();
+    pub fn at_hand(mut self) -> Result<Bytes, ResponseBody> {
+        if self.0.lease.is_some() && self.short().is_some() {
+            self.0.begin();
         }
-        match self.begun.take() {
-            Some(Ok(bytes)) if self.incoming.is_end_stream() => Ok(bytes),
+        match self.0.begun.take() {
+            Some(Ok(bytes)) if self.0.incoming.is_end_stream() => Ok(bytes),
             begun => {
-                self.begun = begun;
-                Err(Box::new(self))
+                self.0.begun = begun;
+                Err(self)
             }
         }
     }
+}
 
+impl Arriving {
     fn begin(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(Some(polled)) = Pin::new(&mut self.incoming).poll_frame(&mut cx) else {
@@ -145,12 +152,9 @@ impl Lease {
     }
 }
 
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Arriving {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(begun) = self.begun.take() {
@@ -175,14 +179,26 @@ impl Body for ResponseBody {
             }
         }
     }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.0.poll_frame(cx)
+    }
 
     fn is_end_stream(&self) -> bool {
-        self.begun.is_none() && self.incoming.is_end_stream()
+        self.0.begun.is_none() && self.0.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.incoming.size_hint();
-        match &self.begun {
+        let rest = self.0.incoming.size_hint();
+        match &self.0.begun {
             // What has begun has a length.
             Some(Ok(begun)) => SizeHint::with_exact(rest.lower() + begun.len() as u64),
             Some(Err(_)) | None => rest,

@@ -7,7 +7,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{
@@ -16,7 +16,7 @@ use std::{
         },
     },
     task::{Context, Poll, Wake, Waker, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
@@ -36,7 +36,7 @@ use super::{
     Error, RequestBody,
     wire::{Socket, Wire},
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Sleep};
 
 /// Bytes of a response head, and of what is read ahead or written behind on one connection. The
 /// number of fields is hyper's default, 100; to set it would cost an allocation a response.
@@ -45,6 +45,9 @@ const MAX_BUFFER: usize = 64 << 10;
 /// For a connection that was just put back to come to rest; it takes microseconds unless the
 /// upstream has left a part of the last request unread.
 const SETTLE: Duration = Duration::from_millis(20);
+
+/// How much too early an alarm may go off before it is set anew.
+const EARLY: Duration = Duration::from_secs(1);
 
 /// A connection, and what drives it.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ struct Inner {
     nudge: Arc<Nudge>,
     waker: Waker,
     age: Age,
+    /// Wakes whoever waits for an answer when that is late.
+    alarm: Option<(Instant, Sleep)>,
 }
 
 /// By whom a connection is driven.
@@ -94,6 +99,9 @@ impl Wake for Nudge {
 }
 
 /// What a request to the upstream comes to.
+pub(super) type Exchanging = Pin<Box<dyn Future<Output = Exchanged> + Send>>;
+
+/// The same, when it is there.
 pub(super) type Exchanged = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// Whether a connection has served before: the upstream may just be closing such a one.
@@ -112,7 +120,8 @@ impl Connection {
         let (sender, driver) = handshake.await.map_err(Error::Http)?;
         let nudge = Arc::<Nudge>::default();
         let (waker, driven) = (Waker::from(nudge.clone()), Driven::Here(Box::new(driver)));
-        let inner = Inner { sender, answered, driven, nudge, waker, age: Age::New };
+        let (age, alarm) = (Age::New, None);
+        let inner = Inner { sender, answered, driven, nudge, waker, age, alarm };
         Ok(Connection(Box::new(inner)))
     }
 
@@ -126,21 +135,13 @@ impl Connection {
 
     /// Sends one request. What was not written at all is handed back in the error. Nothing comes of
     /// it unless the connection is driven.
-    pub(super) fn exchange(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Exchanged> + use<> {
+    pub(super) fn exchange(&mut self, request: Request<RequestBody>) -> Exchanging {
         if goes_by_itself(&request) {
             self.set_apart();
         }
         self.0.answered.store(false, Relaxed);
-        self.0.sender.try_send_request(request)
-    }
-
-    /// Drives the connection until `waited` is there, which it brings.
-    pub(super) async fn until<F: Future>(&mut self, waited: F) -> F::Output {
-        let mut waited = pin!(waited);
-        poll_fn(|cx| self.poll_with(cx, |cx| waited.as_mut().poll(cx))).await
+        // Boxed, because it is large, and moved about with all that holds it.
+        Box::pin(self.0.sender.try_send_request(request))
     }
 
     /// The next frame of a body that comes on this connection.
@@ -157,8 +158,9 @@ impl Connection {
         self.poll_with(cx, |cx| Pin::new(&mut *body).poll_frame(cx))
     }
 
-    /// Drives the connection, if that is the owner's part, and then looks for what it brings.
-    fn poll_with<T>(
+    /// Drives the connection, if that is the owner's part, and then looks for what it brings: ready
+    /// once that is there.
+    pub(super) fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
         mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
@@ -171,6 +173,35 @@ impl Connection {
             }
             Poll::Pending | Poll::Ready(()) => look(cx),
         }
+    }
+
+    /// Ready once `due` has come. One sleep serves many requests: as long as it fires a little too
+    /// early, it is armed anew then and not before.
+    pub(super) fn poll_late(
+        &mut self,
+        due: Instant,
+        clock: &Clock,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let serves = |at: Instant| at <= due && due - at < EARLY;
+        loop {
+            let alarm = self.0.alarm.take().filter(|(at, _)| serves(*at));
+            let (at, mut sleep) = alarm.unwrap_or_else(|| {
+                (due, clock.sleep(due.saturating_duration_since(clock.instant())))
+            });
+            if Pin::new(&mut sleep).poll(cx).is_pending() {
+                self.0.alarm = Some((at, sleep));
+                return Poll::Pending;
+            }
+            if at == due {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Nothing is late any more.
+    pub(super) fn in_time(&self) {
+        self.0.alarm.iter().for_each(|(_, sleep)| sleep.idle());
     }
 
     /// Ready where this is nothing to the owner: there is a task for it, or it is over.
@@ -231,12 +262,22 @@ impl Connection {
     /// A body's end can reach its reader before hyper has come to rest on another thread, so what
     /// is not ready at once is waited for, shortly.
     pub(super) async fn settles(&mut self, clock: &Clock) -> bool {
+        self.is_settled() || matches!(clock.timeout(SETTLE, self.ready()).await, Ok(Ok(())))
+    }
+
+    /// Whether it can take the next request now.
+    pub(super) fn is_settled(&mut self) -> bool {
         if self.0.nudge.came.load(Acquire) {
             // Most likely that is its end.
             let _ = self.go_on();
         }
+        self.is_ready()
+    }
+
+    /// The same, by what is known so far. Should it be at its end, a request that its owner drives
+    /// is handed back unwritten: the end is seen before anything is written.
+    pub(super) fn is_ready(&self) -> bool {
         self.0.sender.is_ready()
-            || matches!(Box::pin(clock.timeout(SETTLE, self.ready())).await, Ok(Ok(())))
     }
 
     async fn ready(&mut self) -> hyper::Result<()> {
@@ -251,7 +292,7 @@ impl Connection {
 /// Whether a request needs a task that drives its connection. An upload and a tunnel go on while
 /// nobody waits for the answer, or nobody reads it. And what may not be repeated is written a step
 /// later than the connection was chosen: if that is at its end, it is seen in between.
-fn goes_by_itself(request: &Request<RequestBody>) -> bool {
+pub(super) fn goes_by_itself(request: &Request<RequestBody>) -> bool {
     !request.body().is_end_stream()
         || !request.method().is_idempotent()
         || request.headers().contains_key(UPGRADE)

@@ -51,9 +51,12 @@ pub(super) fn request(head: request::Parts, mut body: RequestBody) -> Request<Re
 /// # Errors
 /// [`Error::Framing`].
 pub fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
+    let bodiless = head.status == StatusCode::NO_CONTENT || head.status.is_informational();
+    if !bodiless && says_nothing_but_a_length(&head.headers) {
+        return Ok(Reuse::Allowed);
+    }
     let coding = coding(&head.headers)?;
     let length = content_length(&head.headers)?;
-    let bodiless = head.status == StatusCode::NO_CONTENT || head.status.is_informational();
     if coding == Coding::Unknown {
         return match bodiless || length.is_some() {
             true => Err(Error::Framing(BAD_CODING)),
@@ -72,6 +75,27 @@ pub fn check(head: &mut response::Parts) -> Result<Reuse, Error> {
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
     Ok(if odd { Reuse::Refused } else { Reuse::Allowed })
+}
+
+/// Whether a head has one Content-Length at most, written as we would write it, and no transfer
+/// coding: as most have, found in one walk.
+fn says_nothing_but_a_length(fields: &HeaderMap) -> bool {
+    let mut lengths = 0;
+    fields.iter().all(|(name, value)| match name.as_str() {
+        "content-length" => {
+            lengths += 1;
+            lengths == 1 && is_plain_length(value.as_bytes())
+        }
+        name => name != "transfer-encoding",
+    })
+}
+
+/// Any number of that many digits is one.
+const MANY_DIGITS: usize = 18;
+
+fn is_plain_length(line: &[u8]) -> bool {
+    let plain = line == b"0" || matches!(line.first(), Some(b'1'..=b'9'));
+    plain && line.len() <= MANY_DIGITS && line.iter().all(u8::is_ascii_digit)
 }
 
 /// How a response says that its body is coded for this hop.

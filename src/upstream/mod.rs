@@ -27,6 +27,7 @@ mod wire;
 use std::{
     net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
+    time::Instant,
 };
 
 use http::{Request, Response, StatusCode, header::UPGRADE, request};
@@ -36,13 +37,13 @@ pub use error::{BodyError, ClientFault, Error};
 pub use upload::RequestBody;
 
 use crate::{clock::Clock, config, metrics::times::Histogram};
-use attempt::{Answer, Terms, attempt};
+use attempt::{Answer, Failed, Terms, attempt};
 use body::Lease;
 use connect::Connector;
-use connection::Connection;
+use connection::{Connection, goes_by_itself};
 use health::Health;
 use places::{Client, Place, Places, Stay};
-use pool::Pool;
+use pool::{Look, Pool};
 use quota::Quota;
 use stall::Stall;
 
@@ -188,8 +189,22 @@ impl Upstream {
         };
         let by = (Client::of(errand.client), stay);
         let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
-        let (request, begun) = (framing::request(head, body), self.clock.instant());
-        let answer = self.answer(request, errand).await?;
+        let begun = self.clock.instant();
+        let request = framing::request(head, body);
+        // Boxed, like all that few requests come to: each request is as large as the largest of
+        // what it may come to, and is moved about.
+        let (connection, now) = match self.at_hand(&request) {
+            Some(connection) => (connection, begun),
+            None => {
+                let connection = Box::pin(self.in_turn(errand, self.connection())).await?;
+                (connection, self.clock.instant())
+            }
+        };
+        let terms = self.terms(errand, now);
+        let answer = match attempt(connection, request, &terms).await {
+            Ok(answer) => answer,
+            Err(failed) => Box::pin(self.once_more(failed, errand, &terms)).await?,
+        };
         self.first_byte.add(self.clock.instant().saturating_duration_since(begun));
         if let Some(quota) = &self.quota
             && self.config.quota.is_some_and(|it| it.follow_headers)
@@ -199,22 +214,23 @@ impl Upstream {
         self.deliver(answer, place, upgrade)
     }
 
+    fn terms<'a>(&'a self, errand: Errand<'a>, now: Instant) -> Terms<'a> {
+        let (clock, first_byte) = (&self.clock, self.config.first_byte);
+        let due = now + first_byte;
+        Terms { clock, first_byte, due, sent: errand.sent, again: errand.again }
+    }
+
     /// The retry rule: what was not written, or died on a reused connection and may be received
     /// twice, is sent once more, on a new connection.
-    async fn answer(
+    async fn once_more(
         &self,
-        request: Request<RequestBody>,
+        failed: Failed,
         errand: Errand<'_>,
+        terms: &Terms<'_>,
     ) -> Result<Answer, Error> {
-        let (clock, first_byte) = (&self.clock, self.config.first_byte);
-        let terms = Terms { clock, first_byte, sent: errand.sent, again: errand.again };
-        let connection = self.in_turn(errand, self.connection()).await?;
-        let failed = match attempt(connection, request, &terms).await {
-            Ok(answer) => return Ok(answer),
-            Err(failed) => failed,
-        };
-        let (request, twice) = failed.again(&terms)?;
-        let connection = self.in_turn(errand, Box::pin(self.connector.connect())).await?;
+        let (request, twice) = failed.again(terms)?;
+        let connection = self.in_turn(errand, self.connector.connect()).await?;
+        let terms = self.terms(errand, self.clock.instant());
         let mut answer = attempt(connection, request, &terms).await?;
         if twice {
             answer.response.extensions_mut().insert(SentTwice);
@@ -232,17 +248,21 @@ impl Upstream {
             None => connecting.await,
             Some(quota) => {
                 let client = Client::of(errand.client);
-                Box::pin(quota.in_turn(client, self.config.first_byte, connecting)).await
+                quota.in_turn(client, self.config.first_byte, connecting).await
             }
         }
+    }
+
+    /// A connection for which nothing has to be waited for.
+    fn at_hand(&self, request: &Request<RequestBody>) -> Option<Connection> {
+        let look = if goes_by_itself(request) { Look::Close } else { Look::Brief };
+        if self.quota.is_some() { None } else { self.pool.at_hand(look) }
     }
 
     async fn connection(&self) -> Result<Connection, Error> {
         match self.pool.checkout().await {
             Some(idle) => Ok(idle),
-            // Boxed, like all that few requests come to: each request is as large as the largest
-            // of what it may come to, and is moved about.
-            None => Box::pin(self.connector.connect()).await,
+            None => self.connector.connect().await,
         }
     }
 

@@ -38,16 +38,44 @@ struct Parked {
     since: Instant,
 }
 
+/// How closely a connection is looked at before it serves again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Whether it is at its end.
+    Close,
+    /// Whether it was known to be.
+    Brief,
+}
+
 impl Pool {
     /// Keeps at most `max` connections.
     pub(super) fn new(clock: Clock, max: usize) -> Arc<Pool> {
         Arc::new(Pool { idle: Mutex::default(), clock, max })
     }
 
+    /// The connection that served last, if that can serve again at once.
+    pub(super) fn at_hand(&self, look: Look) -> Option<Connection> {
+        loop {
+            let mut parked = self.pop()?;
+            let settled = match look {
+                Look::Close => parked.connection.is_settled(),
+                Look::Brief => parked.connection.is_ready(),
+            };
+            if settled {
+                parked.connection.set_reused();
+                return Some(parked.connection);
+            }
+            if !parked.connection.is_closed() {
+                self.idle.lock().stack.push_back(parked);
+                return None;
+            }
+        }
+    }
+
     /// The connection that served last, if one is left that can serve again.
     pub(super) async fn checkout(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.pop()?;
+            let mut connection = self.pop()?.connection;
             if connection.settles(&self.clock).await {
                 connection.set_reused();
                 return Some(connection);
@@ -64,7 +92,7 @@ impl Pool {
     pub(super) fn park(self: &Arc<Self>, mut connection: Connection) {
         let Ok(runtime) = Handle::try_current() else { return };
         connection.rest();
-        let since = self.clock.instant();
+        let since = self.clock.last_tick();
         let mut idle = self.idle.lock();
         if connection.is_closed() || idle.stack.len() >= self.max {
             return;
@@ -76,10 +104,10 @@ impl Pool {
         }
     }
 
-    fn pop(&self) -> Option<Connection> {
-        let now = self.clock.instant();
+    fn pop(&self) -> Option<Parked> {
+        let now = self.clock.last_tick();
         let parked = self.idle.lock().stack.pop_back()?;
-        (parked.idle_for(now) < MAX_IDLE).then_some(parked.connection)
+        (parked.idle_for(now) < MAX_IDLE).then_some(parked)
     }
 
     /// Closes what has been idle for too long; how long until the next one will be.

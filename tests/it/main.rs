@@ -7,6 +7,7 @@
 mod support;
 
 mod admin;
+mod alone;
 mod authorization;
 mod batch;
 mod busy;

@@ -24,14 +24,17 @@ pub const LARDER_CACHE_CONTROL: HeaderName = HeaderName::from_static("larder-cac
 
 /// The targeted fields that count here, the first one before the others (§2.2). CDN-Cache-Control
 /// is passed on: a CDN before us is meant, too (§3).
-pub(super) const TARGET_LIST: [HeaderName; 2] =
+pub(super) static TARGET_LIST: [HeaderName; 2] =
     [LARDER_CACHE_CONTROL, HeaderName::from_static("cdn-cache-control")];
+
+/// What the names of all of them end with.
+const SUFFIX: &str = "-cache-control";
 
 /// The directives of the targeted field that counts, and the field names in them; `None` where
 /// no targeted field does.
 pub(super) fn read(headers: &HeaderMap) -> Option<(ResponseDirectives, Vec<HeaderName>)> {
     // Most have none, and to see that costs less than to look for each.
-    if !headers.keys().any(|name| TARGET_LIST.contains(name)) {
+    if !headers.keys().any(|name| name.as_str().ends_with(SUFFIX)) {
         return None;
     }
     TARGET_LIST.iter().find_map(|name| {
