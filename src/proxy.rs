@@ -208,8 +208,11 @@ impl Proxy {
     }
 
     /// The way of a request that was let in, whether it came alone or in a batch.
-    async fn visited(self: &Arc<Self>, visit: Arc<Visit>, rest: Rest) -> Answer {
+    async fn visited(self: &Arc<Self>, mut visit: Arc<Visit>, rest: Rest) -> Answer {
         let (wish, wanted) = (Wish::of(&visit).owned(), visit.wanted.clone());
+        if wanted.is_some() {
+            Arc::make_mut(&mut visit).put_off_conditions();
+        }
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
         let answer = self.let_in(visit, &route, rest).await;

@@ -54,7 +54,9 @@ impl<'a> Wish<'a> {
                 false => Accepts::PLAIN,
             },
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
-            is_head: visit.asked.method == Method::Head,
+            // A HEAD of what is cut goes its way as a GET.
+            is_head: visit.asked.method == Method::Head
+                || visit.wanted.as_ref().is_some_and(|wanted| wanted.is_head),
             accept: visit.head.headers.get(header::ACCEPT).map(Cow::Borrowed),
         }
     }
