@@ -21,6 +21,7 @@ mod gather;
 mod hit;
 mod items;
 mod keep;
+mod passed;
 pub mod purge;
 mod recent;
 mod report;
@@ -55,11 +56,7 @@ use crate::{
     counters::Counters,
     key::Key,
     metrics::{Metrics, Times},
-    policy::{
-        self, Decision, Exchange, Fwd, Meta, Unstorable,
-        encoding::{self, UpstreamEncoding},
-        validation::Condition,
-    },
+    policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
     reason::{Reason, Stale, Tier},
     reply::{self, Answer, Failure},
     server::{Peer, Way},
@@ -216,8 +213,11 @@ impl Proxy {
     }
 
     /// The way of a request that was let in, whether it came alone or in a batch.
-    async fn visited(self: &Arc<Self>, visit: Arc<Visit>, rest: Rest) -> Answer {
+    async fn visited(self: &Arc<Self>, mut visit: Arc<Visit>, rest: Rest) -> Answer {
         let (wish, wanted) = (Wish::of(&visit).owned(), visit.wanted.clone());
+        if wanted.is_some() {
+            Arc::make_mut(&mut visit).put_off_conditions();
+        }
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
         let mut answer = match self.let_in(&visit, rest.0.body.as_ref()).await {
@@ -499,7 +499,7 @@ impl Proxy {
                 fetch.ask_afresh();
                 continue;
             };
-            if !fetch.settle_encoding(response.headers_mut()) {
+            if !fetch.settle_encoding(&mut response) {
                 continue;
             }
             let named = match response.status() {
@@ -587,8 +587,6 @@ impl Proxy {
         if condition == Condition::Failed {
             return reply::precondition_failed(&visit.head.headers);
         }
-        let encoding = fetch::encoding_of_pass(&visit, told.fwd);
-        encoding::ask_for(&mut head.headers, encoding);
         let body = match once.body.filter(|_| visit.content) {
             Some(body) => {
                 let idle = visit.route.body_idle;
@@ -602,9 +600,7 @@ impl Proxy {
         let keeper = self.keeper(&visit, &once.snapshot);
         let watch = self.watch(&visit);
         let request = self.clock.now();
-        let client = visit.believed.client;
-        let errand = Errand { client, stale: false, sent: &sent, again: None };
-        let mut response = match visit.route.upstream.send(head, body, errand).await {
+        let response = match passed::send(&visit, told.fwd, (head, body), &sent).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);
@@ -613,9 +609,6 @@ impl Proxy {
             }
         };
         let exchange = Exchange { request, response: self.clock.now() };
-        if encoding != UpstreamEncoding::Client {
-            encoding::forget_in_vary(response.headers_mut());
-        }
         let watched = watch.and_then(|watch| watch.judge(self, exchange, &response));
         let kept = keeper.map(|keeper| keeper.judge(self, exchange, &response));
         let twice = response.extensions().get::<SentTwice>().is_some();

@@ -105,7 +105,7 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
         return not_modified(visit, (head, Some(entry.body.len() as u64)), now, status);
     }
     let length = entry.body.len() as u64;
-    if takes_ranges(visit, head) && head.status == StatusCode::OK && !is_of_a_packed(visit, entry) {
+    if head.status == StatusCode::OK && takes_ranges(visit, (head, length)) {
         let selected = ranges::select(asked, head.validators(), length);
         let part = range::selection(Held::whole(entry), selected, now, status);
         return part.unwrap_or_else(|| whole(visit, entry, now, status));
@@ -122,20 +122,21 @@ fn is_unchanged(visit: &Visit, head: &Head) -> bool {
     visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
 }
 
-/// Whether a range of the stored bytes is one of what the client would get.
-fn takes_ranges(visit: &Visit, head: &Head) -> bool {
+/// Whether a range of the stored bytes is one of what the client would get of `length` bytes.
+fn takes_ranges(visit: &Visit, (head, length): (&Head, u64)) -> bool {
     let takes = || match head.forms.given {
-        Given::Packed(coding) => Accepts::of(&visit.head.headers).takes(coding),
-        Given::Plain | Given::Fixed => true,
+        Given::Packed(coding) => Accepts::of(&visit.head.headers).likes(coding),
+        Given::Plain => !is_of_a_packed(visit, length),
+        Given::Fixed => true,
     };
     visit.asked.range && visit.asked.method == Method::Get && takes()
 }
 
 /// Whether If-Range goes by a date, while the whole would be packed: then the date is that of two
 /// sequences of bytes at least, and so as weak as a validator can be (RFC 9110 §8.8.1, §13.1.5).
-fn is_of_a_packed(visit: &Visit, entry: &Entry) -> bool {
-    let (asked, length) = (&visit.head.headers, Some(entry.body.len() as u64));
-    let form = || entry.head.forms.given.form(&visit.route.packing, Accepts::of(asked), length);
+fn is_of_a_packed(visit: &Visit, length: u64) -> bool {
+    let asked = &visit.head.headers;
+    let form = || Given::Plain.form(&visit.route.packing, Accepts::of(asked), Some(length));
     ranges::goes_by_date(asked) && matches!(form(), Form::Packed(_))
 }
 
@@ -244,10 +245,31 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
     }
     let source = Source::of(forms, length);
     let source = match response.status() {
+        StatusCode::NOT_MODIFIED if unchanged => {
+            let named = spell(&visit.head.headers, response.headers_mut(), forms.given);
+            Source { named, ..source }
+        }
         StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
         _ => source,
     };
     Answer::of(response, status, source)
+}
+
+/// Makes a whole answer a 304, where by these conditions its client has it already.
+pub fn judge(answer: &mut Answer, asked: &HeaderMap) {
+    let response = &mut answer.response;
+    let Some(source) = &mut answer.source else { return };
+    if asked.is_empty() || response.status() != StatusCode::OK {
+        return;
+    }
+    let known = validation::Validators::of(response.headers());
+    let known = validation::Validators { date: None, ..known };
+    if validation::precondition(asked, known, source.forms.given) == Precondition::NotModified {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::Empty;
+        NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
+        source.named = spell(asked, response.headers_mut(), source.forms.given);
+    }
 }
 
 /// The fields of an upstream's response as they go to clients and into the store.
@@ -266,7 +288,7 @@ fn not_modified(
     let source = Source::of(head.forms, length);
     let mut answer = headed(visit, (head, source), Extent::NotModified, (now, status));
     let response = &mut answer.response;
-    let named = spell(visit, response.headers_mut(), head.forms.given);
+    let named = spell(&visit.head.headers, response.headers_mut(), head.forms.given);
     answer.source = answer.source.map(|source| Source { named, ..source });
     if !answer.is_told {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -16,7 +16,7 @@ use crate::{
         validation,
     },
     server::{PeerAddr, Way},
-    shape::Wanted,
+    shape::{Conditions, Wanted},
     snapshot::{Route, Snapshot},
     store::{Name, Origin},
     target::{self, Refusal},
@@ -288,6 +288,14 @@ impl Visit {
         Sender { address: self.believed.client, fields: &self.head.headers, unseen }
     }
 
+    /// Leaves aside those of its conditions that say nothing of a cut before it is made: a date, and
+    /// `*`, are of whatever the answer turns out to be.
+    pub fn put_off_conditions(&mut self) {
+        if self.asked.condition {
+            self.asked.condition = validation::keep_named(&mut self.head.headers);
+        }
+    }
+
     /// Whether the answer goes without a body.
     #[must_use]
     pub fn is_head(&self) -> bool {
@@ -418,10 +426,11 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
     let query = route.queries.take(route.shape.as_ref()?, head.uri.query()?)?;
     set_query(head, &query.taken.rest);
     head.method = Method::GET;
+    let conditions = Conditions::of(&head.headers);
     if let Ok(cut) = &query.taken.cut {
         validation::ask_for_whole(&mut head.headers, cut.tag());
     }
-    Some(Arc::new(Wanted { query, is_head, target: target.clone() }))
+    Some(Arc::new(Wanted { query, is_head, conditions, target: target.clone() }))
 }
 
 /// Makes a target that of the whole.

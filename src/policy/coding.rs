@@ -97,6 +97,12 @@ impl Accepts {
         self.codings[coding as usize]
     }
 
+    /// Whether it takes a coding, and likes it as well as the plain bytes.
+    #[must_use]
+    pub fn likes(self, coding: Coding) -> bool {
+        self.takes(coding) && self.weight(coding) >= self.identity
+    }
+
     /// How much it likes the plain bytes. Who refuses everything gets them all the same.
     #[must_use]
     pub fn plain(self) -> u16 {

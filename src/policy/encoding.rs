@@ -173,15 +173,20 @@ impl Given {
         }
     }
 
-    /// What is done with a body of `length` bytes, where that is known, for who accepts this.
+    /// What is done with a body of `length` bytes, where that is known, for who accepts this. What
+    /// came packed is packed otherwise only for who refuses it both so and plain.
     #[must_use]
     pub fn form(self, packing: &Packing, accepts: Accepts, length: Option<u64>) -> Form {
         match self {
             Given::Plain if packing.is_long_enough(length) => {
                 accepts.choose(&packing.encodings).map_or(Form::AsItCame, Form::Packed)
             }
-            Given::Packed(coding) if !accepts.takes(coding) => Form::Unpacked(coding),
-            Given::Plain | Given::Packed(_) | Given::Fixed => Form::AsItCame,
+            Given::Packed(coding) if accepts.likes(coding) => Form::AsItCame,
+            Given::Packed(coding) if accepts.plain() == 0 => {
+                accepts.choose(&packing.encodings).map_or(Form::Unpacked(coding), Form::Packed)
+            }
+            Given::Packed(coding) => Form::Unpacked(coding),
+            Given::Plain | Given::Fixed => Form::AsItCame,
         }
     }
 
@@ -360,6 +365,10 @@ mod tests {
             (gzip, "gzip", Some(10), Form::AsItCame, true),
             (gzip, "br", Some(10), Form::Unpacked(Coding::Gzip), true),
             (gzip, "", None, Form::Unpacked(Coding::Gzip), true),
+            (gzip, "gzip;q=0.001", None, Form::AsItCame, true),
+            (gzip, "identity, gzip;q=0.5", None, Form::Unpacked(Coding::Gzip), true),
+            (gzip, "br, identity;q=0", None, Form::Packed(Coding::Brotli), true),
+            (gzip, "deflate, identity;q=0", None, Form::Unpacked(Coding::Gzip), true),
             (Given::Fixed, "gzip", Some(4096), Form::AsItCame, false),
         ];
         let packing = Packing::default();

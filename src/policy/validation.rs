@@ -205,6 +205,14 @@ pub fn offer<'a>(request: &mut HeaderMap, tags: impl Iterator<Item = &'a [u8]>) 
     }
 }
 
+/// Whether the conditions of a request name bytes as they came, wherever from.
+#[must_use]
+pub fn names_as_it_came(request: &HeaderMap) -> bool {
+    let as_it_came = |tag| Coded::of(tag).is_some_and(|coded| coded.kind == Kind::AsItCame);
+    let names = [header::IF_MATCH, header::IF_NONE_MATCH];
+    names.into_iter().any(|name| tags(request, name).any(as_it_came))
+}
+
 /// Takes our own entity-tags out of the conditions of a request that is forwarded: out of
 /// If-None-Match and If-Range (with its Range), and judges them in If-Match against `current`,
 /// the tag of the fresh stored response.
@@ -236,6 +244,39 @@ pub fn ask_for_whole(request: &mut HeaderMap, shape: ShapeTag) {
     }
 }
 
+/// What a GET or HEAD says of what its client has already, with the codings that it takes; nothing
+/// where it has no such condition.
+#[must_use]
+pub fn conditions(request: &HeaderMap) -> HeaderMap {
+    let mut conditions = HeaderMap::new();
+    let names = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::ACCEPT_ENCODING];
+    if !names[..2].iter().any(|name| request.contains_key(name)) {
+        return conditions;
+    }
+    for name in names {
+        let lines = request.get_all(&name).iter().cloned();
+        conditions.extend(lines.map(|line| (name.clone(), line)));
+    }
+    conditions
+}
+
+/// Whether If-None-Match names a shape.
+#[must_use]
+pub fn names_shape(request: &HeaderMap, shape: ShapeTag) -> bool {
+    let is_it = |tag| Coded::of(tag).is_some_and(|coded| coded.shape == Some(shape));
+    tags(request, header::IF_NONE_MATCH).any(is_it)
+}
+
+/// Takes the conditions out of a request that name no bytes: a date, and `*`. Whether others are
+/// left.
+pub fn keep_named(request: &mut HeaderMap) -> bool {
+    request.remove(header::IF_MODIFIED_SINCE);
+    if tags(request, header::IF_NONE_MATCH).any(|tag| tag == b"*") {
+        request.remove(header::IF_NONE_MATCH);
+    }
+    request.contains_key(header::IF_NONE_MATCH)
+}
+
 /// An If-Modified-Since that was not to be looked at beside the tags leaves with the last of them.
 fn set_none_match(request: &mut HeaderMap, tags: Vec<Vec<u8>>) {
     if tags.is_empty() {
@@ -248,7 +289,8 @@ fn set_none_match(request: &mut HeaderMap, tags: Vec<Vec<u8>>) {
 
 /// Writes the entity-tags in a request's conditions as the origin does. A part of a body that the
 /// client has in another form cannot be continued (§13.1.5). Who has a shape of something does not
-/// have the whole, so a 304 is no answer to that; a change of the whole is one of every shape.
+/// have the whole, and who has it in a coding that it does not take any more cannot read it: a 304
+/// is no answer to them. A change of the whole is one of all of these.
 fn restore_tags(method: &Method, request: &mut HeaderMap) {
     let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
     match coded.map(|coded| (coded.kind, coded.shape, coded.to_origin())) {
@@ -260,11 +302,14 @@ fn restore_tags(method: &Method, request: &mut HeaderMap) {
         None => {}
     }
     if matches!(*method, Method::GET | Method::HEAD) {
-        let is_shape = |tag: &[u8]| Coded::of(tag).is_some_and(|coded| coded.shape.is_some());
-        if tags(request, header::IF_NONE_MATCH).any(is_shape) {
-            let of_whole = tags(request, header::IF_NONE_MATCH).filter(|tag| !is_shape(tag));
-            let of_whole = of_whole.map(<[u8]>::to_vec).collect();
-            set_none_match(request, of_whole);
+        let accepts = Accepts::of(request);
+        let refused = |kind| matches!(kind, Kind::Packed(coding) if !accepts.takes(coding));
+        let is_other = |coded: Coded<'_>| coded.shape.is_some() || refused(coded.kind);
+        let is_other = |tag: &[u8]| Coded::of(tag).is_some_and(is_other);
+        if tags(request, header::IF_NONE_MATCH).any(is_other) {
+            let of_use = tags(request, header::IF_NONE_MATCH).filter(|tag| !is_other(tag));
+            let of_use = of_use.map(<[u8]>::to_vec).collect();
+            set_none_match(request, of_use);
         }
     }
     for name in [header::IF_MATCH, header::IF_NONE_MATCH] {

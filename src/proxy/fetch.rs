@@ -13,10 +13,10 @@ use crate::{
     fields::{self, Upgrade},
     key::Key,
     policy::{
-        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, asked,
+        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, asked, cache_control,
         coding::{Accepts, Coding},
         encoding::{self, Forms, UpstreamEncoding},
-        groups, partial,
+        groups, partial, ranges,
         storing::{self, Context, Validating},
         tags, validation,
     },
@@ -138,16 +138,18 @@ impl Fetch {
             head.headers.remove(header::RANGE);
             head.headers.remove(header::IF_RANGE);
         }
-        encoding::ask_for(&mut head.headers, self.encoding());
         let conditional =
             self.visit.asked.is_conditional() || head.headers.contains_key(header::IF_RANGE);
         if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.
             if conditional {
                 let _ = validation::forward_conditions(&Method::GET, &mut head.headers, None);
+                forget_dated_range(&self.visit, &mut head.headers);
             }
+            encoding::ask_for(&mut head.headers, self.encoding());
             return head;
         }
+        encoding::ask_for(&mut head.headers, self.encoding());
         let validators = self.stored.as_ref().map(|stored| stored.head.origin_validators());
         if conditional || validators.is_some() {
             validation::make_conditional(&mut head.headers, validators.unwrap_or_default());
@@ -162,37 +164,55 @@ impl Fetch {
     }
 
     /// What the origin is asked for. What is stored by the client's own Accept-Encoding is
-    /// validated by that; a range is one of the plain bytes; and who gets the answer alone gets the
-    /// 304 of what it can read.
+    /// validated by that; a range is one of the plain bytes; and a 304 is of what its client reads.
     fn encoding(&self) -> UpstreamEncoding {
         let vary = self.place.vary.as_ref().filter(|_| self.stored.is_some());
         let selects = vary.is_some_and(|it| it.names().contains(&header::ACCEPT_ENCODING));
         match self.visit.route.encoding {
             _ if self.as_client || selects => UpstreamEncoding::Client,
             UpstreamEncoding::Gzip if self.part.is_some() => UpstreamEncoding::Identity,
-            UpstreamEncoding::Gzip if self.is_for_one() && !takes_gzip(&self.visit) => {
-                UpstreamEncoding::Identity
-            }
+            encoding if self.is_for_one() => for_one(&self.visit, encoding),
             encoding => encoding,
         }
     }
 
     /// Takes the choice that was not the client's out of the answer's Vary. `false` where the
     /// answer must stay as it is packed (RFC 9110 §7.7): then the client is to choose.
-    pub(super) fn settle_encoding(&mut self, headers: &mut HeaderMap) -> bool {
+    pub(super) fn settle_encoding(&mut self, response: &mut Response<ResponseBody>) -> bool {
         let encoding = self.encoding();
-        if encoding == UpstreamEncoding::Gzip && encoding::is_bound(headers) {
+        let is_bound = match encoding {
+            UpstreamEncoding::Client => false,
+            UpstreamEncoding::Identity => self.becomes_bound(response),
+            UpstreamEncoding::Gzip => {
+                encoding::is_bound(response.headers()) || self.becomes_bound(response)
+            }
+        };
+        if is_bound {
             self.as_client = true;
+            self.ask_afresh();
             return false;
         }
+        let headers = response.headers_mut();
         match encoding {
             UpstreamEncoding::Identity | UpstreamEncoding::Gzip => {
-                encoding::forget_in_vary(headers)
+                encoding::forget_in_vary(headers);
+                if self.is_for_one() && hangs_on_client(&self.visit) {
+                    encoding::add_to_vary(headers);
+                }
             }
             UpstreamEncoding::Client if self.as_client => encoding::add_to_vary(headers),
             UpstreamEncoding::Client => {}
         }
         true
+    }
+
+    /// Whether a 304 takes the leave to unpack what is stored.
+    fn becomes_bound(&self, response: &Response<ResponseBody>) -> bool {
+        let is_packed =
+            |stored: &Entry| stored.head.fields.get(&header::CONTENT_ENCODING).is_some();
+        response.status() == StatusCode::NOT_MODIFIED
+            && cache_control::forbids_transform(response.headers())
+            && self.stored.as_ref().is_some_and(is_packed)
     }
 
     /// Whether the origin is asked under the client's own conditions.
@@ -308,16 +328,41 @@ pub(super) fn rule_of_bypass(visit: &Visit) -> Bypass {
     }
 }
 
-/// What the upstream is asked for in a request that is passed. A range is one of the plain bytes,
-/// and who gets the answer alone may not want it packed; a HEAD tells of what a GET brings.
-pub(super) fn encoding_of_pass(visit: &Visit, fwd: Fwd) -> UpstreamEncoding {
-    match visit.route.encoding {
-        _ if !fwd.takes_part() => UpstreamEncoding::Client,
-        UpstreamEncoding::Gzip if visit.asked.range || !(visit.is_head() || takes_gzip(visit)) => {
-            UpstreamEncoding::Identity
-        }
+/// What the upstream is asked for in a request whose answer is its client's alone. A range is one of
+/// the plain bytes.
+pub(super) fn for_one(visit: &Visit, encoding: UpstreamEncoding) -> UpstreamEncoding {
+    let plain = || !takes_gzip(visit) && hangs_on_client(visit);
+    match encoding {
+        UpstreamEncoding::Gzip if visit.asked.range || plain() => UpstreamEncoding::Identity,
         encoding => encoding,
     }
+}
+
+/// Whether what the upstream is asked for hangs on what the client takes: it has bytes as they came,
+/// and whether they came packed their tag does not say. So the upstream is to compare that with the
+/// tag of what the client could read.
+pub(super) fn hangs_on_client(visit: &Visit) -> bool {
+    visit.route.encoding == UpstreamEncoding::Gzip
+        && visit.asked.is_conditional()
+        && validation::names_as_it_came(&visit.head.headers)
+}
+
+/// Asks for the whole where a Range goes by a date, and its client would get the whole packed: then
+/// the date is that of several sequences of bytes (RFC 9110 §8.8.2.2, §13.1.5).
+pub(super) fn forget_dated_range(visit: &Visit, headers: &mut HeaderMap) {
+    if !ranges::goes_by_date(headers) {
+        return;
+    }
+    let accepts = Accepts::of(&visit.head.headers);
+    if may_come_packed(visit) || accepts.choose(&visit.route.packing.encodings).is_some() {
+        headers.remove(header::IF_RANGE);
+        headers.remove(header::RANGE);
+    }
+}
+
+/// Whether the whole may come packed, and go so to this client.
+pub(super) fn may_come_packed(visit: &Visit) -> bool {
+    visit.route.encoding == UpstreamEncoding::Gzip && takes_gzip(visit)
 }
 
 fn takes_gzip(visit: &Visit) -> bool {

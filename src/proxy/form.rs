@@ -15,8 +15,8 @@ use crate::{
     policy::{
         asked::Method,
         coded_tag::{self, Kind},
-        coding::Accepts,
-        encoding::{self, Form},
+        coding::{Accepts, Coding},
+        encoding::{self, Form, Given},
     },
     reply::{self, Answer, Source},
     snapshot::Route,
@@ -54,7 +54,9 @@ impl<'a> Wish<'a> {
                 false => Accepts::PLAIN,
             },
             unpacked: visit.asked.range || visit.asked.directives.no_transform,
-            is_head: visit.asked.method == Method::Head,
+            // A HEAD of what is cut goes its way as a GET.
+            is_head: visit.asked.method == Method::Head
+                || visit.wanted.as_ref().is_some_and(|wanted| wanted.is_head),
             accept: visit.head.headers.get(header::ACCEPT).map(Cow::Borrowed),
         }
     }
@@ -77,7 +79,7 @@ impl<'a> Wish<'a> {
             return Form::AsItCame;
         }
         match source.forms.given.form(&route.packing, self.accepts, source.length) {
-            Form::Packed(_) if self.unpacked => Form::AsItCame,
+            Form::Packed(_) if self.unpacked => plain(source),
             form => form,
         }
     }
@@ -112,16 +114,19 @@ impl Proxy {
             not_modified(answer, form, &source);
             return Ok(());
         }
-        let recipe = match form {
-            Form::AsItCame => {
+        let (given, limit) = (source.forms.given, route.cache.max_object_size);
+        let recipe = match (form, given) {
+            (Form::AsItCame, _) => {
                 as_it_came(answer, &source);
                 return Ok(());
             }
-            Form::Packed(coding) => Recipe::Pack(coding),
-            Form::Unpacked(coding) => Recipe::Unpack(coding, route.cache.max_object_size),
+            (Form::Packed(to), Given::Packed(from)) => Recipe::Repack(from, limit, to),
+            (Form::Packed(coding), Given::Plain | Given::Fixed) => Recipe::Pack(coding),
+            (Form::Unpacked(coding), _) => Recipe::Unpack(coding, limit),
         };
         let memo = source.id.and_then(|id| self.store.memo(recipe.key(&id)));
-        if wish.is_head {
+        let spoilt = matches!((&memo, given), (Some(Memo::Spoilt), Given::Packed(_)));
+        if wish.is_head && !spoilt {
             self.headed(answer, (form, memo), &source);
             return Ok(());
         }
@@ -142,14 +147,16 @@ impl Proxy {
         (form, memo): (Form, Option<Memo>),
         source: &Source,
     ) {
-        match (memo, form) {
+        match (memo, source.forms.given) {
             (Some(Memo::Made(bytes)), _) => sent_as(answer, form, Body::Full(bytes)),
-            (Some(Memo::Spoilt), Form::Unpacked(_)) => {
+            (Some(Memo::Spoilt), Given::Packed(_)) => {
                 self.drop_spoilt(wish.primary);
                 *answer = wish.spoilt(answer);
             }
-            (Some(Memo::TooLong | Memo::Spoilt), Form::Packed(_)) => as_it_came(answer, source),
-            (_, form) => self.streamed(wish.primary, answer, form, source),
+            (Some(Memo::TooLong | Memo::Spoilt), Given::Plain | Given::Fixed) => {
+                as_it_came(answer, source);
+            }
+            (None | Some(Memo::TooLong), _) => self.streamed(wish.primary, answer, form, source),
         }
     }
 
@@ -159,29 +166,41 @@ impl Proxy {
             Form::AsItCame => as_it_came(answer, source),
             Form::Packed(coding) => {
                 let Ok(permit) = self.streams.clone().try_acquire_owned() else {
-                    return as_it_came(answer, source);
+                    return self.streamed(primary, answer, plain(source), source);
                 };
                 let body = std::mem::take(answer.response.body_mut());
+                let body = match source.forms.given {
+                    Given::Packed(from) => self.unpacked(primary, body, from),
+                    Given::Plain | Given::Fixed => body,
+                };
                 let packed = Recoded::packed(body, (coding, Levels::default()), permit);
                 sent_as(answer, form, Body::Recoded(Box::new(packed)));
                 coded_tag::write_run(answer.response.headers_mut(), fastrand::u64(..));
             }
             // Who cannot read what came has to wait for nobody's permit.
             Form::Unpacked(coding) => {
-                let proxy = self.clone();
-                let spoilt = move || proxy.drop_spoilt(primary);
                 let body = std::mem::take(answer.response.body_mut());
-                let unpacked = Recoded::unpacked(body, coding, spoilt);
-                sent_as(answer, form, Body::Recoded(Box::new(unpacked)));
+                sent_as(answer, form, self.unpacked(primary, body, coding));
             }
         }
+    }
+
+    /// A body that is unpacked as it comes.
+    fn unpacked(self: &Arc<Self>, primary: Key, body: Body, coding: Coding) -> Body {
+        let proxy = self.clone();
+        let spoilt = move || proxy.drop_spoilt(primary);
+        Body::Recoded(Box::new(Recoded::unpacked(body, coding, spoilt)))
     }
 
     /// The answer to HEAD starts nothing: its length is told where it is known. Its tag is that of
     /// the whole, whatever run of an encoder a GET would get.
     fn headed(&self, answer: &mut Answer, (form, memo): (Form, Option<Memo>), source: &Source) {
         let streamed = matches!(form, Form::Packed(_)) && source.id.is_none();
-        if streamed && self.streams.available_permits() == 0 {
+        let form = match streamed && self.streams.available_permits() == 0 {
+            true => plain(source),
+            false => form,
+        };
+        if form == Form::AsItCame {
             return as_it_came(answer, source);
         }
         let headers = answer.response.headers_mut();
@@ -202,6 +221,14 @@ fn at_hand(body: &Body) -> Option<Bytes> {
     match body {
         Body::Full(bytes) => Some(bytes.clone()),
         _ => None,
+    }
+}
+
+/// The form of who cannot have it packed.
+fn plain(source: &Source) -> Form {
+    match source.forms.given {
+        Given::Packed(coding) => Form::Unpacked(coding),
+        Given::Plain | Given::Fixed => Form::AsItCame,
     }
 }
 

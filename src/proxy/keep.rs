@@ -25,6 +25,7 @@ use crate::{
         asked::Method as Cacheable,
         invalidation,
         partial::{self, ContentRange, OF_THE_CONTENT},
+        ranges,
         rules::Authorization,
         storing,
         validation::{self, HeadSays},
@@ -78,6 +79,10 @@ impl Proxy {
     pub(super) fn part_hit(&self, visit: &Visit, part: &Part) -> Option<Answer> {
         let (asked, rules, now) = (&visit.asked, &visit.route.cache.rules, visit.arrived);
         if !asked.range || asked.method != Cacheable::Get {
+            return None;
+        }
+        // Parts are asked for as they are, wholes are not.
+        if ranges::goes_by_date(&visit.head.headers) && fetch::may_come_packed(visit) {
             return None;
         }
         let Decision::Serve(part) = policy::decide(asked, rules, Ok(part.clone()), now) else {

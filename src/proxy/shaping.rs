@@ -33,6 +33,16 @@ use crate::{
     transform::{codec, cut as memo, recoded},
 };
 
+/// What an answer has come to. Its entity-tag says so, too: what was not cut for a reason that may
+/// be gone tomorrow is the whole, and no other thing by the same name (RFC 9110 §8.8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// What its client asked for.
+    Cut,
+    /// All that there is, or nothing of it.
+    Whole,
+}
+
 impl Proxy {
     /// An answer as its client wants it cut, and in the form that the client is to get.
     pub(super) async fn in_shape(
@@ -43,19 +53,28 @@ impl Proxy {
     ) -> Answer {
         let (Ok(cut), Some(offer)) = (wanted.cut(), &route.shape) else { return answer };
         let status = answer.response.status();
-        let mut answer = match (answer.source, status) {
-            (None, _) | (Some(_), StatusCode::NOT_MODIFIED) => answer,
+        let (mut answer, extent) = match (answer.source, status) {
             (Some(source), StatusCode::OK) => {
                 self.cut((route, offer), (&wanted, cut), (answer, source)).await
             }
-            (Some(_), _) => reply::untouched(answer, Unshaped::Status),
+            (Some(_), StatusCode::NOT_MODIFIED) if wanted.conditions.name(cut.tag()) => {
+                (answer, Extent::Cut)
+            }
+            (Some(_), StatusCode::NOT_MODIFIED) => (answer, Extent::Whole),
+            (Some(_), _) => (reply::untouched(answer, Unshaped::Status), Extent::Whole),
+            (None, _) => (answer, Extent::Whole),
         };
-        self.form(route, wish, &mut answer).await;
-        if matches!(answer.response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
-            coded_tag::write_shape(answer.response.headers_mut(), cut.tag());
+        match extent {
+            Extent::Cut => reply::judge(&mut answer, &wanted.conditions.of_cut(cut.tag())),
+            Extent::Whole => reply::judge(&mut answer, &wanted.conditions.0),
         }
         if wanted.is_head {
             forget_body(&mut answer);
+        }
+        self.form(route, wish, &mut answer).await;
+        let status = answer.response.status();
+        if extent == Extent::Cut && matches!(status, StatusCode::OK | StatusCode::NOT_MODIFIED) {
+            coded_tag::write_shape(answer.response.headers_mut(), cut.tag());
         }
         answer
     }
@@ -109,10 +128,10 @@ impl Proxy {
         (route, offer): (&Route, &Offer),
         (wanted, cut): (&Wanted, &Cut),
         (mut answer, source): (Answer, Source),
-    ) -> Answer {
+    ) -> (Answer, Extent) {
         let coding = match fitting(answer.response.headers()) {
             Ok(coding) => coding,
-            Err(reason) => return reply::untouched(answer, reason),
+            Err(reason) => return (reply::untouched(answer, reason), Extent::Whole),
         };
         let is_shared = source.id.is_some()
             || matches!(answer.status, CacheStatus::Forwarded(told) if told.stored);
@@ -121,13 +140,14 @@ impl Proxy {
         let pieces = match gather(body, offer.max_size, claim.as_mut()).await {
             Gathered::Whole(pieces) => held(pieces, claim),
             Gathered::Longer(begun, rest) => {
-                return longer(offer, answer, resumed(held(begun, claim), rest));
+                let body = resumed(held(begun, claim), rest);
+                return (longer(offer, answer, body), Extent::Whole);
             }
             Gathered::NoRoom(begun, rest) => {
                 *answer.response.body_mut() = resumed(held(begun, claim), rest);
-                return in_haste(answer);
+                return (in_haste(answer), Extent::Whole);
             }
-            Gathered::Torn => return reply::torn(answer.status),
+            Gathered::Torn => return (reply::torn(answer.status), Extent::Whole),
         };
         let id = is_shared.then(|| identity(&mut answer, source, &pieces));
         let made = self.cut_of((cut, offer.max_size), &pieces, (coding, id)).await;
@@ -144,16 +164,19 @@ impl Proxy {
                 let length = Some(shaped.body.len() as u64);
                 *answer.response.body_mut() = Body::Full(shaped.body);
                 answer.source = Some(Source { id, ..Source::of(forms, length) });
-                if in_vain { reply::untouched(answer, Unshaped::NoArray) } else { answer }
+                if in_vain {
+                    answer = reply::untouched(answer, Unshaped::NoArray);
+                }
+                (answer, Extent::Cut)
             }
-            Some(Err(Unshaped::TooLarge)) => longer(offer, answer, whole(pieces)),
+            Some(Err(Unshaped::TooLarge)) => (longer(offer, answer, whole(pieces)), Extent::Whole),
             Some(Err(reason)) => {
                 *answer.response.body_mut() = whole(pieces);
-                reply::untouched(answer, reason)
+                (reply::untouched(answer, reason), Extent::Whole)
             }
             None => {
                 *answer.response.body_mut() = whole(pieces);
-                in_haste(answer)
+                (in_haste(answer), Extent::Whole)
             }
         }
     }
@@ -267,6 +290,10 @@ fn whole(mut pieces: Vec<Bytes>) -> Body {
 }
 
 fn resumed(begun: Vec<Bytes>, rest: Body) -> Body {
+    // What is at hand stays so: it is packed once.
+    if begun.is_empty() {
+        return rest;
+    }
     let mut pieces = Pieces::default();
     begun.into_iter().for_each(|piece| pieces.push(piece));
     Body::Resumed(Box::new(Resumed { begun: pieces, rest }))

@@ -1,12 +1,12 @@
 //! A target's variants, and what one 304 means to several of them (RFC 9111 §4.3.1, §4.3.4).
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
 
 use super::{Fetch, Proxy, freshen, shared::News, storable};
 use crate::{
     collapse::Leader,
     policy::{
-        Exchange, Meta, Now, Received, cache_control,
+        Exchange, Meta, Now, Received, cache_control, encoding,
         validation::{self, Validators, strong_tag},
     },
     store::Entry,
@@ -87,7 +87,9 @@ pub(super) fn renewed(
     let mut fields = freshen::freshened(stored, response, &fetch.visit);
     let names = fetch.selecting(&fields).ok()?;
     let told_apart_by = fetch.place.vary.as_ref().map_or(&[][..], |vary| vary.names());
-    if told_apart_by != names {
+    // What came packed for all, and is to stay so from now on, is for few of them.
+    let selects = names.contains(&header::ACCEPT_ENCODING);
+    if told_apart_by != names || (encoding::is_bound(&fields) && !selects) {
         return None;
     }
     let Received::Storable(meta) = fetch.judge(exchange, StatusCode::OK, &fields) else {

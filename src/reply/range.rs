@@ -61,7 +61,7 @@ impl<'a> Held<'a> {
 /// An answer from a stored part, if all that it takes is there: 304, 206, 416. Never 200.
 #[must_use]
 pub fn from_part(visit: &Visit, part: &Part, now: Now, status: CacheStatus) -> Option<Answer> {
-    if !takes_ranges(visit, &part.head) {
+    if !takes_ranges(visit, (&part.head, part.range.total)) {
         return None;
     }
     let validators = part.head.validators();

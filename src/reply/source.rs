@@ -7,8 +7,9 @@ use crate::{
     body::Body,
     cache_status::CacheStatus,
     policy::{
+        cache_control,
         coded_tag::{self, Kind},
-        encoding::{Forms, Given},
+        encoding::{self, Forms, Given, UpstreamEncoding},
         validation,
     },
     store::BodyId,
@@ -58,26 +59,34 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
     match (response.status(), takes_part) {
         (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
         (StatusCode::NOT_MODIFIED, false) => {
-            Source { named: spell(visit, response.headers_mut(), Given::Fixed), ..source }
+            let asked = &visit.head.headers;
+            Source { named: spell(asked, response.headers_mut(), Given::Fixed), ..source }
         }
         _ => source,
     }
 }
 
-/// An origin's 304 often does not say what it is of; the tag that the client has does.
+/// An origin's 304 often does not say what it is of. The tag that the client has may do so; else it
+/// is of what most answers are of, which have several forms, so that no strong tag names two.
 pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source) -> Source {
     let mut forms = source.forms;
-    let named = spell(visit, headers, forms.given);
-    if let Some(Kind::Packed(_)) = named {
+    let named = spell(&visit.head.headers, headers, forms.given);
+    let says_nothing =
+        !headers.contains_key(header::CONTENT_TYPE) && !cache_control::forbids_transform(headers);
+    if says_nothing || matches!(named, Some(Kind::Packed(_) | Kind::Unpacked)) {
         forms.given = Given::Plain;
+        // It may be of what comes packed.
+        if visit.route.encoding == UpstreamEncoding::Gzip {
+            encoding::add_to_vary(headers);
+        }
     }
     Source { forms, named, ..source }
 }
 
 /// Writes the tag of a 304 as the client does, which holds the bytes that it names.
-pub(super) fn spell(visit: &Visit, headers: &mut HeaderMap, given: Given) -> Option<Kind> {
+pub(super) fn spell(asked: &HeaderMap, headers: &mut HeaderMap, given: Given) -> Option<Kind> {
     let tag = headers.get(header::ETAG)?;
-    let (named, kind) = validation::named(&visit.head.headers, tag.as_bytes(), given)?;
+    let (named, kind) = validation::named(asked, tag.as_bytes(), given)?;
     if named != tag.as_bytes() {
         headers.insert(header::ETAG, HeaderValue::from_bytes(named).ok()?);
     }

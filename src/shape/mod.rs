@@ -29,7 +29,7 @@ pub use pointer::Pointer;
 pub use query::{Malformed, Taken};
 pub use scan::Fault;
 pub use text::Text;
-pub use wanted::Wanted;
+pub use wanted::{Conditions, Wanted};
 
 use mask::Mask;
 use sparse::Sparse;

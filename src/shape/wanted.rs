@@ -5,10 +5,14 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, header, uri::PathAndQuery};
 
 use super::{Cut, Malformed, Query, Shaped, page};
-use crate::policy::coded_tag::ShapeTag;
+use crate::policy::{coded_tag::ShapeTag, validation};
 
 /// How many elements there are in all.
 const X_TOTAL_COUNT: &str = "x-total-count";
+
+/// The conditions of one request, as they came; none, mostly.
+#[derive(Debug, Default)]
+pub struct Conditions(pub HeaderMap);
 
 /// What one request wants to be cut.
 #[derive(Debug)]
@@ -17,8 +21,32 @@ pub struct Wanted {
     pub query: Arc<Query>,
     /// It is a HEAD, answered as a GET would be but for the body.
     pub is_head: bool,
+    /// By which it says that its client may have it already.
+    pub conditions: Conditions,
     /// Path and query as the client sent them: what links are made of.
     pub target: PathAndQuery,
+}
+
+impl Conditions {
+    /// Those of a request's head.
+    #[must_use]
+    pub fn of(request: &HeaderMap) -> Conditions {
+        Conditions(validation::conditions(request))
+    }
+
+    /// Whether they name a cut.
+    #[must_use]
+    pub fn name(&self, tag: ShapeTag) -> bool {
+        validation::names_shape(&self.0, tag)
+    }
+
+    /// The same, where it is answered with a cut.
+    #[must_use]
+    pub fn of_cut(&self, tag: ShapeTag) -> HeaderMap {
+        let mut conditions = self.0.clone();
+        validation::ask_for_whole(&mut conditions, tag);
+        conditions
+    }
 }
 
 impl Wanted {

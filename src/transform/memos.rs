@@ -41,6 +41,8 @@ pub enum Recipe {
     Pack(Coding),
     /// It is unpacked, to at most so many bytes.
     Unpack(Coding, u64),
+    /// It is unpacked, to at most so many bytes, and packed by the other coding.
+    Repack(Coding, u64, Coding),
 }
 
 /// Makes memos.
@@ -72,36 +74,45 @@ impl Recipe {
         let number = match self {
             Recipe::Pack(coding) => 1 + coding as u8,
             Recipe::Unpack(coding, _) => 0x11 + coding as u8,
+            Recipe::Repack(from, _, to) => 0x31 + 0x10 * from as u8 + to as u8,
         };
         id.memo(number)
     }
 
     fn timed<T>(self, times: &Times, make: impl FnOnce() -> T) -> T {
         match self {
-            Recipe::Pack(coding) => times.of_packing(coding, make),
+            Recipe::Pack(coding) | Recipe::Repack(_, _, coding) => times.of_packing(coding, make),
             Recipe::Unpack(coding, _) => times.of_unpacking(coding, make),
         }
     }
 
     fn make(self, body: &Bytes, levels: Levels) -> Memo {
         match self {
-            Recipe::Pack(coding) => match codec::pack(body, coding, levels) {
-                // Shorter or not: else a HEAD could not tell what a GET brings.
-                Ok(bytes) => Memo::Made(bytes),
-                Err(_) => Memo::Spoilt,
+            Recipe::Pack(coding) => packed(body, coding, levels),
+            Recipe::Unpack(coding, limit) => unpacked(body, coding, limit),
+            Recipe::Repack(from, limit, to) => match unpacked(body, from, limit) {
+                Memo::Made(text) => packed(&text, to, levels),
+                memo => memo,
             },
-            Recipe::Unpack(coding, limit) => {
-                let most = recoded::most(body.len() as u64);
-                match codec::unpack(body, coding, limit.min(most)) {
-                    Ok(bytes) => Memo::Made(bytes),
-                    // Honest as far as it went, and too long to be kept.
-                    Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => {
-                        Memo::TooLong
-                    }
-                    Err(_) => Memo::Spoilt,
-                }
-            }
         }
+    }
+}
+
+fn packed(body: &Bytes, coding: Coding, levels: Levels) -> Memo {
+    match codec::pack(body, coding, levels) {
+        // Shorter or not: else a HEAD could not tell what a GET brings.
+        Ok(bytes) => Memo::Made(bytes),
+        Err(_) => Memo::Spoilt,
+    }
+}
+
+fn unpacked(body: &Bytes, coding: Coding, limit: u64) -> Memo {
+    let most = recoded::most(body.len() as u64);
+    match codec::unpack(body, coding, limit.min(most)) {
+        Ok(bytes) => Memo::Made(bytes),
+        // Honest as far as it went, and too long to be kept.
+        Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => Memo::TooLong,
+        Err(_) => Memo::Spoilt,
     }
 }
 
@@ -154,8 +165,13 @@ impl Memos {
         &self,
         making: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let _permit = self.threads.acquire().await.ok()?;
-        tokio::task::spawn_blocking(making).await.ok()
+        let permit = self.threads.clone().acquire_owned().await.ok()?;
+        // The thread goes on when its client has left, and so does what counts it.
+        let counted = move || {
+            let _permit = permit;
+            making()
+        };
+        tokio::task::spawn_blocking(counted).await.ok()
     }
 
     /// Waits for what is being made, or has it made.
@@ -252,10 +268,12 @@ mod tests {
             assert_eq!(codec::unpack(&packed, coding, 1 << 20).unwrap(), body, "{coding:?}");
             made.push(Recipe::Pack(coding).key(&id));
             made.push(Recipe::Unpack(coding, 1).key(&id));
+            made.extend(Coding::ALL.map(|to| Recipe::Repack(coding, 1, to).key(&id)));
         }
+        made.push(id.memo(crate::transform::cut::RECIPE));
         made.sort();
         made.dedup();
-        assert_eq!(made.len(), 7, "no two recipes share a key, nor one with the body itself");
+        assert_eq!(made.len(), 17, "no two recipes share a key, nor one with the body itself");
     }
 
     #[tokio::test]
@@ -269,6 +287,21 @@ mod tests {
         let memo = memos.make(&store, (&body, &id), recipe).await;
         assert!(matches!(memo, Some(Memo::Made(_))), "{memo:?}");
         assert_eq!(memos.made(), 1, "the work that it began is who follows' as well");
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_still_counts_as_work() {
+        let memos = on(1);
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let left = memos.make_once(move || (begin.send(()), ended.recv()));
+        tokio::select! {
+            _ = left => panic!("it ends when it is told to"),
+            begun = begun => begun.unwrap(),
+        }
+        assert_eq!(memos.threads.available_permits(), 0, "its client has left, its thread has not");
+        end.send(()).unwrap();
+        assert_eq!(memos.make_once(|| 7).await, Some(7), "then it is the next one's turn");
     }
 
     #[tokio::test]

@@ -37,10 +37,13 @@ const HARMLESS: u64 = 1 << 20;
 /// The most that an honest body of more than that is shrunk by.
 const MAX_RATIO: u64 = 250;
 
+/// The most bytes that any body is unpacked to.
+const MAX_UNPACKED: u64 = 1 << 30;
+
 /// The most bytes that an honest body of `packed` bytes unpacks to.
 #[must_use]
 pub fn most(packed: u64) -> u64 {
-    HARMLESS.max(packed.saturating_mul(MAX_RATIO))
+    packed.saturating_mul(MAX_RATIO).clamp(HARMLESS, MAX_UNPACKED)
 }
 
 /// A body in another form.
@@ -200,7 +203,7 @@ mod tests {
     use http_body_util::BodyExt;
     use tokio::sync::Semaphore;
 
-    use super::Recoded;
+    use super::{Recoded, most};
     use crate::{
         body::Body,
         clock::Clock,
@@ -348,6 +351,15 @@ mod tests {
             assert!(turns >= 31, "{coding:?}: {turns} turns of 256 KiB");
             assert_eq!(unpack(&Bytes::from(bytes), coding, 8 << 20).unwrap(), zeros, "{coding:?}");
         }
+    }
+
+    #[test]
+    fn what_an_honest_body_unpacks_to_has_a_bound() {
+        let rows = [(0, 1 << 20), (4194, 1 << 20), (8 << 10, 2_048_000), (u64::MAX, 1 << 30)];
+        for (packed, bound) in rows {
+            assert_eq!(most(packed), bound, "by its ratio and by its length: {packed}");
+        }
+        assert_eq!(most(8 << 20), 1 << 30, "250 times what is stored at most is too much");
     }
 
     #[test]

@@ -11,6 +11,7 @@ async fn every_method_and_route_leads_conditions_back() {
         for method in ["PUT", "PATCH", "DELETE", "POST", "GET", "HEAD"] {
             let ask = send(&proxy, method, "/").header("X-Bypass", "1");
             let ask = ask
+                .header("Accept-Encoding", "zstd")
                 .header("If-Match", "\"a--gzip.00ff00ff00ff00ff\", W/\"b--gzip\", \"c--br--id\"");
             ask.header("If-None-Match", "\"d--zstd\", \"e--plain\"").await;
             let seen = origin.last();
@@ -170,7 +171,8 @@ async fn each_run_of_an_encoder_has_a_tag_of_its_own() {
             let tag = answer.header("etag").unwrap().to_owned();
             assert!(tag.starts_with(&format!("\"a--{coding}.")), "{tag}");
             for (method, field) in [("PUT", "if-match"), ("GET", "if-none-match")] {
-                send(&proxy, method, "/").header(field, &tag).await;
+                let ask = send(&proxy, method, "/").header("Accept-Encoding", coding);
+                ask.header(field, &tag).await;
                 assert_eq!(origin.last().header(field), Some("\"a\""), "RFC 9110 §13.1");
             }
             tags.push(tag);
@@ -269,5 +271,89 @@ async fn the_digest_of_a_part_is_not_that_of_the_whole() {
         assert_eq!((whole.status, whole.is_hit(), whole.text()), (200, hit, &*users()));
         assert_eq!(whole.header("content-digest"), None, "RFC 9530 §2: those were of the parts");
         assert_eq!(whole.header("repr-digest"), Some("sha-256=:whole:"), "RFC 9530 §3: this is");
+    }
+}
+
+#[tokio::test]
+async fn a_date_continues_no_packed_body_whoever_has_the_part() {
+    let date = "Sat, 21 Nov 2026 10:00:00 GMT";
+    let text = users();
+    let origin = Origin::serve(move |seen| {
+        let cache = if seen.target == "/own" { "private" } else { "max-age=60" };
+        let part = seen.header("range").is_some();
+        let reply = match part && seen.header("if-range").is_none_or(|it| it == date) {
+            true => Reply::status(206)
+                .header("Content-Range", format!("bytes 2-11/{}", text.len()))
+                .body(text[2..=11].to_owned()),
+            false => Reply::ok(text.clone()),
+        };
+        let reply = reply.header("Last-Modified", date).header("Cache-Control", cache);
+        reply.header("Content-Type", "application/json")
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let near = "[compression]\nencodings = []";
+    let far = "[compression]\nencodings = []\nupstream_encoding = \"gzip\"";
+    for (config, accept, status) in [
+        ("", "", 206),
+        ("", "gzip", 200),
+        ("", "identity, br;q=0.5", 206),
+        ("", "zz", 206),
+        (near, "gzip", 206),
+        (far, "gzip", 200),
+        (far, "br", 206),
+        ("[cache]\nmode = \"off\"", "gzip", 206),
+    ] {
+        for path in ["/own", "/miss", "/part"] {
+            proxy.reload(config);
+            let part = || get(&proxy, path).header("Range", "bytes=2-11");
+            if path == "/part" {
+                assert_eq!(part().await.status, 206, "whoever knows nothing of it gets a part");
+            }
+            let ask = part().header("If-Range", date).header("Accept-Encoding", accept);
+            let answer = ask.await;
+            let why = "RFC 9110 §8.8.2.2, §13.1.5";
+            assert_eq!(answer.status, status, "{why}: {config} {path} {accept:?}");
+            if status == 200 {
+                assert_eq!(unpacked(&answer).await, users(), "all of it");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_304_of_one_clients_own_is_told_as_its_200_would_be() {
+    let date = "Sat, 21 Nov 2026 10:00:00 GMT";
+    for word in ["identity", "gzip", "client"] {
+        let origin = Origin::serve(move |seen| {
+            let known = seen.header("if-none-match").or(seen.header("if-modified-since"));
+            let reply = match known {
+                Some("\"a\"") => Reply::status(304),
+                Some(known) if known == date => Reply::status(304),
+                _ => json(0),
+            };
+            reply
+                .header("ETag", "\"a\"")
+                .header("Last-Modified", date)
+                .header("Cache-Control", "private")
+        })
+        .await;
+        let proxy =
+            Proxy::with(&origin, &format!("[compression]\nupstream_encoding = \"{word}\"")).await;
+        for (accept, name, value, tag) in [
+            ("", "If-None-Match", "\"a\"", Some("\"a\"")),
+            ("gzip", "If-None-Match", "\"a\"", Some("\"a\"")),
+            ("gzip", "If-None-Match", "\"a--gzip.0123456789abcdef\"", None),
+            ("gzip", "If-Modified-Since", date, Some("\"a--gzip\"")),
+            ("", "If-Modified-Since", date, Some("\"a\"")),
+        ] {
+            let ask = get(&proxy, "/").header(name, value).header("Accept-Encoding", accept);
+            let same = ask.await;
+            let got = (same.status, same.header("etag"));
+            assert_eq!(got, (304, tag.or(Some(value))), "RFC 9110 §15.4.5: {word} {accept}");
+            assert!(varies(&same), "RFC 9110 §15.4.5, §12.5.5: {word} {accept:?} {name}");
+        }
+        let other = get(&proxy, "/").header("If-None-Match", "\"a--gzip\"").await;
+        assert_eq!((other.status, unpacked(&other).await), (200, users()), "§13.1.2: {word}");
     }
 }

@@ -129,3 +129,18 @@ async fn a_head_starts_no_compression() {
     let length = packed.body.len().to_string();
     assert_eq!(head().await.header("content-length"), Some(&*length), "now it is known");
 }
+
+#[tokio::test]
+async fn a_head_of_what_does_not_unpack_is_refused_as_its_get_is() {
+    let reply = Reply::fresh(60, users()).header("Content-Type", "application/json");
+    let origin = Origin::always(reply.header("Content-Encoding", "gzip")).await;
+    let proxy = Proxy::with(&origin, GZIP).await;
+    for accept in ["", "br, identity;q=0"] {
+        let ask = |method| send(&proxy, method, "/").header("Accept-Encoding", accept);
+        get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+        assert_eq!(ask("GET").await.status, 502, "it is known to be none");
+        get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+        let head = ask("HEAD").await;
+        assert_eq!((head.status, head.text()), (502, ""), "RFC 9110 §9.3.2: {accept:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! What the origin is asked for, and what becomes of what it packed itself.
 
 use super::{gzip, json, unpacked, users, varies};
-use crate::support::{Origin, Proxy, Reply, get, send};
+use crate::support::{Answer, Origin, Proxy, Reply, get, send};
 
 fn mode(word: &str) -> String {
     format!("[compression]\nupstream_encoding = \"{word}\"")
@@ -164,4 +164,150 @@ async fn a_head_of_what_came_packed_tells_of_what_a_get_brings() {
         }
         get(&proxy, "/").await;
     }
+}
+
+#[tokio::test]
+async fn what_may_not_be_transformed_any_more_is_asked_for_anew() {
+    for method in ["GET", "HEAD"] {
+        let packed = gzip(users()).await;
+        let origin = Origin::serve(move |seen| {
+            let takes = seen.header("accept-encoding").is_some_and(|it| it.contains("gzip"));
+            let reply = match seen.header("if-none-match") {
+                Some("\"a\"") => Reply::status(304),
+                _ if takes => Reply::ok(packed.clone()).header("Content-Encoding", "gzip"),
+                _ => Reply::ok(users()),
+            };
+            let reply = reply.header("Vary", "Accept-Encoding").header("ETag", "\"a\"");
+            let more = if seen.number == 1 { "" } else { ", no-transform" };
+            let reply = reply.header("Cache-Control", format!("max-age=60{more}"));
+            reply.header("Content-Type", "application/json")
+        })
+        .await;
+        let proxy = Proxy::with(&origin, &mode("gzip")).await;
+        get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+        proxy.advance(61);
+        let ask = send(&proxy, method, "/").await;
+        assert_eq!(ask.header("content-encoding"), None, "RFC 9110 §12.5.3: {method}");
+        for (accept, coding) in [("", None), ("gzip", Some("gzip")), ("br", None)] {
+            for _ in 0..2 {
+                let answer = get(&proxy, "/").header("Accept-Encoding", accept).await;
+                assert_eq!(answer.header("content-encoding"), coding, "§7.7: {method} {accept:?}");
+                assert_eq!(unpacked(&answer).await, users(), "{method} {accept:?}");
+                assert!(varies(&answer), "RFC 9110 §12.5.5: {method} {accept:?}");
+            }
+        }
+    }
+}
+
+/// What HEAD and GET tell alike; a body that is packed as it comes has a tag of its own each time.
+fn told(answer: &Answer) -> (u16, Option<String>, Option<String>, bool) {
+    let tag = answer.header("etag").map(|tag| match tag.split_once("--br.") {
+        Some((origin, _)) => format!("{origin}--br\""),
+        None => tag.to_owned(),
+    });
+    let coding = answer.header("content-encoding").map(str::to_owned);
+    (answer.status, tag, coding, varies(answer))
+}
+
+#[tokio::test]
+async fn a_head_of_what_is_one_clients_own_tells_of_what_a_get_brings() {
+    let packed = gzip(users()).await;
+    let small = gzip("{}").await;
+    let origin = Origin::serve(move |seen| {
+        let takes = seen.header("accept-encoding").is_some_and(|it| it.contains("gzip"));
+        let is_small = seen.target.contains("small");
+        let reply = match (takes, is_small) {
+            (true, false) => Reply::ok(packed.clone()),
+            (true, true) => Reply::ok(small.clone()),
+            (false, false) => Reply::ok(users()),
+            (false, true) => Reply::ok("{}"),
+        };
+        let reply = match takes {
+            true => reply.header("Content-Encoding", "gzip").header("ETag", "\"z\""),
+            false => reply.header("ETag", "\"p\""),
+        };
+        let more = if seen.target.contains("bound") { ", no-transform" } else { "" };
+        let cache = if seen.target.contains("own") { "private" } else { "max-age=60" };
+        let reply = reply.header("Cache-Control", format!("{cache}{more}"));
+        reply.header("Vary", "Accept-Encoding").header("Content-Type", "application/json")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, &mode("gzip")).await;
+    for path in ["/own", "/own-small", "/own-bound", "/all", "/all-small", "/all-bound"] {
+        for (name, value) in [
+            ("Accept", "*/*"),
+            ("Cache-Control", "no-store"),
+            ("Authorization", "Bearer x"),
+            ("If-None-Match", "\"other\""),
+        ] {
+            for accept in ["", "gzip", "br", "br, identity;q=0"] {
+                let ask = |method| {
+                    let ask = send(&proxy, method, path).header(name, value);
+                    ask.header("Accept-Encoding", accept)
+                };
+                let why = format!("{path} {name} {accept:?}");
+                let (head, got, again) = (ask("HEAD").await, ask("GET").await, ask("HEAD").await);
+                assert_eq!(told(&head), told(&got), "RFC 9110 §9.3.2: {why}");
+                assert_eq!(told(&again), told(&got), "RFC 9110 §9.3.2: {why}");
+                assert!(varies(&got), "RFC 9110 §12.5.5: {why}");
+                let text = if path.contains("small") { "{}".to_owned() } else { users() };
+                assert_eq!(unpacked(&got).await, text, "{why}");
+                if !accept.contains("gzip") {
+                    assert_ne!(got.header("content-encoding"), Some("gzip"), "§12.5.3: {why}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_refuses_plain_bytes_gets_what_came_packed_in_another_coding() {
+    let origin = packing("\"a\"", "").await;
+    let proxy = Proxy::with(&origin, &mode("gzip")).await;
+    for hit in [false, true, true] {
+        for (accept, coding) in [
+            ("br, identity;q=0", Some("br")),
+            ("*;q=0, zstd", Some("zstd")),
+            ("br, gzip;q=0.001, identity;q=0", Some("gzip")),
+            ("br;q=0.1", None),
+            ("identity, gzip;q=0.5", None),
+            ("br, gzip;q=0.001", Some("gzip")),
+            ("deflate, identity;q=0", None),
+        ] {
+            let ask = |method| send(&proxy, method, "/").header("Accept-Encoding", accept);
+            let (answer, head) = (ask("GET").await, ask("HEAD").await);
+            let told = answer.header("content-encoding");
+            assert_eq!(told, coding, "RFC 9110 §12.5.3: {accept}");
+            assert_eq!(head.header("content-encoding"), coding, "RFC 9110 §9.3.2: {accept}");
+            assert_eq!(unpacked(&answer).await, users(), "{accept}");
+            assert!(varies(&answer), "RFC 9110 §12.5.5: {accept}");
+            if hit {
+                let tag = answer.header("etag").unwrap();
+                assert_eq!(head.header("etag"), Some(tag), "RFC 9110 §8.8.3.3");
+                let same = ask("GET").header("If-None-Match", tag).await;
+                assert_eq!((same.status, same.header("etag")), (304, Some(tag)), "§13.1.2");
+            }
+        }
+    }
+    assert_eq!(origin.requests(), 1, "one stored response for all of them");
+}
+
+#[tokio::test]
+async fn a_head_does_not_bind_what_came_packed_for_all() {
+    let packed = gzip(users()).await;
+    let origin = Origin::serve(move |seen| {
+        let reply = match seen.method.as_str() {
+            "HEAD" => Reply::ok(packed.clone()).header("Cache-Control", "max-age=60, no-transform"),
+            _ => Reply::fresh(60, packed.clone()).header("Content-Encoding", "gzip"),
+        };
+        reply.header("ETag", "\"a\"").header("Content-Type", "application/json")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, &mode("gzip")).await;
+    get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+    let head = send(&proxy, "HEAD", "/").header("If-Match", "*").await;
+    assert!(!head.is_hit(), "so that it is learnt from");
+    let answer = get(&proxy, "/").await;
+    assert_eq!(answer.header("content-encoding"), None, "RFC 9110 §12.5.3: it cannot read that");
+    assert_eq!(unpacked(&answer).await, users());
 }

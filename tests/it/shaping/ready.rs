@@ -3,7 +3,7 @@
 use serde_json::json as value;
 
 use super::{OFFER, json};
-use crate::support::{Answer, Origin, Proxy, get};
+use crate::support::{Answer, Origin, Proxy, get, send};
 
 /// What a client can tell of an answer, but for its age.
 fn told(answer: &Answer) -> (u16, Vec<u8>, Vec<Option<String>>) {
@@ -80,4 +80,25 @@ async fn what_is_ready_is_of_what_is_stored_now() {
     );
     assert_eq!(get(&proxy, path).await.text(), body(3));
     assert_eq!(origin.requests(), 3);
+}
+
+#[tokio::test]
+async fn a_head_of_a_cut_packs_nothing() {
+    let origin = Origin::always(json(rows(200, "some name")).header("ETag", "\"v\"")).await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    get(&proxy, "/").await;
+    let path = "/?fields=id,name";
+    let head = async || send(&proxy, "HEAD", path).header("Accept-Encoding", "gzip").await;
+    let fields = ["etag", "content-encoding", "vary", "content-type"];
+    let told = |answer: &Answer| fields.map(|name| answer.header(name).map(str::to_owned));
+    let before = head().await;
+    assert_eq!(before.header("content-length"), None, "nothing was packed that could tell it");
+    let got = get(&proxy, path).header("Accept-Encoding", "gzip").await;
+    assert_eq!(told(&before), told(&got), "RFC 9110 §9.3.2");
+    assert_eq!(got.header("content-encoding"), Some("gzip"));
+    let length = got.body.len().to_string();
+    assert_eq!(head().await.header("content-length"), Some(&*length), "now it is known");
+    let plain = send(&proxy, "HEAD", path).await;
+    let length = get(&proxy, path).await.body.len().to_string();
+    assert_eq!(plain.header("content-length"), Some(&*length), "as it is nothing has to be made");
 }
