@@ -249,7 +249,7 @@ fn set_none_match(request: &mut HeaderMap, tags: Vec<Vec<u8>>) {
 /// Writes the entity-tags in a request's conditions as the origin does. A part of a body that the
 /// client has in another form cannot be continued (§13.1.5). Who has a shape of something does not
 /// have the whole, so a 304 is no answer to that; a change of the whole is one of every shape.
-fn restore_tags(method: &Method, request: &mut HeaderMap) {
+pub fn restore_tags(method: &Method, request: &mut HeaderMap) {
     let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
     match coded.map(|coded| (coded.kind, coded.shape, coded.to_origin())) {
         Some((Kind::AsItCame, None, tag)) => set(request, header::IF_RANGE, Some(&tag)),
@@ -378,7 +378,7 @@ pub fn freshen(stored: &HeaderMap, received: &HeaderMap) -> HeaderMap {
 }
 
 /// An ETag that differs only in its weakness is not taken over: the bytes are the ones that came
-/// with the stored tag (nginx weakens the tag of what it compresses, but not that of its 304).
+/// with the stored tag.
 fn is_taken_over(name: &HeaderName, stored: &HeaderMap, received: &HeaderMap) -> bool {
     if name == header::ETAG {
         let stored = Validators::of(stored).etag;
