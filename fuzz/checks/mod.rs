@@ -25,7 +25,12 @@ mod structured;
 mod tags;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use larder::{clock::Clock, config, policy::freshness, snapshot::Snapshot};
+use larder::{
+    clock::Clock,
+    config,
+    policy::{Wall, freshness},
+    snapshot::Snapshot,
+};
 
 pub(crate) use cache_control::{request_cache_control, response_cache_control};
 pub(crate) use conditions::{conditions, range};
@@ -92,6 +97,12 @@ const MAX_SECONDS: u32 = 1 << 31;
 
 /// HTTP-dates (RFC 9110 §5.6.7).
 pub(crate) fn date(data: &[u8]) {
+    for now in [i64::MIN, 0, 1_795_000_000_000, i64::MAX] {
+        let near = freshness::date_near(data, Wall(now));
+        let near = near.filter(|_| data.contains(&b'-'));
+        let limit = now / 1000 + 50 * 366 * 86_400;
+        assert!(near.is_none_or(|near| near <= limit), "at most 50 years after {now}");
+    }
     let Some(seconds) = freshness::date(data) else { return };
     assert!(seconds >= 0, "before 1970 there is nothing to cache");
     let text = civil(seconds);

@@ -2,7 +2,8 @@
 //!
 //! Where a directive is repeated, the most restrictive counts (§4.2.1); what cannot be read never
 //! makes anything fresher. Malformed lines (`private; max-age=60`) lose no directive that
-//! forbids: whatever is no token separates directives, but spoils the argument it touches.
+//! forbids: whatever is no token separates directives, but spoils the argument it touches. After a
+//! quote that is never closed nothing permits: it may all be text.
 
 mod targeted;
 mod withheld;
@@ -73,9 +74,7 @@ impl RequestDirectives {
     /// Reads the field's lines, in order.
     pub fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>) -> RequestDirectives {
         let mut read = RequestDirectives::default();
-        for directive in lines.flat_map(Directives::of) {
-            read.take(directive);
-        }
+        each(lines, |directive| read.take(directive));
         read
     }
 
@@ -97,12 +96,12 @@ impl RequestDirectives {
             b"no-transform" => self.no_transform = true,
             b"only-if-cached" => self.only_if_cached = true,
             b"max-age" => least(&mut self.max_age, argument),
-            b"stale-if-error" => least(&mut self.stale_if_error, argument),
+            b"stale-if-error" => least(&mut self.stale_if_error, directive.permits()),
             b"min-fresh" => self.min_fresh = self.min_fresh.max(argument.seconds()),
-            b"max-stale" if argument == Argument::Absent => {
+            b"max-stale" if directive.permits() == Argument::Absent => {
                 self.max_stale = self.max_stale.or(Some(u32::MAX));
             }
-            b"max-stale" => least(&mut self.max_stale, argument),
+            b"max-stale" => least(&mut self.max_stale, directive.permits()),
             _ => {}
         }
     }
@@ -148,18 +147,19 @@ impl ResponseDirectives {
 
     fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (ResponseDirectives, Vec<HeaderName>) {
         let (mut read, mut names) = (ResponseDirectives::default(), Vec::new());
-        for directive in lines.flat_map(Directives::of) {
-            read.take(directive, &mut names);
-        }
+        each(lines, |directive| read.take(directive, &mut names));
         read.withholds = !names.is_empty();
         (read, names)
     }
 
     /// What permits counts only as it is defined, without an argument; what forbids, always.
     fn take(&mut self, directive: Directive<'_>, names: &mut Vec<HeaderName>) {
-        let argument = directive.argument;
+        let argument = directive.permits();
         let bare = argument == Argument::Absent;
         match directive.lower_case(&mut [0; LONGEST_NAME]) {
+            // Both permit to share, too (§3.5). What only forbids says the rest of them.
+            b"s-maxage" if directive.doubtful => self.forbid_freshness(),
+            b"must-revalidate" if directive.doubtful => self.proxy_revalidate = true,
             b"max-age" => least(&mut self.max_age, argument),
             b"s-maxage" => least(&mut self.s_maxage, argument),
             b"no-store" => self.no_store = true,
@@ -176,6 +176,23 @@ impl ResponseDirectives {
             _ => {}
         }
     }
+
+    /// As `s-maxage=0`, but that it does not permit to share.
+    fn forbid_freshness(&mut self) {
+        least(&mut self.max_age, Argument::Malformed);
+        self.s_maxage = self.s_maxage.map(|_| 0);
+        self.proxy_revalidate = true;
+    }
+}
+
+/// Reads the directives of all lines, which are one list (RFC 9110 §5.3).
+fn each<'a>(lines: impl Iterator<Item = &'a [u8]>, mut take: impl FnMut(Directive<'a>)) {
+    let mut unclosed = false;
+    for line in lines {
+        let mut directives = Directives { rest: line, unclosed };
+        directives.by_ref().for_each(&mut take);
+        unclosed = directives.unclosed;
+    }
 }
 
 fn least(slot: &mut Option<u32>, argument: Argument<'_>) {
@@ -191,9 +208,16 @@ const LONGEST_NAME: usize = 22;
 struct Directive<'a> {
     name: &'a [u8],
     argument: Argument<'a>,
+    /// It stands behind a quote that is never closed.
+    doubtful: bool,
 }
 
-impl Directive<'_> {
+impl<'a> Directive<'a> {
+    /// The argument, where the directive may permit something by it.
+    fn permits(&self) -> Argument<'a> {
+        if self.doubtful { Argument::Malformed } else { self.argument }
+    }
+
     /// The name, for comparison; empty where it is too long to be known.
     fn lower_case<'b>(&self, buffer: &'b mut [u8; LONGEST_NAME]) -> &'b [u8] {
         let Some(name) = buffer.get_mut(..self.name.len()) else { return b"" };
@@ -255,16 +279,13 @@ impl<'a> Iterator for Directives<'a> {
 
     fn next(&mut self) -> Option<Directive<'a>> {
         self.skip_to_name();
+        let doubtful = self.unclosed;
         let name = self.token();
-        (!name.is_empty()).then(|| Directive { name, argument: self.argument() })
+        (!name.is_empty()).then(|| Directive { name, argument: self.argument(), doubtful })
     }
 }
 
 impl<'a> Directives<'a> {
-    fn of(line: &'a [u8]) -> Directives<'a> {
-        Directives { rest: line, unclosed: false }
-    }
-
     fn skip_to_name(&mut self) {
         while let Some((first, rest)) = self.rest.split_first() {
             if is_token_byte(*first) {

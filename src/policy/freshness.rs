@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 use httpdate::parse_http_date;
 
 use super::{
-    Exchange, Rules,
+    Exchange, Rules, Wall,
     cache_control::ResponseDirectives,
     field::{self, MAX_DELTA_SECONDS},
     status::is_heuristically_cacheable,
@@ -69,7 +69,7 @@ fn expires(headers: &HeaderMap, exchange: Exchange) -> Option<u32> {
     if !headers.contains_key(header::EXPIRES) {
         return None;
     }
-    let Some(expires) = date_in(headers, header::EXPIRES) else { return Some(0) };
+    let Some(expires) = date_in(headers, header::EXPIRES, exchange) else { return Some(0) };
     Some(bounded(expires - date_value(headers, exchange)))
 }
 
@@ -97,7 +97,7 @@ fn unsaid(
 /// A part of the time since Last-Modified (§4.2.2).
 fn heuristic(headers: &HeaderMap, rules: &Rules, exchange: Exchange) -> Option<u32> {
     let percent = rules.heuristic?;
-    let modified = date_in(headers, header::LAST_MODIFIED)?;
+    let modified = date_in(headers, header::LAST_MODIFIED, exchange)?;
     let unchanged = date_value(headers, exchange).saturating_sub(modified);
     Some(bounded(unchanged.saturating_mul(i64::from(percent)) / 100))
 }
@@ -120,11 +120,19 @@ fn age_value(headers: &HeaderMap) -> i64 {
 
 /// Date, or when the response came where it has none that can be read (RFC 9110 §6.6.1).
 fn date_value(headers: &HeaderMap, exchange: Exchange) -> i64 {
-    date_in(headers, header::DATE).unwrap_or_else(|| exchange.response.wall.seconds())
+    let now = exchange.response.wall;
+    oldest_date(headers, now).unwrap_or_else(|| now.seconds())
 }
 
-fn date_in(headers: &HeaderMap, name: header::HeaderName) -> Option<i64> {
-    field::single(headers, name).and_then(date)
+/// Date in seconds; of several the oldest that can be read, which makes nothing look younger.
+#[must_use]
+pub fn oldest_date(headers: &HeaderMap, now: Wall) -> Option<i64> {
+    field::lines(headers, header::DATE).filter_map(|line| date_near(line, now)).min()
+}
+
+fn date_in(headers: &HeaderMap, name: header::HeaderName, exchange: Exchange) -> Option<i64> {
+    let value = field::single(headers, name)?;
+    date_near(value, exchange.response.wall)
 }
 
 fn bounded(seconds: i64) -> u32 {
@@ -140,9 +148,24 @@ const LONGEST_DATE: usize = 33;
 
 /// Reads an HTTP-date (RFC 9110 §5.6.7) as seconds since the Unix epoch; `None` where it is none.
 ///
-/// Names of days, months and the zone in any case (§4.2), but no zone other than GMT.
+/// Names of days, months and the zone in any case (§4.2), but no zone other than GMT. A year of two
+/// digits is one from 1970 to 2069: for what is compared with another date, and not with now.
 #[must_use]
 pub fn date(value: &[u8]) -> Option<i64> {
+    read(value, by_pivot)
+}
+
+/// The same for what is compared with now: a year of two digits is the latest that is no more than
+/// 50 years ahead.
+#[must_use]
+pub fn date_near(value: &[u8], now: Wall) -> Option<i64> {
+    read(value, |text| match text.contains(&b'-') {
+        true => within_fifty_years(text, now.seconds()),
+        false => by_pivot(text),
+    })
+}
+
+fn read(value: &[u8], other: impl Fn(&[u8]) -> Option<i64>) -> Option<i64> {
     let value = value.trim_ascii();
     if let Some(seconds) = preferred(value) {
         return Some(seconds);
@@ -160,9 +183,43 @@ pub fn date(value: &[u8]) -> Option<i64> {
     if text.ends_with(b" Gmt") {
         text[value.len() - 3..].make_ascii_uppercase();
     }
+    other(text)
+}
+
+fn by_pivot(text: &[u8]) -> Option<i64> {
     let time = parse_http_date(str::from_utf8(text).ok()?).ok()?;
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
+}
+
+const LONG_DAYS: [&[u8]; 7] =
+    [b"Monday", b"Tuesday", b"Wednesday", b"Thursday", b"Friday", b"Saturday", b"Sunday"];
+
+/// A mean year (RFC 9110 §5.6.7 says no more than "50 years").
+const YEAR: i64 = 31_556_952;
+
+/// `rfc850-date`: the day of the week has to fit the century that is chosen.
+fn within_fifty_years(text: &[u8], now: i64) -> Option<i64> {
+    let comma = text.iter().position(|byte| *byte == b',')?;
+    let (day, rest) = text.split_at(comma);
+    let rest: &[u8; 24] = rest.try_into().ok()?;
+    if !LONG_DAYS.contains(&day) || rest[4] != b'-' || rest[8] != b'-' {
+        return None;
+    }
+    let limit = now.saturating_add(50 * YEAR);
+    let last = limit / YEAR + 1971;
+    let mut centuries = (0..=2).map(|before| last / 100 - before);
+    centuries.find_map(|century| {
+        let mut long = *b"Thu, 06 Nov 1994 08:49:37 GMT";
+        long[..3].copy_from_slice(&day[..3]);
+        long[5..7].copy_from_slice(&rest[2..4]);
+        long[8..11].copy_from_slice(&rest[5..8]);
+        long[12] = b'0' + u8::try_from(century / 10).ok().filter(|it| *it < 10)?;
+        long[13] = b'0' + u8::try_from(century % 10).ok()?;
+        long[14..16].copy_from_slice(&rest[9..11]);
+        long[16..].copy_from_slice(&rest[11..]);
+        preferred(&long).filter(|seconds| *seconds <= limit)
+    })
 }
 
 const DAYS: [&[u8]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];

@@ -12,10 +12,12 @@ use super::{
     Asked, Exchange, Meta, Rules,
     asked::Method,
     cache_control::{ResponseDirectives, withheld},
-    entity_tag::{is_own, weakly_equal},
+    entity_tag::{is_own, is_strong, strongly_equal, weakly_equal},
     field,
+    freshness::date,
     rules::{Authorization, RequestCacheControl, SetCookie},
     status::{is_failure, is_understood},
+    validation::Validators,
 };
 
 /// The fields that set cookies: what `set_cookie = "strip"` removes. Set-Cookie2 is obsolete
@@ -34,7 +36,7 @@ pub enum Received {
     /// 304 to our validation: freshen the stored response (§4.3.4), then ask [`receive`] again
     /// with the merged head and the stored status.
     Validated,
-    /// 304 whose entity-tag is not the stored response's: fetch anew without conditions.
+    /// 304 whose validators are not the stored response's: fetch anew without conditions.
     Mismatched,
     /// The origin failed; the stored response may stand in (RFC 5861 §4).
     StaleIfError,
@@ -60,8 +62,8 @@ pub struct Context<'a> {
 pub struct Validating<'a> {
     /// What is remembered of it.
     pub meta: &'a Meta,
-    /// The origin's own ETag of it.
-    pub etag: Option<&'a [u8]>,
+    /// The origin's own validators of it.
+    pub validators: Validators<'a>,
 }
 
 /// Judges a response (§3, §4.3.3). Of several reasons not to store it the first is named: its
@@ -139,14 +141,28 @@ pub fn vary(headers: &HeaderMap) -> Result<Vec<HeaderName>, Unstorable> {
     Ok(names)
 }
 
-/// §4.3.4: the entity-tag in the 304, weak or strong, says which stored response it speaks of;
-/// where that is not the one we have, nothing of the 304 may be taken over.
+/// §4.3.4: the validators in the 304 say which stored response it speaks of; where that is not the
+/// one we have, nothing of the 304 may be taken over. One without any speaks of what was asked about.
 fn not_modified(validating: Validating<'_>, headers: &HeaderMap) -> Received {
-    let stored = validating.etag.filter(|etag| !is_own(etag));
-    let received = field::single(headers, header::ETAG);
-    match stored.zip(received) {
-        Some((stored, received)) if !weakly_equal(stored, received) => Received::Mismatched,
-        _ => Received::Validated,
+    let (stored, received) = (validating.validators, Validators::of(headers));
+    let etag = stored.etag.filter(|etag| !is_own(etag));
+    let same_tag = |(received, stored)| match is_strong(received) {
+        true => strongly_equal(received, stored),
+        false => weakly_equal(received, stored),
+    };
+    let same_date =
+        |(one, other)| one == other || date(one).is_some_and(|it| date(other) == Some(it));
+    let same = match headers {
+        // A field whose lines differ names several, and so none.
+        _ if headers.contains_key(header::ETAG) => received.etag.zip(etag).is_some_and(same_tag),
+        _ if headers.contains_key(header::LAST_MODIFIED) => {
+            received.last_modified.zip(stored.last_modified).is_some_and(same_date)
+        }
+        _ => true,
+    };
+    match same {
+        true => Received::Validated,
+        false => Received::Mismatched,
     }
 }
 

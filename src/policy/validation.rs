@@ -291,7 +291,7 @@ fn set_none_match(request: &mut HeaderMap, tags: Vec<Vec<u8>>) {
 /// client has in another form cannot be continued (§13.1.5). Who has a shape of something does not
 /// have the whole, and who has it in a coding that it does not take any more cannot read it: a 304
 /// is no answer to them. A change of the whole is one of all of these.
-fn restore_tags(method: &Method, request: &mut HeaderMap) {
+pub fn restore_tags(method: &Method, request: &mut HeaderMap) {
     let coded = field::single(request, header::IF_RANGE).and_then(Coded::of);
     match coded.map(|coded| (coded.kind, coded.shape, coded.to_origin())) {
         Some((Kind::AsItCame, None, tag)) => set(request, header::IF_RANGE, Some(&tag)),
@@ -423,7 +423,7 @@ pub fn freshen(stored: &HeaderMap, received: &HeaderMap) -> HeaderMap {
 }
 
 /// An ETag that differs only in its weakness is not taken over: the bytes are the ones that came
-/// with the stored tag (nginx weakens the tag of what it compresses, but not that of its 304).
+/// with the stored tag.
 fn is_taken_over(name: &HeaderName, stored: &HeaderMap, received: &HeaderMap) -> bool {
     if name == header::ETAG {
         let stored = Validators::of(stored).etag;

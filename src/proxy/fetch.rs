@@ -300,7 +300,7 @@ impl Fetch {
     pub(super) fn context(&self, exchange: Exchange) -> Context<'_> {
         let validating = self.stored.as_ref().map(|stored| Validating {
             meta: &stored.head.meta,
-            etag: stored.head.origin_validators().etag,
+            validators: stored.head.origin_validators(),
         });
         let rules = &self.visit.route.cache.rules;
         Context { asked: &self.visit.asked, rules, validating, exchange }

@@ -212,19 +212,21 @@ impl Proxy {
             return;
         }
         let length = stored.body.len() as u64;
-        match validation::head_says(stored.head.validators(), length, response.headers()) {
-            HeadSays::Nothing => {}
-            HeadSays::Other => {
-                self.store.remove(fetch.place.key);
-                self.invalidate_afar(fetch.place.key);
+        let says = validation::head_says(stored.head.validators(), length, response.headers());
+        fetch.stored = Some(stored.clone());
+        match (says, renewed(&fetch, &stored, response, exchange)) {
+            (HeadSays::Other, _) => self.forget(&fetch.place),
+            (_, Err(Some(reason))) if is_of_the_resource(reason) => self.forget(&fetch.place),
+            (HeadSays::Same, Ok(entry)) => {
+                self.keep((&fetch, leader), (&fetch.place, &entry), News::Head);
             }
-            HeadSays::Same => {
-                fetch.stored = Some(stored.clone());
-                if let Some(entry) = renewed(&fetch, &stored, response, exchange) {
-                    self.keep((&fetch, leader), (&fetch.place, &entry), News::Head);
-                }
-            }
+            (HeadSays::Same | HeadSays::Nothing, _) => {}
         }
+    }
+
+    fn forget(&self, place: &crate::store::Place) {
+        self.store.remove(place.key);
+        self.invalidate_afar(place.key);
     }
 
     fn alone(&self, place: &crate::store::Place) -> Option<Leader> {
@@ -295,6 +297,13 @@ fn posted(
         return Err(None);
     }
     Ok(storing::receive_posted(fetch.context(exchange), headers)?)
+}
+
+/// Whether what keeps a HEAD's 200 out of the store keeps every GET's out, too: a HEAD says of a GET
+/// what is stored by (RFC 9111 §4.3.5, RFC 9110 §9.3.2).
+fn is_of_the_resource(reason: Unstorable) -> bool {
+    use Unstorable::{NoFreshness, NoStore, Private, VaryStar, VaryTooLong};
+    matches!(reason, NoStore | Private | VaryStar | VaryTooLong | NoFreshness)
 }
 
 /// Whether what a client's credentials bring may be another thing than what is stored for all.

@@ -138,7 +138,7 @@ impl Watch {
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED {
             let stored = stored.filter(|it| is_same_tag(it, response))?;
-            let entry = renewed(&fetch, &stored, response, exchange)?;
+            let entry = renewed(&fetch, &stored, response, exchange).ok()?;
             store.put(&fetch.place, entry, exchange.response);
             return None;
         }

@@ -1,12 +1,12 @@
 //! A target's variants, and what one 304 means to several of them (RFC 9111 §4.3.1, §4.3.4).
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use super::{Fetch, Proxy, freshen, shared::News, storable};
+use super::{Fetch, Proxy, freshen::Freshened, shared::News, storable};
 use crate::{
     collapse::Leader,
     policy::{
-        Exchange, Meta, Now, Received, cache_control, encoding,
+        Exchange, Meta, Now, Received, Unstorable, cache_control, encoding,
         validation::{self, Validators, strong_tag},
     },
     store::Entry,
@@ -69,7 +69,7 @@ impl Proxy {
         for (_, key) in vary.tags().filter(|(tag, key)| *tag == named && *key != fetch.place.key) {
             let Some(stored) = self.store.entry(key, exchange.response) else { continue };
             let place = fetch.place.beside(key);
-            if let Some(entry) = renewed(fetch, &stored, response, exchange) {
+            if let Ok(entry) = renewed(fetch, &stored, response, exchange) {
                 self.keep((fetch, leader), (&place, &entry), News::Head);
             }
         }
@@ -77,30 +77,36 @@ impl Proxy {
 }
 
 /// A stored response under the fields of a 304 or of a 200 to HEAD; whose request brought it does
-/// not change. `None` where it may not be stored any more, or would be told apart by other fields.
+/// not change.
+///
+/// # Errors
+/// Why it may not be stored any more; nothing, where the exchange does not say.
 pub(super) fn renewed(
     fetch: &Fetch,
     stored: &Entry,
     response: &Response<ResponseBody>,
     exchange: Exchange,
-) -> Option<Entry> {
-    let mut fields = freshen::freshened(stored, response, &fetch.visit);
-    let names = fetch.selecting(&fields).ok()?;
+) -> Result<Entry, Option<Unstorable>> {
+    let mut freshened = Freshened::new(stored, response, &fetch.visit);
+    let names = fetch.selecting(freshened.judged())?;
+    let meta = match fetch.judge(exchange, StatusCode::OK, freshened.judged()) {
+        Received::Storable(meta) => meta,
+        Received::Unstorable(reason) => return Err(Some(reason)),
+        Received::Validated | Received::Mismatched | Received::StaleIfError => return Err(None),
+    };
     let told_apart_by = fetch.place.vary.as_ref().map_or(&[][..], |vary| vary.names());
     // What came packed for all, and is to stay so from now on, is for few of them.
     let selects = names.contains(&header::ACCEPT_ENCODING);
-    if told_apart_by != names || (encoding::is_bound(&fields) && !selects) {
-        return None;
+    if told_apart_by != names || (encoding::is_bound(freshened.judged()) && !selects) {
+        return Err(None);
     }
-    let Received::Storable(meta) = fetch.judge(exchange, StatusCode::OK, &fields) else {
-        return None;
-    };
     let Meta { authorized, cookie, .. } = stored.head.meta;
     // What is withheld is for the client that asked, who gets it with the response itself.
-    let _ = storable::withhold(&mut fields, stored.head.status, &fetch.visit);
+    let _ = freshened.withhold(stored.head.status, &fetch.visit);
+    let mut fields = freshened.fields;
     storable::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
-    Some(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
+    Ok(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
 }
 
 /// A stored head under that of a newer message (RFC 9111 §3.2). What this withholds and does not
@@ -108,10 +114,20 @@ pub(super) fn renewed(
 /// yet that they were for one alone.
 pub(super) fn merged(stored: &HeaderMap, received: &HeaderMap) -> HeaderMap {
     let mut fields = validation::freshen(stored, received);
-    for name in cache_control::withheld(&fields) {
+    let names = cache_control::withheld(&fields);
+    forget_withheld(&mut fields, names, received);
+    fields
+}
+
+/// Takes out the stored fields of these names, where the newer message does not bring them itself.
+pub(super) fn forget_withheld(
+    fields: &mut HeaderMap,
+    names: Vec<HeaderName>,
+    received: &HeaderMap,
+) {
+    for name in names {
         if !received.contains_key(&name) {
             fields.remove(name);
         }
     }
-    fields
 }

@@ -226,6 +226,42 @@ fn pragma_counts_where_there_is_no_cache_control() {
     }
 }
 
+/// RFC 9110 §5.6.4: what follows a quote that is never closed may all be text.
+#[test]
+fn nothing_permits_behind_a_quote_that_is_never_closed() {
+    let forbidden = ResponseDirectives { max_age: Some(0), ..NONE };
+    let revalidated = ResponseDirectives { proxy_revalidate: true, ..NONE };
+    let rows: [(&[&str], ResponseDirectives); 14] = [
+        (&["x=\"public, max-age=60"], forbidden),
+        (&["x=\"", "public, max-age=60"], forbidden),
+        (&["max-age=60, public, x=\"y"], ResponseDirectives { public: true, ..max_age(60) }),
+        (&["max-age=60, \"max-age=9"], forbidden),
+        (&["x=\"s-maxage=60"], ResponseDirectives { proxy_revalidate: true, ..forbidden }),
+        (
+            &["s-maxage=9, x=\"s-maxage=60"],
+            ResponseDirectives { s_maxage: Some(0), proxy_revalidate: true, ..forbidden },
+        ),
+        (&["x=\"must-revalidate"], revalidated),
+        (&["x=\"must-understand"], NONE),
+        (&["x=\"immutable"], NONE),
+        (
+            &["x=\"stale-while-revalidate=9"],
+            ResponseDirectives { stale_while_revalidate: Some(0), ..NONE },
+        ),
+        (&["x=\"stale-if-error=9"], ResponseDirectives { stale_if_error: Some(0), ..NONE }),
+        (&["x=\"no-cache=y"], ResponseDirectives { no_cache: true, ..NONE }),
+        (&["x=\"private=y"], ResponseDirectives { private: true, ..NONE }),
+        (&["x=\"no-transform"], ResponseDirectives { no_transform: true, ..NONE }),
+    ];
+    for (lines, expected) in rows {
+        let read = ResponseDirectives::parse(lines.iter().map(|line| line.as_bytes()));
+        assert_eq!(read, expected, "{lines:?}");
+    }
+    let read = request("x=\"max-stale, stale-if-error=9, min-fresh=9");
+    assert_eq!((read.max_stale, read.stale_if_error), (Some(0), Some(0)));
+    assert_eq!(read.min_fresh, Some(9), "it asks for more, and permits nothing");
+}
+
 #[test]
 fn a_line_of_quotes_is_read_once() {
     let line = b"\"\\".repeat(1 << 20);

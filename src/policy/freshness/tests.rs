@@ -1,7 +1,7 @@
 use http::HeaderMap;
 use proptest::{collection::vec, prelude::any, proptest};
 
-use super::{Lifetime, UNIX_EPOCH, date, initial_age, lifetime, preferred};
+use super::{Lifetime, UNIX_EPOCH, date, date_near, initial_age, lifetime, oldest_date, preferred};
 use crate::policy::{
     Exchange, Meta, Mono, Now, Rules, Wall,
     cache_control::ResponseDirectives,
@@ -191,7 +191,7 @@ fn all_three_forms_of_a_date_are_read() {
 proptest! {
     #[test]
     fn no_bytes_make_a_date_panic(bytes in vec(any::<u8>(), 0..40)) {
-        let _ = date(&bytes);
+        let _ = (date(&bytes), date_near(&bytes, Wall(i64::MAX)), date_near(&bytes, Wall(i64::MIN)));
     }
 
     #[test]
@@ -199,6 +199,9 @@ proptest! {
         text in "[A-Z][a-z]{2,8},? [0-9]{2}[ -][A-Z][a-z]{2}[ -][0-9]{2,4} [0-9:]{8} GMT",
     ) {
         let _ = date(text.as_bytes());
+        for now in [i64::MIN, -1, 0, EPOCH, i64::MAX] {
+            let _ = date_near(text.as_bytes(), Wall(now));
+        }
     }
 
     #[test]
@@ -283,5 +286,50 @@ fn the_preferred_form_is_read_as_the_others_are() {
         "Sunday, 06-Nov-94 08:49:37 GMT",
     ] {
         assert_eq!(preferred(text.as_bytes()), None, "{text}");
+    }
+}
+
+/// RFC 9110 §5.6.7: "MUST interpret a timestamp that appears to be more than 50 years in the future
+/// as representing the most recent year in the past that had the same last two digits".
+#[test]
+fn a_year_of_two_digits_is_no_more_than_fifty_years_ahead() {
+    let by = |year: i64, text: &str| {
+        let now = Wall((year - 1970) * 31_556_952_000);
+        date_near(text.as_bytes(), now).map(|seconds| 1970 + seconds / 31_556_952)
+    };
+    let rows = [
+        (1994, "Sunday, 06-Nov-94 08:49:37 GMT", Some(1994)),
+        (2026, "Sunday, 06-Nov-94 08:49:37 GMT", Some(1994)),
+        (2026, "Thursday, 06-Nov-70 08:49:37 GMT", Some(2070)),
+        (2026, "thursday, 06-nov-70 08:49:37 gmt", Some(2070)),
+        (2026, "Sunday, 06-Nov-77 08:49:37 GMT", Some(1977)),
+        (2026, "Saturday, 06-Nov-77 08:49:37 GMT", None),
+        (2045, "Saturday, 06-Nov-94 08:49:37 GMT", Some(2094)),
+        (2045, "Sunday, 06-Nov-94 08:49:37 GMT", Some(1994)),
+        (2090, "Thursday, 06-Nov-10 08:49:37 GMT", Some(2110)),
+        (2026, "Thu, 06-Nov-70 08:49:37 GMT", None),
+        (2026, "Thursday, 06-Nov-70 08:49:37 CET", None),
+        (2026, "Thursday, 06-Nov-1970 08:49:37 GMT", None),
+    ];
+    for (year, text, expected) in rows {
+        assert_eq!(by(year, text), expected, "{text} in {year}");
+    }
+    assert_eq!(date_near(EPOCH_DATE.as_bytes(), Wall(0)), date(EPOCH_DATE.as_bytes()));
+}
+
+#[test]
+fn of_several_dates_the_oldest_counts() {
+    let now = exchange().response.wall;
+    let rows: [(&[&str], Option<&str>); 5] = [
+        (&[], None),
+        (&["now"], None),
+        (&[NEXT_MINUTE, DAY_BEFORE], Some(DAY_BEFORE)),
+        (&[DAY_BEFORE, NEXT_MINUTE], Some(DAY_BEFORE)),
+        (&["now", NEXT_MINUTE], Some(NEXT_MINUTE)),
+    ];
+    for (lines, expected) in rows {
+        let lines: Vec<_> = lines.iter().map(|line| ("date", *line)).collect();
+        let read = oldest_date(&headers(&lines), now);
+        assert_eq!(read, expected.and_then(|it| date(it.as_bytes())), "§4.2.3: {lines:?}");
     }
 }

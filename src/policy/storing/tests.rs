@@ -8,6 +8,7 @@ use crate::policy::{
     Exchange, Meta, Rules,
     fixtures::{EPOCH_DATE, asked_by, at, cached, exchange, headers},
     rules::{Authorization, Cookies, RequestCacheControl, SetCookie},
+    validation::Validators,
 };
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
@@ -406,30 +407,52 @@ fn an_error_does_not_stand_in_for_an_error() {
 }
 
 fn validating<'a>(meta: &'a Meta, etag: Option<&'a str>) -> Option<Validating<'a>> {
-    Some(Validating { meta, etag: etag.map(str::as_bytes) })
+    let etag = etag.map(str::as_bytes);
+    Some(Validating { meta, validators: Validators { etag, ..Validators::default() } })
 }
 
+/// RFC 9111 §4.3.4: "If the new response contains one or more strong validators, then each of those
+/// strong validators identifies a selected representation for update. [...] If none of the initial
+/// set contains at least one of the same strong validators, then the cache MUST NOT use the new
+/// response to update any stored responses. If the new response contains no strong validators but
+/// does contain one or more weak validators, and if those validators correspond to one of the
+/// initial set's stored responses, then the most recent of those matching stored responses is
+/// identified for update."
 #[test]
 fn a_304_speaks_of_the_response_that_its_validator_names() {
     use Received::{Mismatched, Validated};
-    let rows: [(Option<&str>, Fields<'_>, Received, &str); 9] = [
-        (Some("\"a\""), &[TAG], Validated, "the same strong one"),
-        (Some("\"a\""), &[("etag", "\"b\"")], Mismatched, "another strong one"),
-        (Some("\"a\""), &[], Validated, "none"),
-        (Some("\"a\""), &[("etag", "W/\"b\"")], Mismatched, "another weak one"),
-        (Some("W/\"a\""), &[TAG], Validated, "weakened on the way"),
-        (Some("W/\"a\""), &[("etag", "\"b\"")], Mismatched, "another strong one"),
-        (None, &[TAG], Validated, "validated by date"),
-        (Some("\"larder-0f\""), &[TAG], Validated, "ours was not asked about"),
-        (Some("\"a\""), &[("etag", "\"b\""), ("etag", "\"a\"")], Validated, "no single one"),
+    const LATER: &str = "Sun, 06 Nov 1994 08:50:37 GMT";
+    let date = ("last-modified", EPOCH_DATE);
+    let rows: [(Fields<'_>, Fields<'_>, Received, &str); 20] = [
+        (&[TAG], &[TAG], Validated, "the same strong one"),
+        (&[TAG], &[TAG, TAG], Validated, "said twice"),
+        (&[TAG], &[("etag", "\"b\"")], Mismatched, "another strong one"),
+        (&[TAG], &[("etag", "\"b\""), TAG], Mismatched, "several that differ"),
+        (&[TAG], &[("etag", "W/\"a\"")], Validated, "a weak one that corresponds"),
+        (&[TAG], &[("etag", "W/\"b\"")], Mismatched, "another weak one"),
+        (&[("etag", "W/\"a\"")], &[("etag", "W/\"a\"")], Validated, "the same weak one"),
+        (&[("etag", "W/\"a\"")], &[TAG], Mismatched, "no stored one is strong"),
+        (&[("etag", "a")], &[("etag", "a")], Validated, "the same malformed one"),
+        (&[("etag", "\"larder-0f\"")], &[TAG], Mismatched, "ours is none of the origin's"),
+        (&[date], &[TAG], Mismatched, "nothing stored has one"),
+        (&[date], &[TAG, date], Mismatched, "nothing stored has this strong one"),
+        (&[TAG, date], &[TAG, ("last-modified", LATER)], Validated, "the strong one decides"),
+        (&[date], &[date], Validated, "the same date"),
+        (&[TAG, date], &[date], Validated, "the same date"),
+        (&[date], &[("last-modified", LATER)], Mismatched, "another date"),
+        (&[date], &[date, ("last-modified", LATER)], Mismatched, "several that differ"),
+        (&[TAG], &[date], Mismatched, "nothing stored has one"),
+        (&[TAG], &[], Validated, "none: it answers our question"),
+        (&[date], &[], Validated, "none: it answers our question"),
     ];
-    for (etag, fields, expected, why) in rows {
+    for (stored, received, expected, why) in rows {
         for method in ["GET", "HEAD"] {
-            let meta = Meta { validator: true, ..Meta::default() };
-            let validating = validating(&meta, etag);
-            let response = (304, &headers(fields));
+            let (meta, stored) = (Meta { validator: true, ..Meta::default() }, headers(stored));
+            let validators = Validators::of(&stored);
+            let validating = Some(Validating { meta: &meta, validators });
+            let response = (304, &headers(received));
             let judged = judge(&Rules::default(), (method, &[]), validating, response);
-            assert_eq!(judged, expected, "§4.3.4 {why}: {method} {etag:?} {fields:?}");
+            assert_eq!(judged, expected, "§4.3.4 {why}: {method} {stored:?} {received:?}");
         }
     }
 }

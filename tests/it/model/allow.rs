@@ -8,7 +8,7 @@
 use super::{
     form::{Origin, wanted},
     modes::Mode,
-    read::{Directives, line, lines, opaque},
+    read::{Directives, Fields, line, lines, opaque},
     stored::{Stored, strong},
     world::{Answer, Asked, Exchange, History},
 };
@@ -311,7 +311,7 @@ impl<'a> Judge<'a> {
                 must!(same, "§4.3.4: {:?} for {theirs} freshened {ours}", link.status);
             }
             match (link.method.as_str(), link.status) {
-                (_, Some(304)) => {}
+                (_, Some(304)) => names(&link.head, &before.head)?,
                 ("HEAD", Some(200)) => {
                     let dated = |head| line(head, "last-modified");
                     let known = theirs.or(dated(&link.head)).is_some();
@@ -332,4 +332,22 @@ impl<'a> Judge<'a> {
         }
         Ok(())
     }
+}
+
+/// §4.3.4, sentence by sentence: a strong validator is to be the same, a weak one is to correspond,
+/// and one without any speaks of what was asked about.
+fn names(received: &Fields, stored: &Fields) -> Verdict<()> {
+    let (tags, dates) = (lines(received, "etag"), lines(received, "last-modified"));
+    let ours = line(stored, "etag").filter(|it| !it.contains("larder-"));
+    for tag in &tags {
+        let same = match tag.starts_with("W/") {
+            false => ours == Some(*tag),
+            true => ours.map(opaque) == Some(opaque(tag)),
+        };
+        must!(same, "§4.3.4: {tags:?} updated {ours:?}");
+    }
+    let dated = line(stored, "last-modified");
+    let same = dates.iter().all(|it| dated == Some(*it));
+    must!(!tags.is_empty() || same, "§4.3.4: {dates:?} updated {dated:?}");
+    Ok(())
 }
