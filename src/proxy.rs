@@ -533,7 +533,7 @@ impl Proxy {
                 let whole = Response::from_parts(head, body);
                 return self.take_whole(fetch, duty, whole, (meta, room, own));
             }
-            Err(body) => *body,
+            Err(body) => body,
         };
         let response = Response::from_parts(head, body);
         let Duty { leader, owner } = duty;

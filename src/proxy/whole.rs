@@ -54,9 +54,9 @@ fn entry(fetch: &Fetch, head: Head, body: &Bytes) -> Entry {
 ///
 /// # Errors
 /// It as it comes.
-pub(super) fn at_hand(fetch: &Fetch, body: ResponseBody) -> Result<Bytes, Box<ResponseBody>> {
+pub(super) fn at_hand(fetch: &Fetch, body: ResponseBody) -> Result<Bytes, ResponseBody> {
     match fetch.part {
-        Some(_) => Err(Box::new(body)),
+        Some(_) => Err(body),
         None => body.at_hand(),
     }
 }
