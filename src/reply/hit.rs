@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use super::{Answer, Source};
 use crate::{
     body::Body,
-    cache_status::{self, CacheStatus, Forwarded},
+    cache_status::{self, CacheStatus},
     policy::{Now, asked::Method, encoding::Given},
     reason::{Reason, Stale},
     store::{
@@ -22,19 +22,12 @@ pub(super) fn headed(
     extent: Extent,
     (now, status): (Now, CacheStatus),
 ) -> Answer {
-    let at_once = match status {
-        CacheStatus::Hit { .. } => hit(visit, (head, source), extent, (now, status)),
-        // What is cut out of it varies by its own length.
-        CacheStatus::Forwarded(told) if extent == Extent::Whole && visit.wanted.is_none() => {
-            fetched(visit, (head, source), now, told)
-        }
-        CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => None,
-    };
+    let at_once = at_once(visit, (head, source), extent, (now, status));
     at_once.unwrap_or_else(|| Answer::of(sent(head, now, status), status, source))
 }
 
-/// A hit's head, all that there is to tell of it included.
-fn hit(
+/// The head of a hit, or of what a fetch has just brought, all that there is to tell of it included.
+fn at_once(
     visit: &Visit,
     (head, source): (&Head, Source),
     extent: Extent,
@@ -42,7 +35,14 @@ fn hit(
 ) -> Option<Answer> {
     let varies = head.forms.given.varies(&visit.route.packing, source.length);
     let added = Added { age: seconds(head, now), told: (status, head.status), varies };
-    let (headers, vary_is_due) = head.fields.hit(extent, added)?;
+    let (headers, vary_is_due) = match status {
+        CacheStatus::Hit { .. } => head.fields.hit(extent, added)?,
+        // What is cut out of it varies by its own length.
+        CacheStatus::Forwarded(_) if extent == Extent::Whole && visit.wanted.is_none() => {
+            fetched(head, added)?
+        }
+        CacheStatus::Forwarded(_) | CacheStatus::Refused(_) => return None,
+    };
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = match extent {
         Extent::Whole => head.status,
@@ -53,25 +53,13 @@ fn hit(
     Some(Answer { response, status, source, is_told: true })
 }
 
-/// The head of what a fetch has just brought, in the same way.
-fn fetched(
-    visit: &Visit,
-    (head, source): (&Head, Source),
-    now: Now,
-    told: Forwarded,
-) -> Option<Answer> {
-    let status = CacheStatus::Forwarded(told);
-    let varies = head.forms.given.varies(&visit.route.packing, source.length);
-    let added = Added { age: seconds(head, now), told: (status, head.status), varies };
+/// The fields of what a fetch has just brought: nobody has asked for them before.
+fn fetched(head: &Head, added: Added) -> Option<(HeaderMap, bool)> {
     let (mut headers, vary_is_due) = head.fields.fill(Extent::Whole, added)?;
-    if !tells_age(added.age, status) {
+    if !tells_age(added.age, added.told.0) {
         headers.remove(header::AGE);
     }
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = head.status;
-    *response.headers_mut() = headers;
-    let source = Some(Source { vary_is_told: !vary_is_due, ..source });
-    Some(Answer { response, status, source, is_told: true })
+    Some((headers, vary_is_due))
 }
 
 /// The head of a hit that is told within another answer: no map is made of it.
