@@ -7,6 +7,7 @@
 mod support;
 
 mod admin;
+mod aliases;
 mod authorization;
 mod batch;
 mod busy;
@@ -29,6 +30,7 @@ mod head;
 mod hostile;
 mod invalidation;
 mod key_parts;
+mod letter;
 mod logs;
 mod metrics;
 mod model;
