@@ -7,18 +7,30 @@
 
 mod sharing;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::{
     batch,
     clock::Clock,
-    config::{self, Config, routes::Table},
+    config::{self, Config, routes::Table, throttle::Part},
     ids::Naming,
     log::AccessLog,
     metrics::Metrics,
-    policy::encoding::{Packing, UpstreamEncoding},
+    policy::{
+        conditions::OfRequest,
+        encoding::{Packing, UpstreamEncoding},
+        has_underscore,
+    },
     shape::{Known, Offer},
     throttle::{Limiters, Throttle},
     upstream::Upstream,
@@ -35,6 +47,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What any of them has said so far of requests.
+    pub hearsay: Arc<Hearsay>,
     /// What requests are known by.
     pub naming: Naming,
     /// Where they are told of.
@@ -71,6 +85,8 @@ pub struct Route {
     pub packing: Packing,
     /// What its upstream is asked for.
     pub encoding: UpstreamEncoding,
+    /// Request fields with an underscore in their name that the operator names.
+    pub underscored: Vec<HeaderName>,
     /// How often each client may ask.
     pub throttle: Throttle,
     /// What may be asked.
@@ -83,6 +99,25 @@ pub struct Route {
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
     pub metrics: Arc<Metrics>,
+}
+
+/// Whether requests for one target URI can have several keys.
+#[derive(Debug, Default)]
+pub struct Hearsay(AtomicBool);
+
+impl Hearsay {
+    /// A trusted proxy has said what is part of a key.
+    pub fn heard(&self) {
+        if !self.was_heard() {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    /// Whether one ever did, on this node.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 impl Snapshot {
@@ -135,6 +170,7 @@ impl Snapshot {
                 cache: wanted.cache.clone(),
                 packing: wanted.compression.packing.clone(),
                 encoding: encoding(wanted, upstream),
+                underscored: underscored(config, wanted),
                 throttle: limiters.throttle(&wanted.throttle, known)?,
                 validation: Validation::new(&wanted.validate),
                 shape: wanted.shape.clone(),
@@ -145,19 +181,16 @@ impl Snapshot {
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
         let table = table(config);
-        let trusted_proxies = config.trusted_proxies.clone();
-        let purge_from = config.admin.purge_from.clone();
-        let tls = config.tls.clone();
-        let batch = config.batch.clone();
         Ok(Snapshot {
             routes,
             table,
-            trusted_proxies,
+            trusted_proxies: config.trusted_proxies.clone(),
+            hearsay: previous.map(|it| it.hearsay.clone()).unwrap_or_default(),
             naming: config.log.naming,
             log: AccessLog::default(),
-            tls,
-            batch,
-            purge_from,
+            tls: config.tls.clone(),
+            batch: config.batch.clone(),
+            purge_from: config.admin.purge_from.clone(),
             upstreams,
             limiters,
             departures,
@@ -196,6 +229,23 @@ impl Snapshot {
         let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
         self.departures + u64::from(leaves)
     }
+}
+
+/// What the operator looks at, and so does not lose.
+fn underscored(config: &Config, route: &config::Route) -> Vec<HeaderName> {
+    let rules = &route.cache.rules;
+    let conditions = rules.bypass_when.iter().chain(&rules.no_store_when.request);
+    let conditions = conditions.filter_map(|it| match it {
+        OfRequest::Header(name, _) => Some(name),
+        OfRequest::Cookie(..) | OfRequest::Query(..) => None,
+    });
+    let clients = route.throttle.iter().flat_map(|limit| &limit.key).filter_map(|it| match it {
+        Part::Header(name) => Some(name),
+        Part::ClientIp | Part::Cookie(_) => None,
+    });
+    let subject = config.tls.iter().filter_map(|tls| tls.clients.subject.as_ref());
+    let named = rules.key.headers.iter().chain(conditions).chain(clients).chain(subject);
+    named.filter(|name| has_underscore(name)).cloned().collect()
 }
 
 /// What is near is asked for plain bytes: packing them would cost more than the way does.

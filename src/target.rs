@@ -31,9 +31,12 @@ tokens! {
         /// The request target and Host name different hosts.
         #[error("the request target and the Host field contradict each other")]
         Contradiction => "contradiction",
-        /// Neither origin-form nor absolute-form (RFC 9112 §3.2).
-        #[error("the request target is neither a path nor a URI")]
+        /// Neither origin-form nor absolute-form with a scheme of ours (RFC 9112 §3.2).
+        #[error("the request target is neither a path nor an http or https URI")]
         Form => "form",
+        /// `https` in the clear, or the reverse (RFC 9110 §7.4).
+        #[error("the request target has another scheme than the connection")]
+        Scheme => "scheme",
         /// A `.` or `..` segment, however it is spelled.
         #[error("the path has a dot segment")]
         DotSegment => "dot-segment",
@@ -109,8 +112,9 @@ fn agreed<T: PartialEq + Default>(
     match (host, named.transpose()?) {
         (Some(host), Some(named)) if host != named => Err(Refusal::Contradiction),
         (Some(host), _) => Ok(host),
-        (None, Some(named)) if head.version == Version::HTTP_2 => Ok(named),
-        (None, _) if head.version <= Version::HTTP_10 => Ok(T::default()),
+        // HTTP/1.1 needs the field in any case (RFC 9112 §3.2, §3.3).
+        (None, Some(named)) if head.version != Version::HTTP_11 => Ok(named),
+        (None, None) if head.version <= Version::HTTP_10 => Ok(T::default()),
         (None, _) => Err(Refusal::Host),
     }
 }
@@ -227,12 +231,35 @@ pub fn check_target(head: &request::Parts) -> Result<(), Refusal> {
     if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
         return Err(Refusal::Method);
     }
+    let other = |scheme: &str| Scheme::parse(scheme).is_none();
+    if head.uri.scheme_str().is_some_and(other) {
+        return Err(Refusal::Form);
+    }
     let path = head.uri.path();
     let of_the_server = path == "*" && head.method == http::Method::OPTIONS;
     if !path.starts_with('/') && !of_the_server {
         return Err(Refusal::Form);
     }
     check_path(path)
+}
+
+/// Refuses a target whose scheme is not the one that the request came by (RFC 9110 §7.4). In HTTP/2
+/// every request names one: a trusted proxy names that of its own hop, and many clients name `http`
+/// whatever the connection.
+///
+/// # Errors
+/// [`Refusal::Scheme`].
+pub fn check_scheme(
+    head: &request::Parts,
+    scheme: Scheme,
+    peer_is_trusted: bool,
+) -> Result<(), Refusal> {
+    let Some(named) = head.uri.scheme_str().and_then(Scheme::parse) else { return Ok(()) };
+    let of_the_hop = peer_is_trusted || named == Scheme::Http;
+    match named == scheme || (head.version == Version::HTTP_2 && of_the_hop) {
+        true => Ok(()),
+        false => Err(Refusal::Scheme),
+    }
 }
 
 fn check_path(path: &str) -> Result<(), Refusal> {
@@ -297,156 +324,4 @@ pub fn check_coding(fields: &HeaderMap) -> Result<(), Refusal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Request;
-
-    use super::*;
-
-    fn head(uri: &str, fields: &[(&str, &str)]) -> request::Parts {
-        let request =
-            fields.iter().fold(Request::get(uri), |request, (n, v)| request.header(*n, *v));
-        request.body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn what_is_taken_for_normal_is() {
-        let names =
-            ["a", "a.b", "a_b-c.9", "127.0.0.1", "a.", "A", "a..b", "", "-", "[::1]", "a@b"];
-        let ports =
-            ["", ":", ":1", ":80", ":443", ":080", ":8080", ":65535", ":65536", ":+1", ":1:2"];
-        for (name, port) in names.iter().flat_map(|it| ports.map(|port| (it, port))) {
-            let host = format!("{name}{port}");
-            for scheme in [Scheme::Http, Scheme::Https] {
-                if is_normal(host.as_bytes(), scheme) {
-                    assert_eq!(normal(host.as_bytes(), scheme).as_ref(), Ok(&host));
-                }
-            }
-        }
-        assert!(is_normal(b"api.example.org:8080", Scheme::Http), "the test tests something");
-    }
-
-    #[test]
-    fn the_authority_is_one_and_normal() {
-        type Fields = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Fields, Result<&str, Refusal>); 24] = [
-            ("/", &[("host", "API.example.org:80")], Ok("api.example.org")),
-            ("/", &[("host", "api.example.org:8080")], Ok("api.example.org:8080")),
-            ("/", &[("host", "api.example.org:443")], Ok("api.example.org:443")),
-            ("/", &[("host", "[2001:DB8::1]:80")], Ok("[2001:db8::1]")),
-            ("/", &[("host", "api.example.org:")], Ok("api.example.org")),
-            ("/", &[], Err(Refusal::Host)),
-            ("/", &[("host", "a"), ("host", "a")], Err(Refusal::Host)),
-            ("/", &[("host", "")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a b")], Err(Refusal::BadHost)),
-            ("/", &[("host", "user@a")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a:99999")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a/b")], Err(Refusal::BadHost)),
-            ("/", &[("host", "API.example.org.:80")], Ok("api.example.org")),
-            ("/", &[("host", ".")], Err(Refusal::BadHost)),
-            ("/", &[("host", "..")], Err(Refusal::BadHost)),
-            ("/", &[("host", "api.example.org..")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a;proto=https")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a,for=192.0.2.1")], Err(Refusal::BadHost)),
-            ("/", &[("host", "[a;b]")], Err(Refusal::BadHost)),
-            ("/", &[("host", "[::1]a")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a@a")], Err(Refusal::BadHost)),
-            ("/", &[("host", "a:+80")], Err(Refusal::BadHost)),
-            ("http://a/x", &[("host", "A:80")], Ok("a")),
-            ("http://b/x", &[("host", "a")], Err(Refusal::Contradiction)),
-        ];
-        for (uri, fields, expected) in cases {
-            let found = authority(&head(uri, fields), Scheme::Http);
-            assert_eq!(found.as_deref(), expected.as_ref().copied(), "{uri} {fields:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_remembered_of_a_host_is_what_it_is() {
-        for host in ["A.example", "A.example", "a.example", "a.example:443", "a@b", "A.example"] {
-            for scheme in [Scheme::Http, Scheme::Https, Scheme::Http] {
-                let head = head("/", &[("host", host)]);
-                let shared = shared_authority(&head, scheme);
-                assert_eq!(shared.as_deref(), authority(&head, scheme).as_deref(), "{host}");
-            }
-        }
-    }
-
-    #[test]
-    fn http_1_0_needs_no_host_and_http_2_names_it_in_the_target() {
-        let mut old = head("/", &[]);
-        old.version = Version::HTTP_10;
-        assert_eq!(authority(&old, Scheme::Http).as_deref(), Ok(""));
-        let mut new = head("http://a.example/", &[]);
-        new.version = Version::HTTP_2;
-        assert_eq!(authority(&new, Scheme::Http).as_deref(), Ok("a.example"));
-    }
-
-    #[test]
-    fn paths_that_servers_read_in_two_ways_are_refused() {
-        let refused = [
-            "/.",
-            "/..",
-            "/a/../b",
-            "/a/./b",
-            "/%2e",
-            "/%2E%2e/x",
-            "/.%2e",
-            "/..;/x",
-            "/a/%2e;v=1/b",
-            "/..%2fa",
-            "/a%2F.%2Fb",
-            "/a%2f%2e%2e",
-            "/a/..%5cb",
-            "/a%5C..",
-            "/a\\..\\b",
-        ];
-        for path in refused {
-            assert_eq!(check(&head(path, &[])), Err(Refusal::DotSegment), "{path}");
-        }
-        let let_in = [
-            "/",
-            "//x",
-            "/...",
-            "/.well-known/x",
-            "/a..b",
-            "/a%2fb",
-            "/a%5cb",
-            "/%zz",
-            "/a.json",
-            "/a..%2fb",
-            "/a%2f..b",
-            "/a\\.b",
-            "/a;..",
-        ];
-        for path in let_in {
-            assert_eq!(check(&head(path, &[])), Ok(()), "{path}");
-        }
-        assert_eq!(check(&head("/a%00b", &[])), Err(Refusal::Nul));
-    }
-
-    #[test]
-    fn the_method_the_form_and_the_framing_may_condemn_a_request() {
-        let mut trace = head("/", &[]);
-        trace.method = http::Method::TRACE;
-        assert_eq!(check(&trace), Err(Refusal::Method));
-        assert_eq!(check(&head("*", &[])), Err(Refusal::Form));
-        let mut options = head("*", &[]);
-        options.method = http::Method::OPTIONS;
-        assert_eq!(check(&options), Ok(()));
-        for (coding, expected) in
-            [("chunked", Ok(())), ("Chunked ", Ok(())), ("gzip, chunked", Err(Refusal::Coding))]
-        {
-            let head = head("/", &[("transfer-encoding", coding)]);
-            assert_eq!(check(&head), expected, "{coding}");
-        }
-    }
-
-    #[test]
-    fn the_host_is_the_authority_without_its_port() {
-        let cases =
-            [("a", "a"), ("a:8080", "a"), ("[::1]", "[::1]"), ("[::1]:8080", "[::1]"), ("", "")];
-        for (authority, expected) in cases {
-            assert_eq!(host(authority), expected);
-        }
-    }
-}
+mod tests;

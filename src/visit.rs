@@ -1,5 +1,7 @@
 //! One client's request, as the journey carries it: checked, routed, keyed.
 
+mod apply;
+
 use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request, uri::PathAndQuery};
@@ -12,7 +14,6 @@ use crate::{
     policy::{
         Asked, Carried, Now,
         cookies::{self, KEY_COOKIES},
-        rules::Cookies,
         validation,
     },
     server::{PeerAddr, Way},
@@ -21,6 +22,9 @@ use crate::{
     store::{Name, Origin},
     target::{self, Refusal},
     throttle::Sender,
+};
+use apply::{
+    aliases, apply_cookies, apply_query, remove_aliases, select_cookies, set_query, takes_part,
 };
 
 /// What makes a request conditional, and what describes its content.
@@ -133,6 +137,10 @@ impl Visit {
         let asked = Asked::of((&head, carried), content, &route.cache.rules);
         // What the cache has no part in is forwarded as it came.
         let mut unseen = None;
+        let names_aliases = carried.has(Carried::UNDERSCORE) || !route.underscored.is_empty();
+        if names_aliases && upgrade == Upgrade::No && takes_part(&route, &asked) {
+            remove_aliases(&route, &mut head);
+        }
         if !asked.bypass {
             apply_query(&route, &mut head);
             unseen = apply_cookies(&route, &mut head);
@@ -200,6 +208,7 @@ impl Visit {
         visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
         (visit.content, visit.upgrade) = (false, Upgrade::No);
         forget_shape(&visit.route, &mut visit.head);
+        remove_aliases(&visit.route, &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         let _ = apply_cookies(&visit.route, &mut visit.head);
@@ -264,6 +273,10 @@ impl Visit {
         uri.path_and_query = Some(self.target.clone());
         head.uri = http::Uri::from_parts(uri).ok()?;
         let route = route(snapshot, &head, &self.authority).ok()?;
+        // It may have been answered for what no GET is keyed by.
+        if !aliases(&route, &head).is_empty() {
+            return None;
+        }
         // What answers it may be less than the whole, or more: nobody knows.
         if route
             .shape
@@ -365,8 +378,12 @@ fn check(
     if let Some(field) = snapshot.tls.as_ref().and_then(|tls| tls.clients.subject.as_ref()) {
         fields::vouch(&mut head.headers, field, way.subject());
     }
+    target::check_scheme(head, believed.scheme, believed.trusted)?;
     let authority = target::shared_authority(head, believed.scheme)?;
     believed.host = believed.host.filter(|host| **host != *authority);
+    if believed.host.is_some() || believed.besides.is_some() {
+        snapshot.hearsay.heard();
+    }
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
     if head.uri.authority().is_some() {
         head.uri = target.clone().into();
@@ -410,12 +427,6 @@ fn route(
     found.cloned().ok_or(Refusal::NoRoute)
 }
 
-fn apply_query(route: &Route, head: &mut request::Parts) {
-    let Some(query) = head.uri.query() else { return };
-    let Some(query) = key::query(&route.cache.query, query) else { return };
-    set_query(head, &query);
-}
-
 /// Takes what a GET or HEAD wants to be cut out of its head, which asks for the whole then. A HEAD
 /// becomes a GET: what it is answered is known once that is cut.
 fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Option<Arc<Wanted>> {
@@ -437,52 +448,6 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
 fn forget_shape(route: &Route, head: &mut request::Parts) {
     let taken = route.shape.as_ref().and_then(|offer| offer.take(head.uri.query()?));
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
-}
-
-/// The target is in origin form, and so is nothing else than path and query.
-fn set_query(head: &mut request::Parts, query: &str) {
-    let path = head.uri.path();
-    // No longer than it gets, so that it need not be moved.
-    let more = if query.is_empty() { 0 } else { 1 + query.len() };
-    let mut kept = String::with_capacity(path.len() + more);
-    kept.push_str(path);
-    if !query.is_empty() {
-        kept.push('?');
-        kept.push_str(query);
-    }
-    if let Ok(kept) = PathAndQuery::try_from(kept) {
-        head.uri = kept.into();
-    }
-}
-
-/// Cookies that the operator ignores are not forwarded, and so can select nothing; those of the key
-/// are forwarded alone. Gives what is taken out.
-fn apply_cookies(route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
-    let kept = select_cookies(route, head);
-    let ignored = route.cache.rules.cookies == Cookies::Ignore;
-    if !ignored || !matches!(head.method, Method::GET | Method::HEAD) {
-        return None;
-    }
-    let unseen = cookies::joined(&head.headers);
-    match kept {
-        Some(kept) => drop(head.headers.insert(header::COOKIE, kept)),
-        None => drop(head.headers.remove(header::COOKIE)),
-    }
-    unseen
-}
-
-/// Makes the cookies of the key one field that selects by them, and gives it.
-fn select_cookies(route: &Route, head: &mut request::Parts) -> Option<HeaderValue> {
-    let key = &route.cache.rules.key;
-    if key.is_empty() {
-        return None;
-    }
-    let kept = cookies::only(&head.headers, &key.cookies);
-    match &kept {
-        Some(kept) => drop(head.headers.insert(KEY_COOKIES, kept.clone())),
-        None => drop(head.headers.remove(KEY_COOKIES)),
-    }
-    kept
 }
 
 fn primary(route: &Route, believed: &Believed, authority: &str, head: &request::Parts) -> Key {

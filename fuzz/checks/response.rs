@@ -74,6 +74,10 @@ fn at(seconds: i64) -> Now {
     Now { wall: Wall((NOW + seconds) * 1000), mono: Mono(seconds * 1000) }
 }
 
+fn near(value: &[u8]) -> Option<i64> {
+    freshness::date_near(value, at(0).wall)
+}
+
 fn bounded(meta: &Meta) {
     let windows = [meta.lifetime, meta.stale_while_revalidate, meta.stale_if_error];
     assert!(windows.iter().all(|it| *it <= MAX_SECONDS), "§1.2.2: {meta:?}");
@@ -105,7 +109,7 @@ fn dated(headers: &HeaderMap, meta: &Meta) {
         lines.next().filter(|_| lines.next().is_none()).map(HeaderValue::as_bytes)
     };
     let date = match headers.contains_key(header::DATE) {
-        true => one(header::DATE).and_then(freshness::date),
+        true => one(header::DATE).and_then(near),
         false => Some(NOW),
     };
     if let Some(date) = date {
@@ -118,7 +122,7 @@ fn dated(headers: &HeaderMap, meta: &Meta) {
     let said =
         [header::CACHE_CONTROL, LARDER_CACHE_CONTROL].iter().any(|name| headers.contains_key(name))
             || headers.contains_key("cdn-cache-control");
-    let expires = one(header::EXPIRES).and_then(freshness::date);
+    let expires = one(header::EXPIRES).and_then(near);
     if let (false, Some(expires), Some(date)) = (said, expires, date) {
         let lifetime = (expires - date).clamp(0, i64::from(MAX_SECONDS));
         assert_eq!(i64::from(meta.lifetime), lifetime, "§4.2.1");

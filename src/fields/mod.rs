@@ -1,7 +1,8 @@
 //! Fields on their way through: what is for one hop only (RFC 9110 §7.6.1),
-//! what is believed and what is stripped ([`believe`]), what we add
-//! ([`forward`]).
+//! what is believed and what is stripped ([`believe`]), what could be taken
+//! for another ([`aliases`]), what we add ([`forward`]).
 
+mod alias;
 mod believe;
 mod forward;
 
@@ -9,6 +10,7 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::ids;
 
+pub use alias::aliases;
 pub use believe::{Believed, believe, vouch};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 
@@ -101,7 +103,9 @@ pub fn lists(fields: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 #[must_use]
 pub fn is_of_this_moment(name: &HeaderName) -> bool {
     let limits = ["ratelimit", "x-ratelimit", "x-rate-limit"];
-    *name == header::RETRY_AFTER || limits.iter().any(|it| name.as_str().starts_with(it))
+    let rest = |limit: &&str| name.as_str().strip_prefix(*limit);
+    let mut rests = limits.iter().filter_map(rest);
+    *name == header::RETRY_AFTER || rests.any(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether Accept names JSON, a problem document, or all kinds of applications; `*/*` alone says

@@ -30,6 +30,8 @@ impl Carried {
     pub const TRANSFER_ENCODING: Carried = Carried(1 << 8);
     /// Upgrade.
     pub const UPGRADE: Carried = Carried(1 << 9);
+    /// Any with an underscore in its name.
+    pub const UNDERSCORE: Carried = Carried(1 << 10);
 
     /// Those that a request carries.
     #[must_use]
@@ -44,6 +46,13 @@ impl Carried {
     }
 }
 
+/// Whether a name has an underscore.
+#[must_use]
+pub fn has_underscore(name: &HeaderName) -> bool {
+    // All of it is looked at, sixteen bytes at a time: most names have none.
+    name.as_str().bytes().fold(false, |found, byte| found | (byte == b'_'))
+}
+
 fn named(name: &HeaderName) -> Carried {
     match name.as_str() {
         "accept-encoding" => Carried::ACCEPT_ENCODING,
@@ -56,6 +65,7 @@ fn named(name: &HeaderName) -> Carried {
         "range" => Carried::RANGE,
         "transfer-encoding" => Carried::TRANSFER_ENCODING,
         "upgrade" => Carried::UPGRADE,
+        _ if has_underscore(name) => Carried::UNDERSCORE,
         _ => Carried::default(),
     }
 }
@@ -81,6 +91,7 @@ mod tests {
             ("range", Carried::RANGE),
             ("transfer-encoding", Carried::TRANSFER_ENCODING),
             ("upgrade", Carried::UPGRADE),
+            ("accept_encoding", Carried::UNDERSCORE),
         ];
         for (name, expected) in rows {
             let carried = Carried::of(&headers(&[("host", "a"), (name, "x"), ("accept", "*/*")]));

@@ -38,7 +38,7 @@ mod status;
 mod structured;
 
 pub use asked::Asked;
-pub use carried::Carried;
+pub use carried::{Carried, has_underscore};
 pub use meta::Meta;
 pub use reuse::{Decision, Fwd, decide};
 pub use rules::Rules;

@@ -1,11 +1,14 @@
 //! What the fields that Vary names say, in one form (RFC 9111 §4.1).
 //!
 //! Two requests that mean the same are to find the same variant; two that might mean different
-//! things never. So every value loses the whitespace around its commas, but for that in quoted
-//! strings, and is one list however many lines it had. Of the fields that negotiate by names
-//! alone, the case of the names, the way weights are written, and the order of names whose weights
-//! differ are lost, too. The order of equal weights stays: origins exist that take the first.
-//! What identifies somebody (Cookie, Authorization) stays byte for byte.
+//! things never. So every value is one list however many lines it had. The fields that negotiate
+//! are known to be lists: they lose the whitespace around their commas, but for that in quoted
+//! strings; a field of unknown syntax does where it is made of tokens, commas and whitespace alone.
+//! Of the fields that negotiate by names alone, the case of the names, the way weights are written,
+//! and the order of names whose weights differ are lost, too. The order of equal weights stays:
+//! origins exist that take the first.
+//! What identifies somebody (Cookie, Authorization) stays byte for byte, and so does a field of the
+//! operator's key whose syntax is not known.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -22,18 +25,35 @@ const FULL_WEIGHT: u16 = 1000;
 /// The pieces of two values are the same, taken together, only where the values mean the same.
 pub fn normalise(asked: &HeaderMap, name: &HeaderName, mut add: impl FnMut(&[u8])) {
     if !is_weighted(name) || add_weighted(asked, name, &mut add).is_none() {
-        let exact = [header::COOKIE, header::AUTHORIZATION, KEY_COOKIES].contains(name);
+        let identifies = [header::COOKIE, header::AUTHORIZATION, KEY_COOKIES].contains(name);
+        let exact =
+            identifies || (*name != header::ACCEPT && !is_weighted(name) && !is_plain(asked, name));
         let mut between: &[u8] = b"";
         for line in field::lines(asked, name.clone()) {
             add(between);
             // No value holds a line feed: what identifies somebody is no list.
-            between = if exact { b"\n" } else { b"," };
+            between = if identifies { b"\n" } else { b"," };
             match exact {
                 true => add(line.trim_ascii()),
                 false => add_list(line.trim_ascii(), &mut add),
             }
         }
     }
+}
+
+/// Has the lines of a field compared as they are, should its syntax not be known.
+pub fn compare_as_it_is(asked: &mut HeaderMap, name: &HeaderName) {
+    if let header::Entry::Occupied(mut lines) = asked.entry(name) {
+        lines.iter_mut().for_each(|line| line.set_sensitive(true));
+    }
+}
+
+/// Whether a field of unknown syntax is a list in any: tokens, commas and whitespace, and nothing
+/// that could hold them together. What the operator tells apart by it is known to nobody else.
+fn is_plain(asked: &HeaderMap, name: &HeaderName) -> bool {
+    let plain = |byte: &u8| is_tchar(byte) || matches!(byte, b',' | b' ' | b'\t');
+    let mut lines = asked.get_all(name).iter();
+    lines.all(|line| !line.is_sensitive() && line.as_bytes().iter().all(plain))
 }
 
 /// Fields that are lists of names and weights, and nothing else (RFC 9110 §12.5).
@@ -119,8 +139,11 @@ fn thousandths(qvalue: &[u8]) -> Option<u16> {
 }
 
 fn is_token(name: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_tchar)
+}
+
+fn is_tchar(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
 
 #[cfg(test)]

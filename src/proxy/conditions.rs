@@ -16,13 +16,18 @@ use crate::{
 };
 
 impl Proxy {
-    /// Takes the entity-tags that are ours out of a request's conditions, or judges them.
+    /// Takes the entity-tags that are ours out of a request's conditions, or judges them. Where there
+    /// is no cache none is ours: one that looks so is of a Larder behind this one.
     pub(super) async fn settle_conditions(
         self: &Arc<Self>,
         visit: &Visit,
         snapshot: &Snapshot,
         head: &mut request::Parts,
     ) -> Condition {
+        if !visit.route.cache.is_on() {
+            validation::restore_tags(&visit.head.method, &mut head.headers);
+            return Condition::Forward;
+        }
         let current = match validation::asks_for_ours(&head.headers) {
             true => self.current_tag(visit, snapshot).await,
             false => None,

@@ -54,15 +54,33 @@ impl<'a> Doubt<'a> {
         let listed = groups::invalidated(&self.visit.asked, status, headers);
         let origin = self.visit.origin();
         let mut names: Vec<Name> = listed.iter().map(|group| Name::tag(origin, group)).collect();
+        let mut urls = self.other_keys(&self.visit.target);
         names.extend(self.invalidate(&self.visit.target));
         let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
         let path = self.visit.target.as_str();
         for target in invalidation::also_invalidated(scheme, authority, path, headers) {
             if let Ok(target) = PathAndQuery::try_from(target) {
                 names.extend(self.invalidate(&target));
+                urls.extend(self.other_keys(&target));
             }
         }
         self.invalidate_groups(names);
+        if !urls.is_empty() {
+            self.purge(&Scope::Urls(urls), Manner::Hard, (By::Target, "the target of"));
+        }
+    }
+
+    /// The names of what is stored for a target under keys that this request cannot tell: what
+    /// trusted proxies say besides the target URI is part of them, and no reason to stay valid (§4.4).
+    fn other_keys(&self, target: &PathAndQuery) -> Vec<Name> {
+        let snapshot = self.snapshot;
+        let elsewhere = self.proxy.remote.is_some() && !snapshot.trusted_proxies.is_empty();
+        let mut names: Vec<Name> = match elsewhere || snapshot.hearsay.was_heard() {
+            true => self.visit.get_names(snapshot, target).collect(),
+            false => Vec::new(),
+        };
+        names.dedup();
+        names
     }
 
     fn invalidate_groups(&self, names: Vec<Name>) {

@@ -48,6 +48,7 @@ pub fn refused(refusal: Refusal, asked: &HeaderMap) -> Answer {
         | Refusal::Form
         | Refusal::DotSegment
         | Refusal::Nul => StatusCode::BAD_REQUEST,
+        Refusal::Scheme => StatusCode::MISDIRECTED_REQUEST,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::Coding => StatusCode::NOT_IMPLEMENTED,
         Refusal::NoRoute => StatusCode::NOT_FOUND,

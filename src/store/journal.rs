@@ -32,6 +32,8 @@ pub enum By {
     Operator,
     /// An unsafe request, for the groups of what it changed (RFC 9875).
     Group,
+    /// An unsafe request, for its target under whatever key.
+    Target,
     /// An unsafe request whose outcome nobody knows.
     Doubt,
     /// Another node of the cluster.
@@ -66,6 +68,7 @@ impl By {
         match self {
             By::Operator => "an operator",
             By::Group => "an unsafe request, by a group",
+            By::Target => "an unsafe request",
             By::Doubt => "an unsafe request whose outcome is unknown",
             By::Node => "another node",
         }

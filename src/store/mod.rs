@@ -468,7 +468,7 @@ impl Store {
     fn why_gone(&self, named: &Named) -> Miss {
         match self.journal.of(named).map(|purge| purge.by) {
             Some(By::Operator | By::Node) => Miss::Purged,
-            Some(By::Group | By::Doubt) | None => Miss::Invalidated,
+            Some(By::Group | By::Target | By::Doubt) | None => Miss::Invalidated,
         }
     }
 

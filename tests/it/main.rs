@@ -8,6 +8,7 @@ mod support;
 
 mod admin;
 mod alone;
+mod aliases;
 mod authorization;
 mod batch;
 mod busy;
@@ -30,6 +31,7 @@ mod head;
 mod hostile;
 mod invalidation;
 mod key_parts;
+mod letter;
 mod logs;
 mod metrics;
 mod model;

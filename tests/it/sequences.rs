@@ -186,7 +186,7 @@ fn part_of(body: &str, range: &str) -> Option<Reply> {
     let end = body.len() - 1;
     let (first, last) = match (first.parse::<usize>(), last) {
         (Ok(first), "") => (first, end),
-        (Ok(first), last) => (first, last.parse().ok()?),
+        (Ok(first), last) => (first, last.parse::<usize>().ok()?.min(end)),
         (Err(_), suffix) => (body.len() - suffix.parse::<usize>().ok()?, end),
     };
     let range = format!("bytes {first}-{last}/{}", body.len());
