@@ -11,11 +11,7 @@ use crate::{
     fields::{self, Believed, Forwarding, Upgrade, believe},
     ids::Ids,
     key::{self, Key},
-    policy::{
-        Asked, Carried, Now,
-        cookies::{self, KEY_COOKIES},
-        validation,
-    },
+    policy::{Asked, Carried, Now, cookies, validation},
     server::{PeerAddr, Way},
     shape::{Conditions, Wanted},
     snapshot::{Route, Snapshot},

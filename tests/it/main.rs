@@ -7,8 +7,8 @@
 mod support;
 
 mod admin;
-mod alone;
 mod aliases;
+mod alone;
 mod authorization;
 mod batch;
 mod busy;
