@@ -41,10 +41,9 @@ pub(super) fn take_out(
 }
 
 /// Takes out what is not stored, and repairs Date (RFC 9110 §6.6.1): it stands there once, and is
-/// the one that the age is reckoned by. Content-Range says something of a part alone (§14.4), and
-/// what is stored is answered from as the whole.
+/// the one that the age is reckoned by.
 pub(super) fn make_storable(headers: &mut HeaderMap, visit: &Visit, received: Now) {
-    for name in [header::CONTENT_LENGTH, header::AGE, header::TRAILER, header::CONTENT_RANGE] {
+    for name in [header::CONTENT_LENGTH, header::AGE, header::TRAILER] {
         headers.remove(name);
     }
     strip_cookies(headers, visit);

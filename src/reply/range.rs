@@ -116,6 +116,8 @@ fn several(held: Held<'_>, spans: &[Span], now: Now, status: CacheStatus) -> Ans
     let boundary = boundary();
     let mut response = partial(held, now, status);
     let of_part = response.headers_mut().remove(header::CONTENT_TYPE);
+    // A stray one, that means nothing in the 200 that it came with (§14.4).
+    response.headers_mut().remove(header::CONTENT_RANGE);
     let content_type = format!("multipart/byteranges; boundary={boundary}");
     put(response.headers_mut(), header::CONTENT_TYPE, &content_type);
     let mut pieces = Pieces::default();

@@ -245,14 +245,17 @@ async fn without_a_cache_conditions_are_the_origins() {
     assert_eq!(origin.last().header("if-match"), Some("\"a\""), "a coding's tag is mapped back");
 }
 
-/// RFC 9110 §14.4: Content-Range means something in 206 and 416 alone.
+/// RFC 9110 §15.3.7.2: "MUST NOT generate a Content-Range header field in the header section of a
+/// multiple part response", though §14.4 lets one mean nothing in a 200.
 #[tokio::test]
-async fn a_stray_content_range_is_not_stored() {
+async fn a_stray_content_range_is_in_no_head_of_several_parts() {
     let reply = Reply::fresh(60, "0123456789").header("Content-Range", "bytes 0-9/10");
     let origin = Origin::always(reply).await;
     let proxy = Proxy::before(&origin).await;
     get(&proxy, "/").await;
-    assert_eq!(get(&proxy, "/").await.header("content-range"), None);
+    assert!(get(&proxy, "/").await.is_hit());
+    let part = get(&proxy, "/").header("Range", "bytes=0-1").await;
+    assert_eq!(part.headers("content-range"), ["bytes 0-1/10"]);
     let parts = get(&proxy, "/").header("Range", "bytes=0-1,8-9").await;
     assert_eq!((parts.status, parts.header("content-range")), (206, None), "§15.3.7.2");
 }
@@ -315,5 +318,79 @@ async fn a_stored_response_has_every_field_that_came() {
     }
     for name in ["X-RateLimit-Remaining", "RateLimit", "Retry-After"] {
         assert_eq!(hit.header(name), None, "what was true of one moment: {name}");
+    }
+}
+
+/// RFC 9111 §4.2.4: what forbids a stale response, whatever the operator allows.
+#[tokio::test]
+async fn nothing_stale_is_served_where_a_directive_forbids_it() {
+    for (control, status, section) in [
+        ("max-age=1", 200, "RFC 5861 §4: the operator allows it"),
+        ("max-age=1, must-revalidate", 503, "§5.2.2.2"),
+        ("max-age=1, proxy-revalidate", 503, "§5.2.2.8"),
+        ("s-maxage=1", 503, "§5.2.2.10"),
+        ("no-cache", 503, "§5.2.2.4"),
+    ] {
+        let first = Reply::ok("x").header("Cache-Control", control).header("ETag", "\"v\"");
+        let origin = Origin::serve(move |seen| match seen.number {
+            1 => first.clone(),
+            _ => Reply::status(503),
+        })
+        .await;
+        let proxy = Proxy::with(&origin, "[cache]\nstale_if_error = '1m'").await;
+        get(&proxy, "/").await;
+        proxy.advance(2);
+        assert_eq!(get(&proxy, "/").await.status, status, "{section}: {control}");
+    }
+}
+
+/// RFC 9111 §4.3.3: 304 means the stored response, any other full response itself, and a 5xx either
+/// itself or what is stored.
+#[tokio::test]
+async fn what_a_validation_brings_is_used_as_it_says() {
+    for (reply, config, expected) in [
+        (Reply::status(304), "", (200, "stored")),
+        (Reply::ok("new"), "", (200, "new")),
+        (Reply::status(404).body("gone"), "", (404, "gone")),
+        (Reply::status(503).body("down"), "", (503, "down")),
+        (Reply::status(503).body("down"), "[cache]\nstale_if_error = '1m'", (200, "stored")),
+    ] {
+        let stored = Reply::fresh(10, "stored").header("ETag", "\"v\"");
+        let origin = Origin::serve(move |seen| match seen.number {
+            1 => stored.clone(),
+            _ => reply.clone(),
+        })
+        .await;
+        let proxy = Proxy::with(&origin, config).await;
+        get(&proxy, "/").await;
+        proxy.advance(10);
+        let answer = get(&proxy, "/").await;
+        assert_eq!((answer.status, answer.text()), expected, "{config}");
+        assert_eq!(origin.last().header("if-none-match"), Some("\"v\""), "§4.3.1");
+    }
+}
+
+/// RFC 9111 §5.2.2.6.
+#[tokio::test]
+async fn what_is_not_to_be_transformed_is_not_packed() {
+    for (control, coding) in [("max-age=60", Some("gzip")), ("max-age=60, no-transform", None)] {
+        let reply = Reply::ok("words ".repeat(1000)).header("Cache-Control", control);
+        let origin = Origin::always(reply.header("Content-Type", "text/plain")).await;
+        let proxy = Proxy::before(&origin).await;
+        get(&proxy, "/").await;
+        let hit = get(&proxy, "/").header("Accept-Encoding", "gzip").await;
+        assert_eq!((hit.header("content-encoding"), hit.is_hit()), (coding, true), "{control}");
+    }
+}
+
+/// RFC 9110 §5.6.7: "An HTTP-date value represents time as an instance of UTC".
+#[tokio::test]
+async fn a_date_in_local_time_makes_nothing_fresh() {
+    for zone in ["CET", "EST", "+0100", "UTC", ""] {
+        let expires = format!("Sun, 21 Nov 2027 12:00:00 {zone}");
+        let origin = Origin::always(Reply::ok("x").header("Expires", expires.trim())).await;
+        let proxy = Proxy::before(&origin).await;
+        get(&proxy, "/").await;
+        assert!(!get(&proxy, "/").await.is_hit(), "RFC 9111 §5.3: {zone} is not GMT");
     }
 }
