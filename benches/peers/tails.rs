@@ -81,7 +81,7 @@ pub(crate) fn mixed(bench: &Bench) -> Result<Outcome, Failure> {
 /// Hits at a fixed rate, alone and while others are stored, evicted and expire.
 pub(crate) fn churn(bench: &Bench) -> Result<Outcome, Failure> {
     /// Requests a second.
-    const HITS: f64 = 5_000.0;
+    const HITS: f64 = 3_000.0;
     /// Of those that are stored, for each hit.
     const STORED: u64 = 2;
     let more = "[cache]\nkeep = \"1s\"\n";
