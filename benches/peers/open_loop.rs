@@ -3,6 +3,7 @@
 //! (no coordinated omission).
 
 use std::{
+    collections::VecDeque,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
@@ -79,7 +80,8 @@ pub(crate) fn run(
     let mut fds: Vec<PollFd<'_>> =
         streams.iter().map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
     let mut connections: Vec<Connection> = streams.iter().map(|_| Connection::default()).collect();
-    let mut free: Vec<usize> = (0..connections.len()).collect();
+    // In turn, so that none is idle for so long that the server closes it.
+    let mut free: VecDeque<usize> = (0..connections.len()).collect();
     let (start, mut sent, mut done) = (clock.instant(), 0, 0);
     let due = |n: u64, now: Instant| match plan.rate {
         Some(rate) => start + Duration::from_secs_f64(n as f64 / rate),
@@ -90,7 +92,7 @@ pub(crate) fn run(
         let now = clock.instant();
         while sent < plan.requests
             && due(sent, now) <= now
-            && let Some(index) = free.pop()
+            && let Some(index) = free.pop_front()
         {
             let ask = next(sent);
             connections[index].begin(&streams[index], &ask, due(sent, now))?;
@@ -104,7 +106,7 @@ pub(crate) fn run(
             let connection = &mut connections[index];
             if let Some((due, counts)) = connection.read(&streams[index])? {
                 done += 1;
-                free.push(index);
+                free.push_back(index);
                 if counts {
                     tally.latencies.push(clock.instant() - due);
                 }
