@@ -102,7 +102,7 @@ impl Body {
     /// else as it comes.
     #[must_use]
     pub fn relayed(body: ResponseBody, budget: &Budget) -> Body {
-        let Some(claim) = body.short().and_then(|length| budget.claim(length)) else {
+        let Some(claim) = body.short().and_then(|length| budget.claim_for_one(length)) else {
             return Body::Relayed(body);
         };
         match body.at_hand() {

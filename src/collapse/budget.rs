@@ -22,6 +22,8 @@ struct Room {
 pub struct Claim {
     budget: Budget,
     bytes: u64,
+    /// How much of the budget may be used when this grows.
+    most: u64,
 }
 
 /// Bytes that keep a claim.
@@ -46,7 +48,18 @@ impl Budget {
     /// Takes `bytes` of it, if they are there.
     #[must_use]
     pub fn claim(&self, bytes: u64) -> Option<Claim> {
-        self.take(bytes).then(|| Claim { budget: self.clone(), bytes })
+        self.claim_up_to(self.0.max, bytes)
+    }
+
+    /// Takes `bytes` of it, if a half is left then: for what waits for one client. However many do
+    /// not read, there is room for what is stored.
+    #[must_use]
+    pub fn claim_for_one(&self, bytes: u64) -> Option<Claim> {
+        self.claim_up_to(self.0.max / 2, bytes)
+    }
+
+    fn claim_up_to(&self, most: u64, bytes: u64) -> Option<Claim> {
+        self.take(bytes, most).then(|| Claim { budget: self.clone(), bytes, most })
     }
 
     /// Bytes taken.
@@ -55,8 +68,8 @@ impl Budget {
         self.0.used.load(Relaxed)
     }
 
-    fn take(&self, bytes: u64) -> bool {
-        let grown = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.0.max);
+    fn take(&self, bytes: u64, most: u64) -> bool {
+        let grown = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= most);
         self.0.used.fetch_update(Relaxed, Relaxed, grown).is_ok()
     }
 }
@@ -66,7 +79,7 @@ impl Claim {
     #[must_use]
     pub fn grow_to(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
-        let granted = self.budget.take(more);
+        let granted = self.budget.take(more, self.most);
         if granted {
             self.bytes += more;
         }
@@ -85,7 +98,7 @@ impl Claim {
     pub fn split(&mut self, bytes: u64) -> Claim {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        Claim { budget: self.budget.clone(), bytes }
+        Claim { budget: self.budget.clone(), bytes, most: self.most }
     }
 
     /// These bytes, which keep the claim until the last handle to them is dropped: wherever they
@@ -121,6 +134,22 @@ mod tests {
         assert_eq!(budget.used(), 2);
         drop(first);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_waits_for_one_client_leaves_a_half() {
+        let budget = Budget::new(10);
+        let mut one = budget.claim_for_one(4).unwrap();
+        assert!(one.grow_to(5));
+        assert!(
+            !one.grow_to(6) && budget.claim_for_one(1).is_none(),
+            "the other half is not for it"
+        );
+        let rest = budget.claim(5).unwrap();
+        drop(one);
+        assert!(budget.claim_for_one(1).is_none(), "others have taken that half");
+        drop(rest);
+        assert!(budget.claim_for_one(5).is_some());
     }
 
     #[test]

@@ -296,7 +296,7 @@ impl Batch {
         let (head, body) = self.sent(answer, record).into_parts();
         let mut claim = match body {
             Body::Full(_) | Body::Empty => None,
-            _ => proxy.budget.claim(0),
+            _ => proxy.budget.claim_for_one(0),
         };
         match gather(body, self.left.load(Relaxed), claim.as_mut()).await {
             Gathered::Whole(pieces) => {
@@ -326,7 +326,7 @@ impl Batch {
         // RFC 9110 §9.3.2
         let text = if item.method == Method::HEAD { Text::Nothing } else { text };
         let body = self.reader.embed(text, body);
-        let claim = || self.proxy.budget.claim(body.value.len() as u64);
+        let claim = || self.proxy.budget.claim_for_one(body.value.len() as u64);
         let body = match body.made.then(claim) {
             None => body,
             Some(Some(claim)) => Embedded { value: claim.hold(body.value), ..body },

@@ -136,7 +136,7 @@ impl Proxy {
         let is_shared = source.id.is_some()
             || matches!(answer.status, CacheStatus::Forwarded(told) if told.stored);
         let body = std::mem::take(answer.response.body_mut());
-        let mut claim = (!is_shared).then(|| self.budget.claim(0)).flatten();
+        let mut claim = (!is_shared).then(|| self.budget.claim_for_one(0)).flatten();
         let pieces = match gather(body, offer.max_size, claim.as_mut()).await {
             Gathered::Whole(pieces) => held(pieces, claim),
             Gathered::Longer(begun, rest) => {
@@ -183,7 +183,7 @@ impl Proxy {
 
     /// Bytes that are for one client alone, counted as in flight; `None` where there is no room.
     fn claimed(&self, bytes: Bytes) -> Option<Bytes> {
-        Some(self.budget.claim(bytes.len() as u64)?.hold(bytes))
+        Some(self.budget.claim_for_one(bytes.len() as u64)?.hold(bytes))
     }
 
     /// What a cut makes of a body, by its identity where it has one; `None` where too much else is

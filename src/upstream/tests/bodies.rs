@@ -163,7 +163,7 @@ fn what_is_at_hand_counts_until_it_was_sent_and_comes_as_it_comes_where_there_is
         let origin = Origin::start().await;
         let (upstream, _) = origin.upstream();
         let mut peer = idle_connection(&origin, &upstream).await;
-        let (budget, none) = (Budget::new(2), Budget::new(1));
+        let (budget, none) = (Budget::new(4), Budget::new(3));
         let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
         let relayed = body::Body::relayed(answer.unwrap().into_body(), &budget);
         let body::Body::Full(bytes) = relayed else { panic!("{relayed:?}") };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{TAKEN, post, statuses, told};
-use crate::support::{Client, Origin, Proxy, Reply, pause, within};
+use crate::support::{Client, Origin, Proxy, Reply, get, pause, within};
 
 const LARGE: usize = 8 << 20;
 
@@ -17,7 +17,11 @@ async fn what_waits_for_a_client_counts_until_that_has_gone() {
 
 async fn counts_until_it_has_gone(large: Reply) {
     let large = large.header("Cache-Control", "no-store");
-    let origin = Origin::always(large).await;
+    let origin = Origin::serve(move |seen| match seen.target.as_str() {
+        "/a" => large.clone(),
+        _ => Reply::fresh(60, vec![b'x'; LARGE]),
+    })
+    .await;
     let config =
         format!("{TAKEN}max_answer = \"16MiB\"\n[cache.memory]\nmax_in_flight = \"40MiB\"\n");
     let proxy = Proxy::with(&origin, &config).await;
@@ -35,6 +39,8 @@ async fn counts_until_it_has_gone(large: Reply) {
     let status = async || statuses(&told(&post(&proxy, &items).await))[0];
     assert_eq!(status().await, 503, "nobody reads");
     assert_eq!(status().await, 503, "as long as nobody reads");
+    get(&proxy, "/stored").await;
+    assert!(get(&proxy, "/stored").await.is_hit(), "what is for all is stored all the same");
     drop(clients);
     within("an item to be answered", async {
         while status().await != 200 {
