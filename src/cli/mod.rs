@@ -103,7 +103,7 @@ pub(crate) fn main() -> ExitCode {
 /// Runs on as many threads as the process may use: tokio asks the standard library, which heeds
 /// the affinity mask and the cpu quota of cgroups, both versions.
 fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match threads().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(future);
             if code != ExitCode::SUCCESS {
@@ -113,6 +113,15 @@ fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
             code
         }
         Err(error) => fail(&format!("cannot start threads: {error}")),
+    }
+}
+
+/// Threads that share their work, or this one alone where there is one core: what is not shared
+/// need not be locked.
+fn threads() -> tokio::runtime::Builder {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
     }
 }
 
