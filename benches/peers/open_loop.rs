@@ -10,7 +10,11 @@ use std::{
 };
 
 use larder::clock::Clock;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    buffer::spare_capacity,
+    event::{Timespec, epoll},
+    fd::OwnedFd,
+};
 
 use crate::bare::Failure;
 
@@ -46,8 +50,11 @@ pub(crate) struct Tally {
     pub(crate) took: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Connection {
+    stream: TcpStream,
+    host: String,
+    request: Vec<u8>,
     /// When its request was due, and whether it counts.
     under_way: Option<(Instant, bool)>,
     answer: Vec<u8>,
@@ -70,16 +77,8 @@ pub(crate) fn run(
     plan: Plan,
     mut next: impl FnMut(u64) -> Ask,
 ) -> Result<Tally, Failure> {
-    let mut streams = Vec::with_capacity(plan.connections);
-    for _ in 0..plan.connections {
-        let stream = TcpStream::connect(plan.server)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        streams.push(stream);
-    }
-    let mut fds: Vec<PollFd<'_>> =
-        streams.iter().map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
-    let mut connections: Vec<Connection> = streams.iter().map(|_| Connection::default()).collect();
+    let (arrivals, mut connections) = connect(plan)?;
+    let mut arrived = Vec::with_capacity(plan.connections);
     // In turn, so that none is idle for so long that the server closes it.
     let mut free: VecDeque<usize> = (0..connections.len()).collect();
     let (start, mut sent, mut done) = (clock.instant(), 0, 0);
@@ -95,16 +94,15 @@ pub(crate) fn run(
             && let Some(index) = free.pop_front()
         {
             let ask = next(sent);
-            connections[index].begin(&streams[index], &ask, due(sent, now))?;
+            connections[index].begin(&ask, due(sent, now))?;
             sent += 1;
         }
         let waits = sent < plan.requests && !free.is_empty();
         let wait = waits.then(|| due(sent, now).saturating_duration_since(clock.instant()));
-        poll(&mut fds, Some(&timeout(wait)))?;
-        for (index, fd) in fds.iter().enumerate().filter(|(_, fd)| !fd.revents().is_empty()) {
-            debug_assert!(!fd.revents().contains(PollFlags::NVAL));
-            let connection = &mut connections[index];
-            if let Some((due, counts)) = connection.read(&streams[index])? {
+        epoll::wait(&arrivals, spare_capacity(&mut arrived), Some(&timeout(wait)))?;
+        for event in arrived.drain(..) {
+            let index = usize::try_from(event.data.u64())?;
+            if let Some((due, counts)) = connections[index].read()? {
                 done += 1;
                 free.push_back(index);
                 if counts {
@@ -118,6 +116,30 @@ pub(crate) fn run(
     Ok(tally)
 }
 
+/// The connections, and what tells on which of them something has come.
+fn connect(plan: Plan) -> Result<(OwnedFd, Vec<Connection>), Failure> {
+    let arrivals = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut connections = Vec::with_capacity(plan.connections);
+    for index in 0..plan.connections {
+        let stream = TcpStream::connect(plan.server)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let which = epoll::EventData::new_u64(index as u64);
+        epoll::add(&arrivals, &stream, which, epoll::EventFlags::IN)?;
+        let host = plan.server.to_string();
+        let request = Vec::with_capacity(128);
+        connections.push(Connection {
+            stream,
+            host,
+            request,
+            under_way: None,
+            answer: Vec::new(),
+            length: None,
+        });
+    }
+    Ok((arrivals, connections))
+}
+
 fn timeout(wait: Option<Duration>) -> Timespec {
     match wait {
         None => SILENCE,
@@ -127,18 +149,18 @@ fn timeout(wait: Option<Duration>) -> Timespec {
 }
 
 impl Connection {
-    fn begin(&mut self, mut stream: &TcpStream, ask: &Ask, due: Instant) -> Result<(), Failure> {
-        let host = stream.peer_addr()?;
-        let request = format!("GET {} HTTP/1.1\r\nHost: {host}\r\n\r\n", ask.path);
-        stream.write_all(request.as_bytes())?;
+    fn begin(&mut self, ask: &Ask, due: Instant) -> Result<(), Failure> {
+        self.request.clear();
+        write!(self.request, "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", ask.path, self.host)?;
+        self.stream.write_all(&self.request)?;
         self.under_way = Some((due, ask.counts));
         Ok(())
     }
 
     /// Reads what has come; tells whose answer is whole now.
-    fn read(&mut self, mut stream: &TcpStream) -> Result<Option<(Instant, bool)>, Failure> {
+    fn read(&mut self) -> Result<Option<(Instant, bool)>, Failure> {
         let mut scratch = [0; 16 << 10];
-        match stream.read(&mut scratch) {
+        match self.stream.read(&mut scratch) {
             Ok(0) => return Err("the server closed a connection".into()),
             Ok(count) => self.answer.extend_from_slice(&scratch[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),

@@ -18,7 +18,7 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use larder::clock::Clock;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Builder};
 
 use crate::{ask::ask, bare, bare::Failure};
 
@@ -29,8 +29,7 @@ const SLOW: Duration = Duration::from_millis(20);
 /// `relay ADDRESS ORIGIN`.
 pub(crate) fn play(role: &str, args: &[String]) -> Result<(), Failure> {
     let address: SocketAddr = args.first().ok_or("where?")?.parse()?;
-    // As Larder's: as many workers as the process has cores.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = threads().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(address).await?;
         match (role, args) {
@@ -44,6 +43,14 @@ pub(crate) fn play(role: &str, args: &[String]) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// As Larder's: as many threads as the process has cores, and this one alone where it has one.
+fn threads() -> Builder {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() == 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    }
 }
 
 /// What another server answers, to be given as it is: the same head and the same body.
