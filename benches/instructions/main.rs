@@ -15,8 +15,9 @@ async fn main() -> Result<(), Failure> {
     // `cargo bench` and `cargo test` call every benchmark, with words of their own.
     let [name, times] = args.as_slice() else { return Ok(()) };
     let work = Work::ALL.into_iter().find(|(it, _)| it == name);
-    let (_, work) =
-        work.ok_or("hit, not-modified, bare-hit, relay, bare-relay, miss, batch, memo or as-long")?;
+    let (_, work) = work.ok_or(
+        "hit, not-modified, bare-hit, relay, bare-relay, miss, batch, memo, as-long or packed",
+    )?;
     let mut rig = Rig::new(work).await?;
     rig.work(times.parse()?).await?;
     rig.end();

@@ -33,6 +33,9 @@ const ITEMS: u32 = 50;
 const LIST: usize = 100 << 10;
 const CUT: usize = 28_000;
 
+/// Bytes that are packed.
+const PACKED: usize = 10 << 10;
+
 /// The fields of the origin's answer, but for those that frame it and `Cache-Control`.
 const FIELDS: [(&str, &str); 4] = [
     ("content-type", "application/json"),
@@ -66,6 +69,8 @@ pub(crate) enum Work {
     Memo,
     /// A hit of as many bytes.
     AsLong,
+    /// A hit that goes out as gzip.
+    Packed,
 }
 
 /// A client before a server that does one kind of work.
@@ -82,7 +87,7 @@ pub(crate) struct Rig {
 
 impl Work {
     /// All of it, by name.
-    pub(crate) const ALL: [(&str, Work); 9] = [
+    pub(crate) const ALL: [(&str, Work); 10] = [
         ("hit", Work::Hit),
         ("not-modified", Work::NotModified),
         ("bare-hit", Work::BareHit),
@@ -92,6 +97,7 @@ impl Work {
         ("batch", Work::Batch),
         ("memo", Work::Memo),
         ("as-long", Work::AsLong),
+        ("packed", Work::Packed),
     ];
 
     fn cache_control(self) -> &'static str {
@@ -117,6 +123,7 @@ impl Work {
             }
             Work::Memo => format!("{}\r\n", REQUEST.replacen("?", "?fields=id,name,price&", 1)),
             Work::NotModified => format!("{REQUEST}{CONDITION}\r\n"),
+            Work::Packed => format!("{REQUEST}Accept-Encoding: gzip\r\n\r\n"),
             _ => format!("{REQUEST}\r\n"),
         }
     }
@@ -127,6 +134,7 @@ impl Work {
             Work::Batch => format!("{{\"text\":\"{}\"}}", "x".repeat(BODY.len() - 11)).into_bytes(),
             Work::Memo => list().into_bytes(),
             Work::AsLong => format!("[{}]", "x".repeat(CUT - 2)).into_bytes(),
+            Work::Packed => list()[..PACKED].as_bytes().to_vec(),
             _ => BODY.to_vec(),
         }
     }
@@ -138,6 +146,8 @@ impl Work {
             Work::Batch => ("HTTP/1.1 200 OK\r\n", b"]\n\r\n0\r\n\r\n"),
             Work::Memo => ("HTTP/1.1 200 OK\r\n", b"}]"),
             Work::AsLong => ("HTTP/1.1 200 OK\r\n", b"xx]"),
+            // RFC 1952 §2.3.1: gzip ends with the length of what it holds.
+            Work::Packed => ("HTTP/1.1 200 OK\r\n", &[0, (PACKED >> 8) as u8, 0, 0]),
             _ => ("HTTP/1.1 200 OK\r\n", &BODY),
         }
     }
@@ -182,7 +192,8 @@ impl Rig {
             | Work::Miss
             | Work::Batch
             | Work::Memo
-            | Work::AsLong => {
+            | Work::AsLong
+            | Work::Packed => {
                 let server = larder(origin(work).await?, work.config()).await?;
                 let Some(Listen::Tcp(address)) = server.addresses().first().cloned() else {
                     return Err("it listens at no address".into());
@@ -248,7 +259,8 @@ impl Rig {
         self.client.write_all(&self.request).await?;
         let (_, end) = self.work.answer();
         let mut answer = Vec::new();
-        while !answer.ends_with(end) {
+        // What is packed while it comes has chunks.
+        while !answer.ends_with(end) && !answer.ends_with(b"\r\n0\r\n\r\n") {
             self.client.read_buf(&mut answer).await?;
         }
         Ok(answer.len())
