@@ -32,8 +32,6 @@ pub enum By {
     Operator,
     /// An unsafe request, for the groups of what it changed (RFC 9875).
     Group,
-    /// An unsafe request, for its target under whatever key.
-    Target,
     /// An unsafe request whose outcome nobody knows.
     Doubt,
     /// Another node of the cluster.
@@ -68,10 +66,15 @@ impl By {
         match self {
             By::Operator => "an operator",
             By::Group => "an unsafe request, by a group",
-            By::Target => "an unsafe request",
             By::Doubt => "an unsafe request whose outcome is unknown",
             By::Node => "another node",
         }
+    }
+}
+
+impl By {
+    fn is_request(self) -> bool {
+        matches!(self, By::Group | By::Doubt)
     }
 }
 
@@ -98,7 +101,9 @@ impl Journal {
         };
         let mut purges = self.0.lock();
         if purges.len() == MAX_PURGES {
-            purges.pop_front();
+            // Requests purge in numbers: they push out each other, and operators' purges last.
+            let least = purges.iter().position(|it| it.by.is_request()).unwrap_or_default();
+            purges.remove(least);
         }
         purges.push_back(purge);
     }
@@ -149,9 +154,16 @@ mod tests {
         assert_eq!(&*journal.of(&named).unwrap().what, "hard", "what is gone is no longer stale");
         purge(7, Scope::All, Manner::Hard, "later");
         assert_eq!(journal.of(&named).unwrap().seq, 6);
+        for seq in 0..300 {
+            let (by, moment) = (By::Group, Moment { local: 10 + seq, global: 0 });
+            let scope = Scope::Tags(vec![Name::tag(ORIGIN, "t")]);
+            journal.note((&scope, Manner::Hard), (moment, Wall(0)), Told { by, what: "a group" });
+        }
+        let first = journal.of(&named).unwrap();
+        assert_eq!((first.seq, first.by), (6, By::Operator), "requests push out one another");
         let long = "é".repeat(200);
         for seq in 0..300 {
-            purge(100 + seq, Scope::All, Manner::Soft, &long);
+            purge(1000 + seq, Scope::All, Manner::Soft, &long);
         }
         let last = journal.of(&named).unwrap();
         assert!(journal.0.lock().len() == MAX_PURGES && last.what.len() == MAX_WORDS);

@@ -38,6 +38,14 @@ pub(super) struct Batch {
     pub(super) keys: Vec<(Key, u64)>,
 }
 
+impl State {
+    /// In place of all that is to be purged; claims are none of that.
+    fn purge_everything(&mut self) {
+        self.members.retain(|member| matches!(member, Member::Claim(_)));
+        self.members.push(Member::AllHard);
+    }
+}
+
 impl Pending {
     pub(super) fn purge(&self, members: &[Member]) {
         self.change(|state| {
@@ -47,7 +55,7 @@ impl Pending {
                 }
             }
             if state.members.len() > MAX_PENDING {
-                state.members = vec![Member::AllHard];
+                state.purge_everything();
             }
         });
     }
@@ -61,7 +69,7 @@ impl Pending {
             }
             if state.keys.len() > MAX_PENDING {
                 state.keys.clear();
-                state.members = vec![Member::AllHard];
+                state.purge_everything();
             }
         });
     }
