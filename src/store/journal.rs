@@ -70,11 +70,14 @@ impl By {
             By::Node => "another node",
         }
     }
-}
 
-impl By {
-    fn is_request(self) -> bool {
-        matches!(self, By::Group | By::Doubt)
+    /// How much it is worth to be remembered. What another node did may be either.
+    fn rank(self) -> u8 {
+        match self {
+            By::Group | By::Doubt => 0,
+            By::Node => 1,
+            By::Operator => 2,
+        }
     }
 }
 
@@ -102,7 +105,8 @@ impl Journal {
         let mut purges = self.0.lock();
         if purges.len() == MAX_PURGES {
             // Requests purge in numbers: they push out each other, and operators' purges last.
-            let least = purges.iter().position(|it| it.by.is_request()).unwrap_or_default();
+            let least = purges.iter().enumerate().min_by_key(|(_, it)| it.by.rank());
+            let least = least.map_or(0, |(at, _)| at);
             purges.remove(least);
         }
         purges.push_back(purge);
@@ -154,13 +158,14 @@ mod tests {
         assert_eq!(&*journal.of(&named).unwrap().what, "hard", "what is gone is no longer stale");
         purge(7, Scope::All, Manner::Hard, "later");
         assert_eq!(journal.of(&named).unwrap().seq, 6);
-        for seq in 0..300 {
-            let (by, moment) = (By::Group, Moment { local: 10 + seq, global: 0 });
+        for seq in 0..600 {
+            let by = if seq < 300 { By::Group } else { By::Node };
+            let moment = Moment { local: 10 + seq, global: 0 };
             let scope = Scope::Tags(vec![Name::tag(ORIGIN, "t")]);
             journal.note((&scope, Manner::Hard), (moment, Wall(0)), Told { by, what: "a group" });
         }
         let first = journal.of(&named).unwrap();
-        assert_eq!((first.seq, first.by), (6, By::Operator), "requests push out one another");
+        assert_eq!((first.seq, first.by), (6, By::Operator), "by operators, last");
         let long = "é".repeat(200);
         for seq in 0..300 {
             purge(1000 + seq, Scope::All, Manner::Soft, &long);

@@ -13,8 +13,11 @@ use parking_lot::Mutex;
 use super::Member;
 use crate::key::Key;
 
-/// Members of purges, and keys, that are remembered.
+/// Members of purges that are remembered.
 const MAX_PENDING: usize = 16_384;
+
+/// Keys that are remembered: one unsafe request has some.
+const MAX_KEYS: usize = 65_536;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -67,7 +70,7 @@ impl Pending {
                 let count = state.count;
                 state.keys.insert(*key, count);
             }
-            if state.keys.len() > MAX_PENDING {
+            if state.keys.len() > MAX_KEYS {
                 state.keys.clear();
                 state.purge_everything();
             }
@@ -115,6 +118,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Claim;
 
     #[test]
     fn what_is_pending_blocks_until_it_is_told() {
@@ -137,11 +141,13 @@ mod tests {
 
     #[test]
     fn too_much_becomes_everything() {
-        let pending = Pending::default();
-        for n in 0..=MAX_PENDING {
+        let (pending, claim) = (Pending::default(), Claim::new("X-Forwarded-Port: 80"));
+        pending.purge(&[Member::Claim(claim)]);
+        for n in 0..=MAX_KEYS {
             pending.invalidate(&[Key::of_path(&n.to_string())]);
         }
-        assert_eq!(pending.batch().members, [Member::AllHard]);
+        let left = [Member::Claim(claim), Member::AllHard];
+        assert_eq!(pending.batch().members, left, "a claim is none of it");
         assert!(pending.batch().keys.is_empty());
     }
 }
