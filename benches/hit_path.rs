@@ -24,7 +24,6 @@ const PARTS: Parts<'static> = Parts {
     route: "default",
     scheme: "http",
     authority: "api.example.org",
-    forwarded: None,
     path: "/users/1042/orders",
     query: Some("page=2&per_page=50"),
     generation: 0,

@@ -15,7 +15,7 @@ use crate::{config::Query, policy::selecting};
 
 /// What comes before the parts of a primary key, in bytes: the generation, and for each part its
 /// length and one, or 0 where there is none.
-const PREFIX: usize = 8 + 6 * 4;
+const PREFIX: usize = 8 + 5 * 4;
 
 /// The bytes of an ordinary primary key; longer ones are put together on the heap.
 const ORDINARY: usize = 512;
@@ -40,6 +40,10 @@ struct Hashed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key([u8; 32]);
 
+/// What a trusted proxy claims of a client's request where it could change the answer, by hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim([u8; 32]);
+
 /// What a primary key is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
@@ -49,14 +53,32 @@ pub struct Parts<'a> {
     pub scheme: &'a str,
     /// The target URI's authority, normalised.
     pub authority: &'a str,
-    /// What a trusted proxy says of the client's request, where it could change the answer.
-    pub forwarded: Option<&'a str>,
     /// The path as it is forwarded.
     pub path: &'a str,
     /// The query as it is forwarded.
     pub query: Option<&'a str>,
     /// The route's generation: what was stored under other rules of sharing is never found.
     pub generation: u64,
+}
+
+impl Claim {
+    /// A claim in words.
+    #[must_use]
+    pub fn new(text: &str) -> Claim {
+        Claim(hash(text.as_bytes()))
+    }
+
+    /// The claim that these bytes are, where another node gives it.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Claim {
+        Claim(bytes)
+    }
+
+    /// Its bytes, for other nodes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl Key {
@@ -66,20 +88,13 @@ impl Key {
     /// All of it is hashed at once: piece by piece it took two and a half times as long.
     #[must_use]
     pub fn primary(parts: Parts<'_>) -> Key {
-        let Parts { route, scheme, authority, forwarded, path, query, generation } = parts;
+        let Parts { route, scheme, authority, path, query, generation } = parts;
         // No part of a request is longer than this can tell.
         let written = |part: &str| u32::try_from(part.len() + 1).unwrap_or(u32::MAX);
         let optional = |part: Option<&str>| part.map_or(0, written);
-        let marks = [
-            written(route),
-            written(scheme),
-            written(authority),
-            written(path),
-            optional(query),
-            optional(forwarded),
-        ];
-        let (query, forwarded) = (query.unwrap_or_default(), forwarded.unwrap_or_default());
-        let texts = [route, scheme, authority, path, query, forwarded];
+        let marks =
+            [written(route), written(scheme), written(authority), written(path), optional(query)];
+        let texts = [route, scheme, authority, path, query.unwrap_or_default()];
         let length = PREFIX + texts.iter().map(|text| text.len()).sum::<usize>();
         let (mut short, mut long) = ([0; ORDINARY], Vec::new());
         let buffer = match short.get_mut(..length) {
@@ -101,6 +116,15 @@ impl Key {
             rest = left;
         }
         Key(hash(buffer))
+    }
+
+    /// The key of the same target under a claim: whoever knows both can tell it, and invalidate it.
+    #[must_use]
+    pub fn under(self, claim: &Claim) -> Key {
+        let mut both = [0; 64];
+        both[..32].copy_from_slice(&self.0);
+        both[32..].copy_from_slice(&claim.0);
+        Key(hash(&both))
     }
 
     /// The key of what lies beside this under a digest of its own. Who finds something there has to
@@ -137,8 +161,8 @@ impl Key {
     #[cfg(test)]
     pub(crate) fn of_path(path: &str) -> Key {
         let (route, scheme, authority) = ("default", "http", "a");
-        let (forwarded, query, generation) = (None, None, 0);
-        Key::primary(Parts { route, scheme, authority, forwarded, path, query, generation })
+        let (query, generation) = (None, 0);
+        Key::primary(Parts { route, scheme, authority, path, query, generation })
     }
 
     /// The key of the variant that a request's selecting fields choose (§4.1),
@@ -275,7 +299,6 @@ mod tests {
         route: "default",
         scheme: "http",
         authority: "api.example.org",
-        forwarded: None,
         path: "/users",
         query: None,
         generation: 0,
@@ -290,15 +313,14 @@ mod tests {
             Parts { path: "/users/", ..PARTS },
             Parts { query: Some(""), ..PARTS },
             Parts { query: Some("a=1"), ..PARTS },
-            Parts { forwarded: Some("a=1"), ..PARTS },
-            Parts { forwarded: Some(""), ..PARTS },
             Parts { generation: 1, ..PARTS },
         ];
         let mut keys: Vec<Key> = others.iter().map(|it| Key::primary(*it)).collect();
         keys.push(Key::primary(PARTS));
+        keys.extend(["", "a=1"].map(|it| Key::primary(PARTS).under(&Claim::new(it))));
         keys.sort();
         keys.dedup();
-        assert_eq!(keys.len(), others.len() + 1, "no two of them are the same request");
+        assert_eq!(keys.len(), others.len() + 3, "no two of them are the same request");
         assert_eq!(Key::primary(PARTS), Key::primary(PARTS));
     }
 

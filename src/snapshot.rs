@@ -5,16 +5,10 @@
 //! the same keeps its pool, one of the same name what it knows of its quota, and a limit whose key, rate and burst are the same
 //! what it knows of clients.
 
+mod hearsay;
 mod sharing;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -36,6 +30,7 @@ use crate::{
     upstream::Upstream,
     validate::Validation,
 };
+pub use hearsay::Hearsay;
 use sharing::Sharing;
 
 /// One configuration, ready for requests.
@@ -47,7 +42,7 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// What any of them has said so far of requests.
+    /// What any of them has claimed so far of requests.
     pub hearsay: Arc<Hearsay>,
     /// What requests are known by.
     pub naming: Naming,
@@ -99,25 +94,6 @@ pub struct Route {
     pub body_idle: Duration,
     /// What is counted of its requests; lives across reloads with its name.
     pub metrics: Arc<Metrics>,
-}
-
-/// Whether requests for one target URI can have several keys.
-#[derive(Debug, Default)]
-pub struct Hearsay(AtomicBool);
-
-impl Hearsay {
-    /// A trusted proxy has said what is part of a key.
-    pub fn heard(&self) {
-        if !self.was_heard() {
-            self.0.store(true, Relaxed);
-        }
-    }
-
-    /// Whether one ever did, on this node.
-    #[must_use]
-    pub fn was_heard(&self) -> bool {
-        self.0.load(Relaxed)
-    }
 }
 
 impl Snapshot {

@@ -10,13 +10,13 @@ use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
     ids::Ids,
-    key::{self, Key},
+    key::{self, Claim, Key},
     policy::{Asked, Carried, Now, cookies, validation},
     server::{PeerAddr, Way},
     shape::{Conditions, Wanted},
     snapshot::{Route, Snapshot},
     store::{Name, Origin},
-    target::{self, Refusal},
+    target::{self, Refusal, Scheme},
     throttle::Sender,
 };
 use apply::{
@@ -56,6 +56,10 @@ pub struct Visit {
     pub authority: Arc<str>,
     /// Who sent it, as far as is believed.
     pub believed: Believed,
+    /// What of that is part of its key.
+    pub claim: Option<Claim>,
+    /// Whether all who invalidate its target know that.
+    pub listed: bool,
     /// The peer of the connection that it came on. Not the connection itself: a visit may outlive
     /// it, in a fetch.
     pub peer: PeerAddr,
@@ -66,7 +70,7 @@ pub struct Visit {
     /// Whether it was looked for in the shared tier before its way began, and is in memory if it was
     /// there.
     pub looked: bool,
-    /// The key of its target URI.
+    /// The key of its target URI, under what is claimed of it.
     pub primary: Key,
     /// When its head had been read.
     pub arrived: Now,
@@ -141,7 +145,10 @@ impl Visit {
             apply_query(&route, &mut head);
             unseen = apply_cookies(&route, &mut head);
         }
-        let primary = primary(&route, &believed, &authority, &head);
+        let claim = claim(&believed);
+        let listed = claim.is_none_or(|claim| snapshot.hearsay.is_known(&claim));
+        let bare = bare(&route, believed.scheme, &authority, &head);
+        let primary = under(bare, claim);
         let arrived = at;
         Ok(Visit {
             head,
@@ -152,6 +159,8 @@ impl Visit {
             route,
             authority,
             believed,
+            claim,
+            listed,
             peer,
             upgrade,
             wanted,
@@ -185,7 +194,7 @@ impl Visit {
         self.wanted = want(route, target, head);
         apply_query(route, head);
         self.target = target.clone();
-        self.primary = primary(route, &self.believed, &self.authority, head);
+        self.primary = under(self.bare(), self.claim);
         self.arrived = at;
         Ok(())
     }
@@ -208,19 +217,29 @@ impl Visit {
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         let _ = apply_cookies(&visit.route, &mut visit.head);
-        visit.primary = primary(&visit.route, &visit.believed, &visit.authority, &visit.head);
+        visit.primary = under(visit.bare(), visit.claim);
         Some(visit)
     }
 
-    /// The keys under which a GET of `path_and_query` on this authority may be stored: one for
-    /// each route whose host and path match it (RFC 9111 §4.4).
-    pub fn get_keys<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        path_and_query: &'a PathAndQuery,
-    ) -> impl Iterator<Item = Key> + 'a {
+    /// The keys under which a GET of `path_and_query` on this authority may be stored: some for
+    /// each route whose host and path match it (RFC 9111 §4.4). One under each claim that was heard,
+    /// and under this one's own: what a trusted proxy says besides the target URI is no reason to stay
+    /// valid. That without any claim is the last: who invalidates that looks at the others no more.
+    #[must_use]
+    pub fn get_keys(&self, snapshot: &Snapshot, path_and_query: &PathAndQuery) -> Vec<Key> {
+        let mut claims = snapshot.hearsay.claims();
+        claims.extend(self.claim.filter(|own| !claims.contains(own)));
         let gets = self.gets(snapshot, path_and_query);
-        gets.map(|(route, head)| primary(route, &self.believed, &self.authority, &head))
+        let bare =
+            gets.map(|(route, head)| bare(route, self.believed.scheme, &self.authority, &head));
+        let all = |bare: Key| claims.iter().map(move |claim| bare.under(claim));
+        bare.flat_map(|bare| all(bare).chain([bare])).collect()
+    }
+
+    /// The key of its target URI, whatever is claimed of it.
+    #[must_use]
+    pub fn bare(&self) -> Key {
+        bare(&self.route, self.believed.scheme, &self.authority, &self.head)
     }
 
     /// The names by which what lies under these keys can be purged.
@@ -286,7 +305,7 @@ impl Visit {
         let asked = Asked { cookie, range: false, ..Asked::new(&head, false, rules) };
         apply_query(&route, &mut head);
         let _ = select_cookies(&route, &mut head);
-        let primary = primary(&route, &self.believed, &self.authority, &head);
+        let primary = under(bare(&route, self.believed.scheme, &self.authority, &head), self.claim);
         Some(Visit { head, content: false, asked, route, primary, ..self.clone() })
     }
 
@@ -377,9 +396,6 @@ fn check(
     target::check_scheme(head, believed.scheme, believed.trusted)?;
     let authority = target::shared_authority(head, believed.scheme)?;
     believed.host = believed.host.filter(|host| **host != *authority);
-    if believed.host.is_some() || believed.besides.is_some() {
-        snapshot.hearsay.heard();
-    }
     let target = origin_form(&head.uri).ok_or(Refusal::Form)?;
     if head.uri.authority().is_some() {
         head.uri = target.clone().into();
@@ -446,16 +462,23 @@ fn forget_shape(route: &Route, head: &mut request::Parts) {
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
 }
 
-fn primary(route: &Route, believed: &Believed, authority: &str, head: &request::Parts) -> Key {
-    let forwarded = match (&believed.host, &believed.besides) {
+/// What is believed of a request besides its target URI, where that could change the answer.
+fn claim(believed: &Believed) -> Option<Claim> {
+    match (&believed.host, &believed.besides) {
         (None, None) => None,
-        (host, besides) => Some(format!("{}\n{}", text(host), text(besides))),
-    };
+        (host, besides) => Some(Claim::new(&format!("{}\n{}", text(host), text(besides)))),
+    }
+}
+
+fn under(bare: Key, claim: Option<Claim>) -> Key {
+    claim.map_or(bare, |claim| bare.under(&claim))
+}
+
+fn bare(route: &Route, scheme: Scheme, authority: &str, head: &request::Parts) -> Key {
     Key::primary(key::Parts {
         route: &route.name,
-        scheme: believed.scheme.as_str(),
+        scheme: scheme.as_str(),
         authority,
-        forwarded: forwarded.as_deref(),
         path: head.uri.path(),
         query: head.uri.query(),
         generation: route.generation,

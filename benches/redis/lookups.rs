@@ -136,8 +136,8 @@ async fn beside_memory() -> Result<(), Failure> {
 
 pub(crate) fn key(path: &str) -> Key {
     let (route, scheme, authority) = ("default", "http", "a");
-    let (forwarded, query, generation) = (None, None, 0);
-    Key::primary(Parts { route, scheme, authority, forwarded, path, query, generation })
+    let (query, generation) = (None, 0);
+    Key::primary(Parts { route, scheme, authority, path, query, generation })
 }
 
 /// 1 KiB with a few fields.

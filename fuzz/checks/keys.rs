@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use larder::{
     config::Query,
-    key::{self, Key, Parts},
+    key::{self, Claim, Key, Parts},
     policy::storing,
 };
 
@@ -13,7 +13,6 @@ pub(super) const PARTS: Parts<'static> = Parts {
     route: "default",
     scheme: "http",
     authority: "api.test",
-    forwarded: None,
     path: "/",
     query: None,
     generation: 0,
@@ -29,14 +28,18 @@ pub(crate) fn key(data: &[u8]) {
         route: part(offset),
         scheme: "http",
         authority: part(offset + 1),
-        forwarded: optional(offset + 2),
         path: part(offset + 3),
         query: optional(offset + 4),
         generation: number(part(offset + 5).as_bytes()),
     };
     let (one, other) = (parts(0), parts(6));
-    let same = told(&one) == told(&other);
-    assert_eq!(Key::primary(one) == Key::primary(other), same, "a key changes with every part");
+    let (claim, another) = (optional(2), optional(8));
+    let key = |parts, claim: Option<&str>| {
+        let bare = Key::primary(parts);
+        claim.map_or(bare, |text| bare.under(&Claim::new(text)))
+    };
+    let same = (told(&one), claim) == (told(&other), another);
+    assert_eq!(key(one, claim) == key(other, another), same, "a key changes with every part");
     assert_ne!(Key::primary(one), Key::primary(Parts { scheme: "https", ..one }));
     // As many as an operator may name.
     let names = |index: usize| {
@@ -47,11 +50,11 @@ pub(crate) fn key(data: &[u8]) {
     variants(part(0), part(1));
 }
 
-type Told<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, Option<&'a str>, u64);
+type Told<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, u64);
 
 fn told<'a>(parts: &Parts<'a>) -> Told<'a> {
-    let Parts { route, authority, forwarded, path, query, generation, .. } = *parts;
-    (route, authority, forwarded, path, query, generation)
+    let Parts { route, authority, path, query, generation, .. } = *parts;
+    (route, authority, path, query, generation)
 }
 
 fn query(rule: &Query, asked: &str) {

@@ -54,33 +54,29 @@ impl<'a> Doubt<'a> {
         let listed = groups::invalidated(&self.visit.asked, status, headers);
         let origin = self.visit.origin();
         let mut names: Vec<Name> = listed.iter().map(|group| Name::tag(origin, group)).collect();
-        let mut urls = self.other_keys(&self.visit.target);
         names.extend(self.invalidate(&self.visit.target));
-        let (scheme, authority) = (self.visit.believed.scheme.as_str(), &self.visit.authority);
-        let path = self.visit.target.as_str();
-        for target in invalidation::also_invalidated(scheme, authority, path, headers) {
-            if let Ok(target) = PathAndQuery::try_from(target) {
-                names.extend(self.invalidate(&target));
-                urls.extend(self.other_keys(&target));
-            }
+        for target in self.located(headers) {
+            names.extend(self.invalidate(&target));
         }
         self.invalidate_groups(names);
-        if !urls.is_empty() {
-            self.purge(&Scope::Urls(urls), Manner::Hard, (By::Target, "the target of"));
-        }
     }
 
-    /// The names of what is stored for a target under keys that this request cannot tell: what
-    /// trusted proxies say besides the target URI is part of them, and no reason to stay valid (§4.4).
-    fn other_keys(&self, target: &PathAndQuery) -> Vec<Name> {
-        let snapshot = self.snapshot;
-        let elsewhere = self.proxy.remote.is_some() && !snapshot.trusted_proxies.is_empty();
-        let mut names: Vec<Name> = match elsewhere || snapshot.hearsay.was_heard() {
-            true => self.visit.get_names(snapshot, target).collect(),
-            false => Vec::new(),
-        };
-        names.dedup();
-        names
+    /// The targets that the response names, of the host that the request came for: that of its target
+    /// URI, or what a trusted proxy says that the client asked for, which it may have changed.
+    fn located(&self, headers: &HeaderMap) -> Vec<PathAndQuery> {
+        let (visit, believed) = (self.visit, &self.visit.believed);
+        let (scheme, path) = (believed.scheme.as_str(), visit.target.as_str());
+        let hosts = [Some(&*visit.authority), believed.host.as_deref()];
+        let located = hosts
+            .into_iter()
+            .flatten()
+            .flat_map(|authority| invalidation::also_invalidated(scheme, authority, path, headers));
+        let mut targets: Vec<PathAndQuery> =
+            located.filter_map(|target| PathAndQuery::try_from(target).ok()).collect();
+        // What is relative is of both hosts.
+        targets.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        targets.dedup();
+        targets
     }
 
     fn invalidate_groups(&self, names: Vec<Name>) {
@@ -101,7 +97,7 @@ impl<'a> Doubt<'a> {
     /// numbers would push others out.
     fn doubt(&self) {
         let (proxy, target) = (self.proxy, &self.visit.target);
-        let keys: Vec<Key> = self.visit.get_keys(self.snapshot, target).collect();
+        let keys = self.visit.get_keys(self.snapshot, target);
         let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
         if !keys.iter().any(is_known) {
             // Others may have it, or somebody who has it at hand still: to drop it there needs no name
@@ -109,7 +105,7 @@ impl<'a> Doubt<'a> {
             for key in keys {
                 proxy.in_flight.disown(key);
                 proxy.invalidate_afar(key);
-                proxy.store.remove(key);
+                proxy.store.drop_target(key);
             }
             return;
         }
@@ -124,7 +120,7 @@ impl<'a> Doubt<'a> {
     fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
         let by = word(&self.visit.head.method);
         let keys = self.visit.get_keys(self.snapshot, target);
-        keys.flat_map(|key| self.proxy.invalidate(key, by)).collect()
+        keys.into_iter().flat_map(|key| self.proxy.invalidate(key, by)).collect()
     }
 }
 

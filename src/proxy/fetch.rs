@@ -287,7 +287,8 @@ impl Fetch {
         tags.extend(visit.route.cache.tags.iter().cloned());
         let (path, query) = (visit.head.uri.path(), visit.head.uri.query());
         let (tags, groups) = (&*tags, &*groups);
-        Named::new(self.began, Known { origin: visit.origin(), path, query, tags, groups })
+        let known = Known { origin: visit.origin(), path, query, tags, groups };
+        Named::new(self.began, known).apart((!visit.listed).then(|| visit.bare()))
     }
 
     /// The stored response, where it may stand in for an origin that fails now (RFC 5861 §4).

@@ -88,6 +88,9 @@ impl Proxy {
         };
         let stored = stored.filter(|_| would.is_none());
         let mut fetch = Fetch::new(Arc::new(visit.clone()), found.place, stored, Fwd::Bypass);
+        if !visit.listed {
+            store.set_apart(visit.bare());
+        }
         (fetch.asked, fetch.began) = (store.turn(), store.moment());
         Some(Watch { fetch, would })
     }

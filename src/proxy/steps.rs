@@ -233,8 +233,23 @@ impl Proxy {
 
     /// Takes the moments at which a fetch begins: before it is sent.
     pub(super) fn begin(&self, fetch: &mut Fetch) {
+        self.hear(&fetch.visit);
         (fetch.asked, fetch.began) = (self.store.turn(), self.store.moment());
         fetch.heard = self.began_afar();
+    }
+
+    /// Makes known what a request is claimed to be: what is stored for it is to be found again by who
+    /// invalidates it.
+    fn hear(&self, visit: &Visit) {
+        let Some(claim) = visit.claim.filter(|_| !visit.listed) else { return };
+        self.store.set_apart(visit.bare());
+        let snapshot = self.snapshot.load();
+        if snapshot.hearsay.hear(claim) {
+            match &self.remote {
+                Some(remote) => remote.tell(claim),
+                None => snapshot.hearsay.is_told(&[claim]),
+            }
+        }
     }
 
     /// Remembers for who asks why what a fetch brought is not stored, be it that nobody waited for it.

@@ -6,7 +6,8 @@
 //! purged since it began, a look costs one relaxed load.
 //!
 //! The table is bounded. The oldest name leaves a full one and folds into the purge of everything:
-//! what began before it counts as purged.
+//! what began before it counts as purged. Whoever makes names in numbers must not get them in here:
+//! targets that unsafe requests invalidate have places of their own, which never fold.
 
 mod past;
 
@@ -18,11 +19,18 @@ use std::{
 use parking_lot::RwLock;
 
 use super::{Name, Named};
-use crate::{key::IdentityState, policy::Mono};
+use crate::{
+    key::{IdentityState, Key},
+    policy::Mono,
+};
 use past::Past;
 
 /// The names that are told apart; the oldest folds into the purge of everything.
 const MAX_NAMES: usize = 1 << 16;
+
+/// Where it is written down when targets were last invalidated. Those of the same place go with each
+/// other: after 65,536 targets that is one in sixteen.
+const PLACES: u32 = 1 << 20;
 
 /// How many purges came before, on this node and in the cluster: the time by which fetches and
 /// purges are ordered.
@@ -97,6 +105,14 @@ struct Table {
     doubted: Option<(u64, Mono)>,
     /// Moments that are none of purges.
     marks: u64,
+    /// When a target of each place was last invalidated, and one more; 0 where nobody wants to know.
+    apart: Vec<u64>,
+}
+
+/// A target's place.
+pub(super) fn place(target: &Key) -> u32 {
+    let [a, b, c, d, ..] = *target.as_bytes();
+    u32::from_le_bytes([a, b, c, d]) % PLACES
 }
 
 impl Standing {
@@ -169,7 +185,10 @@ impl Generations {
             Some((before, since)) if began < before => Standing::Doubted(since),
             _ => Standing::Current,
         };
-        doubted.and(table.standing(named, |purge| purge.local > began))
+        match table.is_rewritten(named) {
+            true => Standing::Gone,
+            false => doubted.and(table.standing(named, |purge| purge.local > began)),
+        }
     }
 
     /// What the cluster's purges mean for a response that another node fetched. What comes after
@@ -201,10 +220,34 @@ impl Generations {
     /// A moment of its own: what begins from now on begins after it. It means nothing yet for
     /// what began before.
     pub(super) fn mark(&self) -> u64 {
+        self.table.write().mark()
+    }
+
+    /// Something is about to begin that goes with its target's place.
+    pub(super) fn set_apart(&self, target: &Key) {
+        let place = place(target) as usize;
+        if self.table.read().is_wanted(place) {
+            return;
+        }
         let mut table = self.table.write();
-        table.newest.local += 1;
-        table.marks += 1;
-        table.newest.local
+        // All of it at once costs nothing before it is used.
+        if table.apart.is_empty() {
+            table.apart = vec![0; PLACES as usize];
+        }
+        let last = &mut table.apart[place];
+        *last = (*last).max(1);
+    }
+
+    /// A target was invalidated: what goes with its place and began before is gone.
+    pub(super) fn rewrite(&self, target: &Key) {
+        let place = place(target) as usize;
+        if !self.table.read().is_wanted(place) {
+            return;
+        }
+        let mut table = self.table.write();
+        let now = table.mark();
+        table.apart[place] = now + 1;
+        self.newest.store(now, Relaxed);
     }
 
     /// Lets what began before a mark be validated; it counts as stale since `since`.
@@ -229,6 +272,22 @@ impl Table {
         let pasts = named.names().iter().filter_map(|name| self.of.get(name));
         let all = self.all.standing(&is_after).and(tags);
         pasts.fold(all, |it, past| it.and(past.standing(&is_after)))
+    }
+
+    fn is_rewritten(&self, named: &Named) -> bool {
+        let place = named.apart.map(|it| it.get() as usize - 1);
+        let last = place.and_then(|place| self.apart.get(place)?.checked_sub(1));
+        last.is_some_and(|last| last > named.began.local)
+    }
+
+    fn is_wanted(&self, place: usize) -> bool {
+        self.apart.get(place).is_some_and(|last| *last > 0)
+    }
+
+    fn mark(&mut self) -> u64 {
+        self.newest.local += 1;
+        self.marks += 1;
+        self.newest.local
     }
 
     fn next(&self, global: Option<u64>) -> Moment {

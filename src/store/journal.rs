@@ -32,8 +32,6 @@ pub enum By {
     Operator,
     /// An unsafe request, for the groups of what it changed (RFC 9875).
     Group,
-    /// An unsafe request, for its target under whatever key.
-    Target,
     /// An unsafe request whose outcome nobody knows.
     Doubt,
     /// Another node of the cluster.
@@ -68,9 +66,17 @@ impl By {
         match self {
             By::Operator => "an operator",
             By::Group => "an unsafe request, by a group",
-            By::Target => "an unsafe request",
             By::Doubt => "an unsafe request whose outcome is unknown",
             By::Node => "another node",
+        }
+    }
+
+    /// How much it is worth to be remembered. What another node did may be either.
+    fn rank(self) -> u8 {
+        match self {
+            By::Group | By::Doubt => 0,
+            By::Node => 1,
+            By::Operator => 2,
         }
     }
 }
@@ -98,7 +104,10 @@ impl Journal {
         };
         let mut purges = self.0.lock();
         if purges.len() == MAX_PURGES {
-            purges.pop_front();
+            // Requests purge in numbers: they push out each other, and operators' purges last.
+            let least = purges.iter().enumerate().min_by_key(|(_, it)| it.by.rank());
+            let least = least.map_or(0, |(at, _)| at);
+            purges.remove(least);
         }
         purges.push_back(purge);
     }
@@ -149,9 +158,17 @@ mod tests {
         assert_eq!(&*journal.of(&named).unwrap().what, "hard", "what is gone is no longer stale");
         purge(7, Scope::All, Manner::Hard, "later");
         assert_eq!(journal.of(&named).unwrap().seq, 6);
+        for seq in 0..600 {
+            let by = if seq < 300 { By::Group } else { By::Node };
+            let moment = Moment { local: 10 + seq, global: 0 };
+            let scope = Scope::Tags(vec![Name::tag(ORIGIN, "t")]);
+            journal.note((&scope, Manner::Hard), (moment, Wall(0)), Told { by, what: "a group" });
+        }
+        let first = journal.of(&named).unwrap();
+        assert_eq!((first.seq, first.by), (6, By::Operator), "by operators, last");
         let long = "é".repeat(200);
         for seq in 0..300 {
-            purge(100 + seq, Scope::All, Manner::Soft, &long);
+            purge(1000 + seq, Scope::All, Manner::Soft, &long);
         }
         let last = journal.of(&named).unwrap();
         assert!(journal.0.lock().len() == MAX_PURGES && last.what.len() == MAX_WORDS);

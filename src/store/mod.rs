@@ -344,11 +344,17 @@ impl Store {
         // First told, then dropped: what is looked up elsewhere at this moment does not come back.
         self.changed(primary, None);
         let slots = self.slots(primary);
-        self.memory.remove(&primary);
+        self.drop_target(primary);
         if !slots.is_empty() {
             self.gone.remember(primary, Left { why: Miss::Invalidated, by, at });
         }
         self.groups_of(&slots)
+    }
+
+    /// Drops what lies under a target's key, and what goes with that without lying there.
+    pub fn drop_target(&self, primary: Key) {
+        self.memory.remove(&primary);
+        self.generations.rewrite(&primary);
     }
 
     fn slots(&self, primary: Key) -> Vec<Slot> {
@@ -396,6 +402,11 @@ impl Store {
     #[must_use]
     pub fn moment(&self) -> Moment {
         self.generations.now()
+    }
+
+    /// A fetch is about to begin whose answer goes with its target's key without lying under it.
+    pub fn set_apart(&self, target: Key) {
+        self.generations.set_apart(&target);
     }
 
     /// Whether a response has not been purged since its fetch began, not even softly.
@@ -468,7 +479,7 @@ impl Store {
     fn why_gone(&self, named: &Named) -> Miss {
         match self.journal.of(named).map(|purge| purge.by) {
             Some(By::Operator | By::Node) => Miss::Purged,
-            Some(By::Group | By::Target | By::Doubt) | None => Miss::Invalidated,
+            Some(By::Group | By::Doubt) | None => Miss::Invalidated,
         }
     }
 

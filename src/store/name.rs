@@ -4,9 +4,10 @@
 //! and compares. They are worked out once, and those of a response without tags only when it is first
 //! looked at after a purge: most are never asked for.
 
-use std::sync::OnceLock;
+use std::{num::NonZeroU32, sync::OnceLock};
 
-use super::Moment;
+use super::{Moment, generations::place};
+use crate::key::Key;
 
 /// The tags of one response that are told apart (RFC 9875 §2 asks for 32 groups); one that bears
 /// more is purged by any tag.
@@ -60,6 +61,9 @@ pub struct Named {
     groups: usize,
     /// It has more tags than are told apart.
     pub(super) crowded: bool,
+    /// Where it is written down that its target was invalidated, if not every one of its keys is
+    /// known to who does that.
+    pub(super) apart: Option<NonZeroU32>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,7 +89,7 @@ impl Default for Names {
 
 impl PartialEq for Named {
     fn eq(&self, other: &Named) -> bool {
-        let parts = |it: &Named| (it.began, it.groups, it.crowded);
+        let parts = |it: &Named| (it.began, it.groups, it.crowded, it.apart);
         (parts(self), self.names()) == (parts(other), other.names())
     }
 }
@@ -174,7 +178,7 @@ impl Named {
         let Known { origin, path, query, tags, groups } = known;
         if tags.is_empty() && groups.is_empty() {
             let names = Names::Of(Url::new(origin, path, query), OnceLock::new());
-            return Named { began, names, groups: 0, crowded: false };
+            return Named { began, names, groups: 0, crowded: false, apart: None };
         }
         let crowded = tags.len() + groups.len() > MAX_TAGS;
         let groups = &groups[..groups.len().min(MAX_TAGS)];
@@ -182,7 +186,8 @@ impl Named {
         let mut names = of_url(origin, path, query);
         names.extend(tags.iter().chain(groups).map(|tag| Name::tag_anywhere(tag)));
         names.extend(tags.iter().chain(groups).map(|tag| Name::tag(origin, tag)));
-        Named { began, names: Names::Known(names.into()), groups: groups.len(), crowded }
+        let (names, groups) = (Names::Known(names.into()), groups.len());
+        Named { began, names, groups, crowded, apart: None }
     }
 
     /// The names that it bears.
@@ -201,7 +206,13 @@ impl Named {
         crowded: bool,
     ) -> Named {
         let groups = groups.min(names.len());
-        Named { began, names: Names::Known(names), groups, crowded }
+        Named { began, names: Names::Known(names), groups, crowded, apart: None }
+    }
+
+    /// The same, invalidated with its target's key, too, if that is given.
+    #[must_use]
+    pub fn apart(self, target: Option<Key>) -> Named {
+        Named { apart: target.and_then(|key| NonZeroU32::new(place(&key) + 1)), ..self }
     }
 
     /// When its fetch, or the validation that last found it good, began.

@@ -14,6 +14,7 @@ mod batch;
 mod busy;
 mod cache_status;
 mod caching;
+mod claims;
 mod clients;
 mod collapse;
 mod compression;

@@ -236,3 +236,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn targets_that_are_invalidated_in_numbers_take_nothing_else_along() {
+    let generations = Generations::of_at_most(4);
+    let target = |path: &str| crate::key::Key::of_path(path);
+    let apart = |path: &str| {
+        generations.set_apart(&target(path));
+        born(&generations, &["t"]).apart(Some(target(path)))
+    };
+    let (plain, changed, other) = (born(&generations, &["t"]), apart("/changed"), apart("/other"));
+    for n in 0..70_000 {
+        generations.rewrite(&target(&format!("/made-up/{n}")));
+    }
+    assert!(is_current(&generations, &changed), "nobody asked for any of these");
+    for _ in 0..70_000 {
+        generations.rewrite(&target("/changed"));
+    }
+    assert_eq!(generations.standing(&changed), Standing::Gone, "RFC 9111 §4.4");
+    assert!(is_current(&generations, &plain) && is_current(&generations, &other));
+    assert!(is_current(&generations, &apart("/changed")), "it began later");
+    assert_eq!(generations.purges(), 0, "none of these is a purge");
+}

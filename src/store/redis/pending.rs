@@ -13,8 +13,11 @@ use parking_lot::Mutex;
 use super::Member;
 use crate::key::Key;
 
-/// Members of purges, and keys, that are remembered.
+/// Members of purges that are remembered.
 const MAX_PENDING: usize = 16_384;
+
+/// Keys that are remembered: one unsafe request has some.
+const MAX_KEYS: usize = 65_536;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -38,6 +41,14 @@ pub(super) struct Batch {
     pub(super) keys: Vec<(Key, u64)>,
 }
 
+impl State {
+    /// In place of all that is to be purged; claims are none of that.
+    fn purge_everything(&mut self) {
+        self.members.retain(|member| matches!(member, Member::Claim(_)));
+        self.members.push(Member::AllHard);
+    }
+}
+
 impl Pending {
     pub(super) fn purge(&self, members: &[Member]) {
         self.change(|state| {
@@ -47,7 +58,7 @@ impl Pending {
                 }
             }
             if state.members.len() > MAX_PENDING {
-                state.members = vec![Member::AllHard];
+                state.purge_everything();
             }
         });
     }
@@ -59,9 +70,9 @@ impl Pending {
                 let count = state.count;
                 state.keys.insert(*key, count);
             }
-            if state.keys.len() > MAX_PENDING {
+            if state.keys.len() > MAX_KEYS {
                 state.keys.clear();
-                state.members = vec![Member::AllHard];
+                state.purge_everything();
             }
         });
     }
@@ -107,6 +118,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Claim;
 
     #[test]
     fn what_is_pending_blocks_until_it_is_told() {
@@ -129,11 +141,13 @@ mod tests {
 
     #[test]
     fn too_much_becomes_everything() {
-        let pending = Pending::default();
-        for n in 0..=MAX_PENDING {
+        let (pending, claim) = (Pending::default(), Claim::new("X-Forwarded-Port: 80"));
+        pending.purge(&[Member::Claim(claim)]);
+        for n in 0..=MAX_KEYS {
             pending.invalidate(&[Key::of_path(&n.to_string())]);
         }
-        assert_eq!(pending.batch().members, [Member::AllHard]);
+        let left = [Member::Claim(claim), Member::AllHard];
+        assert_eq!(pending.batch().members, left, "a claim is none of it");
         assert!(pending.batch().keys.is_empty());
     }
 }

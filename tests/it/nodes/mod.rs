@@ -1,6 +1,7 @@
 //! Several proxies with one Redis: what one stores all have, what one drops all drop, and no fault
 //! of Redis is a client's.
 
+mod claims;
 mod cluster;
 mod faults;
 mod purges;

@@ -141,8 +141,8 @@ fn config(url: &str) -> config::Redis {
 
 fn key(path: &str) -> Key {
     let (route, scheme, authority) = ("default", "http", "a");
-    let (forwarded, query, generation) = (None, None, 0);
-    Key::primary(Parts { route, scheme, authority, forwarded, path, query, generation })
+    let (query, generation) = (None, 0);
+    Key::primary(Parts { route, scheme, authority, path, query, generation })
 }
 
 fn id(body: &[u8]) -> BodyId {
