@@ -11,6 +11,7 @@ mod withheld;
 use http::{HeaderMap, HeaderName, header};
 
 pub use targeted::LARDER_CACHE_CONTROL;
+pub(super) use targeted::TARGET_LIST;
 
 use super::field;
 

@@ -1,5 +1,6 @@
 //! Whether a response may be stored, and what is remembered of it (RFC 9111 §3).
 
+mod nominated;
 mod remembered;
 mod unstorable;
 
@@ -7,7 +8,10 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 pub use unstorable::Unstorable;
 
-use self::remembered::{is_shared, remember};
+use self::{
+    nominated::allowed_by_connection,
+    remembered::{is_shared, remember},
+};
 use super::{
     Asked, Exchange, Meta, Rules,
     asked::Method,
@@ -68,7 +72,7 @@ pub struct Validating<'a> {
 
 /// Judges a response (§3, §4.3.3). Of several reasons not to store it the first is named: its
 /// status, the request, the response's own directives, the operator's conditions, Authorization
-/// (§3.5), Set-Cookie, Vary, freshness, and last whether freshness that is ours may be given to this request.
+/// (§3.5), Set-Cookie, Vary, Connection, freshness, and last whether freshness that is ours may be given to this request.
 #[must_use]
 pub fn receive(context: Context<'_>, status: StatusCode, headers: &HeaderMap) -> Received {
     if let Some(validating) = context.validating {
@@ -179,6 +183,7 @@ pub(super) fn storable(
     allowed_for_credential(context, &directives)?;
     allowed_with_cookie(context, headers, &directives)?;
     vary(headers)?;
+    allowed_by_connection(headers)?;
     let meta = remember(context, status, headers, &directives)?;
     allowed_as_ours(context, headers, &meta)?;
     Ok(meta)

@@ -258,6 +258,9 @@ pub(crate) fn responses() -> Vec<Case> {
         case("larder; fwd=uri-miss; detail=vary-star", |_| {
             with(&[("Cache-Control", "max-age=60"), ("Vary", "*")])
         }),
+        case("larder; fwd=uri-miss; detail=connection", |_| {
+            with(&[("Cache-Control", "max-age=60"), ("Connection", "Cache-Control")])
+        }),
         case("larder; fwd=uri-miss; detail=no-freshness", |_| with(&[])),
         Case {
             config: "[cache]\nmax_object_size = \"1KiB\"",
