@@ -213,7 +213,7 @@ fn allowed_by_request(context: Context<'_>, status: u16) -> Result<(), Unstorabl
         _ if status == 206 => Err(Unstorable::Partial),
         // A validation asks for the whole, whatever the client asked for.
         _ if asked.range && context.validating.is_none() => Err(Unstorable::Partial),
-        _ if asked.content || asked.bypass => Err(Unstorable::Bypassed),
+        _ if asked.content || asked.bypass.is_some() => Err(Unstorable::Bypassed),
         _ if asked.precondition => Err(Unstorable::Precondition),
         _ if asked.directives.no_store => Err(Unstorable::RequestNoStore),
         // Of one request's own conditions or ranges (RFC 9110 §15.5.13, §15.5.17).

@@ -96,7 +96,8 @@ impl Proxy {
     /// Who watches a relayed request, where there is something to learn from its response.
     pub(super) fn keeper(&self, visit: &Visit, snapshot: &Snapshot) -> Option<Keeper> {
         let (asked, route) = (&visit.asked, &visit.route);
-        if !route.cache.is_on() || asked.bypass || asked.no_store || visit.upgrade != Upgrade::No {
+        let kept_out = asked.bypass.is_some() || asked.no_store || visit.upgrade != Upgrade::No;
+        if !route.cache.is_on() || kept_out {
             return None;
         }
         let learns = match visit.head.method {
@@ -113,7 +114,7 @@ impl Proxy {
             }
             Learns::Part => visit.clone(),
         };
-        if !visit.route.cache.is_on() || visit.asked.bypass || visit.asked.no_store {
+        if !visit.route.cache.is_on() || visit.asked.bypass.is_some() || visit.asked.no_store {
             return None;
         }
         let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;

@@ -109,6 +109,9 @@ fn bypassed(rule: Bypass) -> &'static str {
         Bypass::Shadow => "larder explain --route says what has been measured so far",
         Bypass::Authorization => "set authorization = \"rfc\" or \"isolate\" for the route",
         Bypass::When => "remove the condition from bypass_when",
+        Bypass::Underscore => {
+            "let clients write - for _, or name the field in key.headers where the answer depends on it"
+        }
         Bypass::Upgrade | Bypass::Content => "",
     }
 }

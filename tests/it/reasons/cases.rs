@@ -356,6 +356,13 @@ pub(crate) const ELSEWHERE: &[Case] = &[
         ..PLAIN
     },
     Case {
+        why: "RFC 9111 §4.1: the origin may take it for a field that selects",
+        asked: ("GET", "/", &[("X_Tenant", "a")], ""),
+        told: "larder; fwd=bypass; detail=underscore",
+        logged: ["bypass", "underscore", "", ""],
+        ..PLAIN
+    },
+    Case {
         why: "another protocol",
         asked: ("GET", "/", &[("Upgrade", "websocket"), ("Connection", "upgrade")], ""),
         told: "larder; fwd=bypass; detail=upgrade",
