@@ -378,7 +378,8 @@ fn manner(theme: Theme) -> impl Strategy<Value = Manner> + use<> {
         &["", "Accept"],
         &["accept-language", "Accept, Accept-Language", "*", "Authorization", "Cookie", ""],
     );
-    let hop = rarely(11, &["Vary", "Cache-Control", "expires, Set-Cookie", "CDN-Cache-Control"]);
+    let hop =
+        rarely(6, &["Vary", "vary, Cache-Control", "expires, Set-Cookie", "CDN-Cache-Control"]);
     let set_cookie = prop_oneof![theme.set_cookie => Just(false), 1 => Just(true)];
     let validator = mostly(theme.validators, &["weak", "modified", "both"]);
     let fate = mostly(
