@@ -87,6 +87,8 @@ tokens! {
         Authorization => "authorization-bypass",
         /// It is one that `bypass_when` names.
         When => "bypass-when",
+        /// It has a field with an underscore in its name, which the origin may take for another.
+        Underscore => "underscore",
     }
 }
 

@@ -16,12 +16,11 @@ use ipnet::IpNet;
 use crate::{
     batch,
     clock::Clock,
-    config::{self, Config, routes::Table, throttle::Part},
+    config::{self, Config, routes::Table},
     ids::Naming,
     log::AccessLog,
     metrics::Metrics,
     policy::{
-        conditions::OfRequest,
         encoding::{Packing, UpstreamEncoding},
         has_underscore,
     },
@@ -80,7 +79,7 @@ pub struct Route {
     pub packing: Packing,
     /// What its upstream is asked for.
     pub encoding: UpstreamEncoding,
-    /// Request fields with an underscore in their name that the operator names.
+    /// Request fields with an underscore in their name that are taken for no other.
     pub underscored: Vec<HeaderName>,
     /// How often each client may ask.
     pub throttle: Throttle,
@@ -207,21 +206,11 @@ impl Snapshot {
     }
 }
 
-/// What the operator looks at, and so does not lose.
+/// What selects answers, and what is ours to write: no client chooses anything else by it.
 fn underscored(config: &Config, route: &config::Route) -> Vec<HeaderName> {
-    let rules = &route.cache.rules;
-    let conditions = rules.bypass_when.iter().chain(&rules.no_store_when.request);
-    let conditions = conditions.filter_map(|it| match it {
-        OfRequest::Header(name, _) => Some(name),
-        OfRequest::Cookie(..) | OfRequest::Query(..) => None,
-    });
-    let clients = route.throttle.iter().flat_map(|limit| &limit.key).filter_map(|it| match it {
-        Part::Header(name) => Some(name),
-        Part::ClientIp | Part::Cookie(_) => None,
-    });
     let subject = config.tls.iter().filter_map(|tls| tls.clients.subject.as_ref());
-    let named = rules.key.headers.iter().chain(conditions).chain(clients).chain(subject);
-    named.filter(|name| has_underscore(name)).cloned().collect()
+    let known = route.cache.rules.key.headers.iter().chain(subject);
+    known.filter(|name| has_underscore(name)).cloned().collect()
 }
 
 /// What is near is asked for plain bytes: packing them would cost more than the way does.

@@ -11,7 +11,7 @@ use crate::{
     fields::{self, Believed, Forwarding, Upgrade, believe},
     ids::Ids,
     key::{self, Claim, Key},
-    policy::{Asked, Carried, Now, cookies, validation},
+    policy::{Asked, Carried, Now, asked::Exempt, cookies, validation},
     server::{PeerAddr, Way},
     shape::{Conditions, Wanted},
     snapshot::{Route, Snapshot},
@@ -19,9 +19,7 @@ use crate::{
     target::{self, Refusal, Scheme},
     throttle::Sender,
 };
-use apply::{
-    aliases, apply_cookies, apply_query, remove_aliases, select_cookies, set_query, takes_part,
-};
+use apply::{apply_cookies, apply_query, has_aliases, select_cookies, set_query, takes_part};
 
 /// What makes a request conditional, and what describes its content.
 const CONDITIONS: [http::HeaderName; 9] = [
@@ -134,14 +132,18 @@ impl Visit {
             }
             Some(_) | None => None,
         };
-        let asked = Asked::of((&head, carried), content, &route.cache.rules);
+        let mut asked = Asked::of((&head, carried), content, &route.cache.rules);
+        let may_have_aliases = carried.has(Carried::UNDERSCORE) || !route.underscored.is_empty();
+        if may_have_aliases
+            && upgrade == Upgrade::No
+            && takes_part(&route, &asked)
+            && has_aliases(&route, &head)
+        {
+            asked.bypass = Some(Exempt::Underscore);
+        }
         // What the cache has no part in is forwarded as it came.
         let mut unseen = None;
-        let names_aliases = carried.has(Carried::UNDERSCORE) || !route.underscored.is_empty();
-        if names_aliases && upgrade == Upgrade::No && takes_part(&route, &asked) {
-            remove_aliases(&route, &mut head);
-        }
-        if !asked.bypass {
+        if asked.bypass.is_none() {
             apply_query(&route, &mut head);
             unseen = apply_cookies(&route, &mut head);
         }
@@ -178,6 +180,7 @@ impl Visit {
         let rules = &self.route.cache.rules;
         let plain = self.head.method == Method::GET && self.upgrade == Upgrade::No;
         plain
+            && self.asked.bypass.is_none()
             && !(self.content || self.asked.condition || self.asked.range)
             && rules.bypass_when.is_empty()
             && rules.no_store_when.request.is_empty()
@@ -212,8 +215,11 @@ impl Visit {
         visit.head.uri = http::Uri::from_parts(uri).ok()?;
         visit.route = route(snapshot, &visit.head, &self.authority).ok()?;
         (visit.content, visit.upgrade) = (false, Upgrade::No);
+        // What is stored is for none that has such.
+        if has_aliases(&visit.route, &visit.head) {
+            return None;
+        }
         forget_shape(&visit.route, &mut visit.head);
-        remove_aliases(&visit.route, &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         let _ = apply_cookies(&visit.route, &mut visit.head);
@@ -289,7 +295,7 @@ impl Visit {
         head.uri = http::Uri::from_parts(uri).ok()?;
         let route = route(snapshot, &head, &self.authority).ok()?;
         // It may have been answered for what no GET is keyed by.
-        if !aliases(&route, &head).is_empty() {
+        if has_aliases(&route, &head) {
             return None;
         }
         // What answers it may be less than the whole, or more: nobody knows.

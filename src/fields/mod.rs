@@ -1,6 +1,6 @@
 //! Fields on their way through: what is for one hop only (RFC 9110 §7.6.1),
 //! what is believed and what is stripped ([`believe`]), what could be taken
-//! for another ([`aliases`]), what we add ([`forward`]).
+//! for another ([`has_aliases`]), what we add ([`forward`]).
 
 mod alias;
 mod believe;
@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::ids;
 
-pub use alias::aliases;
+pub use alias::has_aliases;
 pub use believe::{Believed, believe, vouch};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 

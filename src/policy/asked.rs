@@ -25,10 +25,20 @@ pub struct Asked {
     pub precondition: bool,
     /// It has content, whose meaning a cache cannot know.
     pub content: bool,
-    /// The operator keeps it away from the cache (`bypass_when`).
-    pub bypass: bool,
+    /// What keeps it away from the cache.
+    pub bypass: Option<Exempt>,
     /// The operator forbids to store its answer (`no_store_when`).
     pub no_store: bool,
+}
+
+/// Why the cache has no part in a request, although it might by its method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exempt {
+    /// The operator says so (`bypass_when`).
+    When,
+    /// It has a field with an underscore in its name, which the origin may take for another that
+    /// chooses the answer.
+    Underscore,
 }
 
 /// A request method, as a cache sees it.
@@ -86,7 +96,7 @@ impl Asked {
             codings: carried.has(Carried::ACCEPT_ENCODING),
             precondition: carried.has(Carried::PRECONDITION),
             content,
-            bypass: rules.bypass_when.iter().any(|it| it.holds(head)),
+            bypass: rules.bypass_when.iter().any(|it| it.holds(head)).then_some(Exempt::When),
             no_store: rules.no_store_when.request.iter().any(|it| it.holds(head)),
         }
     }

@@ -11,6 +11,7 @@ mod withheld;
 use http::{HeaderMap, HeaderName, header};
 
 pub use targeted::LARDER_CACHE_CONTROL;
+pub(super) use targeted::TARGET_LIST;
 
 use super::field;
 
@@ -159,7 +160,7 @@ impl ResponseDirectives {
         match directive.lower_case(&mut [0; LONGEST_NAME]) {
             // Both permit to share, too (§3.5). What only forbids says the rest of them.
             b"s-maxage" if directive.doubtful => self.forbid_freshness(),
-            b"must-revalidate" if directive.doubtful => self.proxy_revalidate = true,
+            b"must-revalidate" if !bare => self.proxy_revalidate = true,
             b"max-age" => least(&mut self.max_age, argument),
             b"s-maxage" => least(&mut self.s_maxage, argument),
             b"no-store" => self.no_store = true,

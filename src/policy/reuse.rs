@@ -120,7 +120,7 @@ pub fn satisfies(asked: &Asked, rules: &Rules, arrived: Now, meta: &Meta, now: N
 fn forwarded_anyway(asked: &Asked, rules: &Rules) -> Option<Fwd> {
     let bypassed = asked.authorization && rules.authorization == Authorization::Bypass;
     match asked {
-        _ if asked.content || asked.bypass || bypassed => Some(Fwd::Bypass),
+        _ if asked.content || asked.bypass.is_some() || bypassed => Some(Fwd::Bypass),
         _ if asked.directives.no_store || asked.precondition => Some(Fwd::Request),
         _ => None,
     }

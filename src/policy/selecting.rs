@@ -7,8 +7,8 @@
 //! Of the fields that negotiate by names alone, the case of the names, the way weights are written,
 //! and the order of names whose weights differ are lost, too. The order of equal weights stays:
 //! origins exist that take the first.
-//! What identifies somebody (Cookie, Authorization) stays byte for byte, and so does a field of the
-//! operator's key whose syntax is not known.
+//! What identifies somebody (Cookie, Authorization) stays byte for byte and line by line, and so does
+//! a field of the operator's key whose syntax is not known.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -26,34 +26,56 @@ const FULL_WEIGHT: u16 = 1000;
 pub fn normalise(asked: &HeaderMap, name: &HeaderName, mut add: impl FnMut(&[u8])) {
     if !is_weighted(name) || add_weighted(asked, name, &mut add).is_none() {
         let identifies = [header::COOKIE, header::AUTHORIZATION, KEY_COOKIES].contains(name);
-        let exact =
-            identifies || (*name != header::ACCEPT && !is_weighted(name) && !is_plain(asked, name));
+        let syntax = match () {
+            () if identifies => Syntax::Exact,
+            () if *name == header::ACCEPT || is_weighted(name) => Syntax::List,
+            () => guessed(asked, name),
+        };
         let mut between: &[u8] = b"";
         for line in field::lines(asked, name.clone()) {
             add(between);
-            // No value holds a line feed: what identifies somebody is no list.
-            between = if identifies { b"\n" } else { b"," };
-            match exact {
-                true => add(line.trim_ascii()),
-                false => add_list(line.trim_ascii(), &mut add),
+            // No value holds a line feed: what is no list may have several lines all the same.
+            between = if syntax == Syntax::Exact { b"\n" } else { b"," };
+            match syntax {
+                Syntax::Exact | Syntax::Lines => add(line.trim_ascii()),
+                Syntax::List => add_list(line.trim_ascii(), &mut add),
             }
         }
     }
 }
 
-/// Has the lines of a field compared as they are, should its syntax not be known.
+/// Has the lines of a field compared as they are, should its syntax not be known: what the operator
+/// tells apart by it is known to nobody else.
 pub fn compare_as_it_is(asked: &mut HeaderMap, name: &HeaderName) {
     if let header::Entry::Occupied(mut lines) = asked.entry(name) {
         lines.iter_mut().for_each(|line| line.set_sensitive(true));
     }
 }
 
-/// Whether a field of unknown syntax is a list in any: tokens, commas and whitespace, and nothing
-/// that could hold them together. What the operator tells apart by it is known to nobody else.
-fn is_plain(asked: &HeaderMap, name: &HeaderName) -> bool {
+/// What is known of how a field is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syntax {
+    /// A list: whitespace around its commas means nothing.
+    List,
+    /// If it has several lines, they are one list (RFC 9110 §5.3).
+    Lines,
+    /// It is nobody's to say: every byte counts, and so does each line.
+    Exact,
+}
+
+/// The syntax of a field that HTTP does not know. It is a list in any if it is made of tokens, commas
+/// and whitespace, and nothing that could hold them together.
+fn guessed(asked: &HeaderMap, name: &HeaderName) -> Syntax {
     let plain = |byte: &u8| is_tchar(byte) || matches!(byte, b',' | b' ' | b'\t');
-    let mut lines = asked.get_all(name).iter();
-    lines.all(|line| !line.is_sensitive() && line.as_bytes().iter().all(plain))
+    let mut syntax = Syntax::List;
+    for line in asked.get_all(name) {
+        match line {
+            line if line.is_sensitive() => return Syntax::Exact,
+            line if !line.as_bytes().iter().all(plain) => syntax = Syntax::Lines,
+            _ => {}
+        }
+    }
+    syntax
 }
 
 /// Fields that are lists of names and weights, and nothing else (RFC 9110 §12.5).

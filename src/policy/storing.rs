@@ -1,5 +1,6 @@
 //! Whether a response may be stored, and what is remembered of it (RFC 9111 §3).
 
+mod nominated;
 mod remembered;
 mod unstorable;
 
@@ -7,7 +8,10 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 pub use unstorable::Unstorable;
 
-use self::remembered::{is_shared, remember};
+use self::{
+    nominated::allowed_by_connection,
+    remembered::{is_shared, remember},
+};
 use super::{
     Asked, Exchange, Meta, Rules,
     asked::Method,
@@ -68,7 +72,7 @@ pub struct Validating<'a> {
 
 /// Judges a response (§3, §4.3.3). Of several reasons not to store it the first is named: its
 /// status, the request, the response's own directives, the operator's conditions, Authorization
-/// (§3.5), Set-Cookie, Vary, freshness, and last whether freshness that is ours may be given to this request.
+/// (§3.5), Set-Cookie, Vary, Connection, freshness, and last whether freshness that is ours may be given to this request.
 #[must_use]
 pub fn receive(context: Context<'_>, status: StatusCode, headers: &HeaderMap) -> Received {
     if let Some(validating) = context.validating {
@@ -179,6 +183,7 @@ pub(super) fn storable(
     allowed_for_credential(context, &directives)?;
     allowed_with_cookie(context, headers, &directives)?;
     vary(headers)?;
+    allowed_by_connection(headers)?;
     let meta = remember(context, status, headers, &directives)?;
     allowed_as_ours(context, headers, &meta)?;
     Ok(meta)
@@ -208,7 +213,7 @@ fn allowed_by_request(context: Context<'_>, status: u16) -> Result<(), Unstorabl
         _ if status == 206 => Err(Unstorable::Partial),
         // A validation asks for the whole, whatever the client asked for.
         _ if asked.range && context.validating.is_none() => Err(Unstorable::Partial),
-        _ if asked.content || asked.bypass => Err(Unstorable::Bypassed),
+        _ if asked.content || asked.bypass.is_some() => Err(Unstorable::Bypassed),
         _ if asked.precondition => Err(Unstorable::Precondition),
         _ if asked.directives.no_store => Err(Unstorable::RequestNoStore),
         // Of one request's own conditions or ranges (RFC 9110 §15.5.13, §15.5.17).

@@ -57,7 +57,7 @@ impl Proxy {
         if !visit.route.cache.is_on()
             || !reads
             || asked.content
-            || asked.bypass
+            || asked.bypass.is_some()
             || !is_shared(visit)
         {
             return None;

@@ -13,7 +13,9 @@ use crate::{
     fields::{self, Upgrade},
     key::Key,
     policy::{
-        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable, asked, cache_control,
+        self, Decision, Exchange, Fwd, Meta, Now, Received, Unstorable,
+        asked::{self, Exempt},
+        cache_control,
         coding::{Accepts, Coding},
         encoding::{self, Forms, UpstreamEncoding},
         groups, partial, ranges,
@@ -324,8 +326,11 @@ pub(super) fn rule_of_bypass(visit: &Visit) -> Bypass {
     match visit {
         _ if visit.upgrade != Upgrade::No => Bypass::Upgrade,
         _ if visit.asked.content => Bypass::Content,
-        _ if visit.asked.bypass => Bypass::When,
-        _ => Bypass::Authorization,
+        _ => match visit.asked.bypass {
+            Some(Exempt::When) => Bypass::When,
+            Some(Exempt::Underscore) => Bypass::Underscore,
+            None => Bypass::Authorization,
+        },
     }
 }
 

@@ -39,6 +39,7 @@ impl Proxy {
                 if let Received::Unstorable(reason) = received {
                     self.not_stored(fetch, reason);
                     self.stop_sharing(fetch, reason);
+                    self.forget_others(fetch, reason);
                     told = told.detail(Reason::NotStored(reason));
                 }
                 let status = CacheStatus::Forwarded(told);

@@ -20,6 +20,7 @@ use crate::{
     cache_status::{self, CacheStatus, Forwarded},
     collapse::{Arrival, Company, Leader, fill::Fill},
     fields::Upgrade,
+    key::Key,
     policy::{
         self, Asked, Decision, Exchange, Fwd, Meta, Unstorable,
         asked::Method as Cacheable,
@@ -32,7 +33,7 @@ use crate::{
     },
     reply::{self, Answer},
     snapshot::Snapshot,
-    store::{BodyHasher, Entry, Head, Part},
+    store::{BodyHasher, Entry, Head, Part, Place},
     upstream::ResponseBody,
     visit::Visit,
 };
@@ -95,7 +96,8 @@ impl Proxy {
     /// Who watches a relayed request, where there is something to learn from its response.
     pub(super) fn keeper(&self, visit: &Visit, snapshot: &Snapshot) -> Option<Keeper> {
         let (asked, route) = (&visit.asked, &visit.route);
-        if !route.cache.is_on() || asked.bypass || asked.no_store || visit.upgrade != Upgrade::No {
+        let kept_out = asked.bypass.is_some() || asked.no_store || visit.upgrade != Upgrade::No;
+        if !route.cache.is_on() || kept_out {
             return None;
         }
         let learns = match visit.head.method {
@@ -112,7 +114,7 @@ impl Proxy {
             }
             Learns::Part => visit.clone(),
         };
-        if !visit.route.cache.is_on() || visit.asked.bypass || visit.asked.no_store {
+        if !visit.route.cache.is_on() || visit.asked.bypass.is_some() || visit.asked.no_store {
             return None;
         }
         let place = self.store.get(visit.primary, &visit.head.headers, visit.arrived).place;
@@ -187,15 +189,19 @@ impl Proxy {
         if part.range.is_whole() {
             return self.keep((fetch, leader), (place, &whole(&part)), News::Whole);
         }
+        self.hold_part(leader, place, part);
+    }
+
+    fn hold_part(&self, leader: &Leader, place: &Place, part: Part) {
         if leader.is_current() {
-            self.store.put_part(place, part, now);
+            self.store.put_part(place, part, self.clock.now());
             if !leader.is_current() {
                 self.store.remove(place.key);
             }
         }
     }
 
-    /// Updates the stored response by a 200 to HEAD, or drops it.
+    /// Updates the stored response, or the part of it, by a 200 to HEAD, or drops it.
     fn learn_from_head(
         &self,
         mut fetch: Fetch,
@@ -203,7 +209,10 @@ impl Proxy {
         response: &Response<ResponseBody>,
         exchange: Exchange,
     ) {
-        let Some(stored) = self.store.entry(fetch.place.key, exchange.response) else { return };
+        let (key, now) = (fetch.place.key, exchange.response);
+        let part = self.store.part(key, now);
+        let headed = || part.as_ref().map(without_body);
+        let Some(stored) = self.store.entry(key, now).or_else(headed) else { return };
         if stored.head.status != StatusCode::OK
             || stored.head.meta.received > exchange.request.mono
             || stored.asked > fetch.asked
@@ -211,25 +220,29 @@ impl Proxy {
         {
             return;
         }
-        let length = stored.body.len() as u64;
+        let length = part.as_ref().map_or(stored.body.len() as u64, |part| part.range.total);
         let says = validation::head_says(stored.head.validators(), length, response.headers());
         fetch.stored = Some(stored.clone());
         match (says, renewed(&fetch, &stored, response, exchange)) {
-            (HeadSays::Other, _) => self.forget(&fetch.place),
-            (_, Err(Some(reason))) if is_of_the_resource(reason) => self.forget(&fetch.place),
-            (HeadSays::Same, Ok(entry)) => {
-                self.keep((&fetch, leader), (&fetch.place, &entry), News::Head);
-            }
+            (HeadSays::Other, _) => self.forget(key),
+            (_, Err(why)) if why.ends_it() => self.forget(key),
+            (HeadSays::Same, Ok(entry)) => match part {
+                None => self.keep((&fetch, leader), (&fetch.place, &entry), News::Head),
+                Some(part) => {
+                    self.hold_part(leader, &fetch.place, part.under(entry.head.clone()));
+                }
+            },
             (HeadSays::Same | HeadSays::Nothing, _) => {}
         }
     }
 
-    fn forget(&self, place: &crate::store::Place) {
-        self.store.remove(place.key);
-        self.invalidate_afar(place.key);
+    /// Drops what is stored under a key, on all nodes.
+    pub(super) fn forget(&self, key: Key) {
+        self.store.remove(key);
+        self.invalidate_afar(key);
     }
 
-    fn alone(&self, place: &crate::store::Place) -> Option<Leader> {
+    fn alone(&self, place: &Place) -> Option<Leader> {
         self.in_flight.join(place.primary, place.key, Company::Alone).1
     }
 }
@@ -299,13 +312,6 @@ fn posted(
     Ok(storing::receive_posted(fetch.context(exchange), headers)?)
 }
 
-/// Whether what keeps a HEAD's 200 out of the store keeps every GET's out, too: a HEAD says of a GET
-/// what is stored by (RFC 9111 §4.3.5, RFC 9110 §9.3.2).
-fn is_of_the_resource(reason: Unstorable) -> bool {
-    use Unstorable::{NoFreshness, NoStore, Private, VaryStar, VaryTooLong};
-    matches!(reason, NoStore | Private | VaryStar | VaryTooLong | NoFreshness)
-}
-
 /// Whether what a client's credentials bring may be another thing than what is stored for all.
 fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
     let isolated = visit.route.cache.rules.authorization == Authorization::Isolate;
@@ -322,6 +328,12 @@ fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&P
     fields.remove(header::CONTENT_RANGE);
     OF_THE_CONTENT.iter().for_each(|name| drop(fields.remove(name)));
     fetch.head(head.meta, StatusCode::OK, &fields)
+}
+
+/// A part's head, to be judged as that of the whole.
+fn without_body(part: &Part) -> Entry {
+    let nothing = (Bytes::new(), BodyHasher::default().finish(None));
+    Entry::new(part.head.clone(), nothing, part.asked)
 }
 
 /// A part that has become the whole.

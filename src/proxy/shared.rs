@@ -125,7 +125,11 @@ impl Proxy {
     /// An answer from the shared tier to a request that no fetch is for.
     pub(super) async fn hit_afar(&self, visit: &Visit, place: &Place) -> Option<Answer> {
         let Asked { method, content, bypass, .. } = visit.asked;
-        if !matches!(method, Method::Get | Method::Head) || content || bypass || visit.looked {
+        if !matches!(method, Method::Get | Method::Head)
+            || content
+            || bypass.is_some()
+            || visit.looked
+        {
             return None;
         }
         let entry = self.found_afar(visit, place).await?.entry?;

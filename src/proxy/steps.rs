@@ -334,7 +334,7 @@ pub(super) async fn drain(mut body: ResponseBody, fill: &mut Fill, leader: &Lead
 }
 
 /// Whether it carries a credential that is not part of the key, for what is not known to be shared.
-fn is_personal(fetch: &Fetch) -> bool {
+pub(super) fn is_personal(fetch: &Fetch) -> bool {
     let (visit, rules) = (&fetch.visit, &fetch.visit.route.cache.rules);
     let known_shared = fetch.stored.as_ref().is_some_and(|stored| stored.head.meta.shared);
     visit.asked.authorization && rules.authorization != Authorization::Isolate && !known_shared

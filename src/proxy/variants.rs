@@ -2,11 +2,13 @@
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use super::{Fetch, Proxy, freshen::Freshened, shared::News, storable};
+use super::{Fetch, Proxy, freshen::Freshened, shared::News, steps::is_personal, storable};
 use crate::{
     collapse::Leader,
+    key::Key,
     policy::{
-        Exchange, Meta, Now, Received, Unstorable, cache_control, encoding,
+        Exchange, Meta, Now, Received, Unstorable, cache_control,
+        encoding::{self, UpstreamEncoding},
         validation::{self, Validators, strong_tag},
     },
     store::Entry,
@@ -20,6 +22,28 @@ pub(super) enum Named {
     Clear,
     /// It does not, or that one is gone.
     Unclear,
+}
+
+/// Why a stored response does not go on under the fields of a newer message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unrenewed {
+    /// It may not be stored so.
+    Unstorable(Unstorable),
+    /// Other fields choose it from now on (RFC 9111 §4.1).
+    ChosenByOthers,
+    /// The message does not say.
+    Untold,
+}
+
+impl Unrenewed {
+    /// Whether what is stored ends by it.
+    pub(super) fn ends_it(self) -> bool {
+        match self {
+            Unrenewed::Unstorable(reason) => is_of_the_resource(reason),
+            Unrenewed::ChosenByOthers => true,
+            Unrenewed::Untold => false,
+        }
+    }
 }
 
 impl Proxy {
@@ -60,45 +84,70 @@ impl Proxy {
         exchange: Exchange,
     ) {
         let Some(named) = strong_tag(Validators::of(response.headers())) else { return };
-        let Some(vary) = &fetch.place.vary else { return };
-        // What one user is told prolongs nobody else's answer.
-        let rules = &fetch.visit.route.cache.rules;
-        if vary.names().iter().any(|name| rules.tells_users_apart(name)) {
-            return;
-        }
-        for (_, key) in vary.tags().filter(|(tag, key)| *tag == named && *key != fetch.place.key) {
+        for key in others(fetch, named) {
             let Some(stored) = self.store.entry(key, exchange.response) else { continue };
             let place = fetch.place.beside(key);
-            if let Ok(entry) = renewed(fetch, &stored, response, exchange) {
-                self.keep((fetch, leader), (&place, &entry), News::Head);
+            match renewed(fetch, &stored, response, exchange) {
+                Ok(entry) => self.keep((fetch, leader), (&place, &entry), News::Head),
+                Err(why) if why.ends_it() => self.forget(key),
+                Err(_) => {}
             }
         }
     }
+
+    /// Drops every other stored variant that has the strong validator of what a 304 keeps out of
+    /// the store: it is said of them as well.
+    pub(super) fn forget_others(&self, fetch: &Fetch, reason: Unstorable) {
+        let stored = fetch.stored.as_ref().map(|stored| stored.head.validators());
+        let Some(named) = stored.and_then(strong_tag) else { return };
+        // What a credential is answered says nothing of what the others are.
+        if is_of_the_resource(reason) && !is_personal(fetch) {
+            others(fetch, named).for_each(|key| self.forget(key));
+        }
+    }
+}
+
+/// Where the other stored variants lie that have this strong validator. None where variants are
+/// users': what one is told is said of nobody else's answer.
+fn others<'a>(fetch: &'a Fetch, named: &'a [u8]) -> impl Iterator<Item = Key> + 'a {
+    let rules = &fetch.visit.route.cache.rules;
+    let is_a_users = |name: &HeaderName| rules.tells_users_apart(name);
+    let vary = fetch.place.vary.iter().filter(move |it| !it.names().iter().any(is_a_users));
+    let same = vary.flat_map(|it| it.tags()).filter(move |(tag, _)| *tag == named);
+    same.map(|(_, key)| key).filter(|key| *key != fetch.place.key)
+}
+
+/// Whether what keeps one message out of the store is said of the resource, and so keeps every GET's
+/// out, too: of a HEAD's 200 (RFC 9111 §4.3.5, RFC 9110 §9.3.2) and of a 304 (§4.3.4).
+fn is_of_the_resource(reason: Unstorable) -> bool {
+    use Unstorable::{Connection, NoFreshness, NoStore, Private, VaryStar, VaryTooLong};
+    matches!(reason, NoStore | Private | Connection | VaryStar | VaryTooLong | NoFreshness)
 }
 
 /// A stored response under the fields of a 304 or of a 200 to HEAD; whose request brought it does
 /// not change.
 ///
 /// # Errors
-/// Why it may not be stored any more; nothing, where the exchange does not say.
+/// Why it does not go on so.
 pub(super) fn renewed(
     fetch: &Fetch,
     stored: &Entry,
     response: &Response<ResponseBody>,
     exchange: Exchange,
-) -> Result<Entry, Option<Unstorable>> {
+) -> Result<Entry, Unrenewed> {
     let mut freshened = Freshened::new(stored, response, &fetch.visit);
-    let names = fetch.selecting(freshened.judged())?;
+    let names = fetch.selecting(freshened.judged()).map_err(Unrenewed::Unstorable)?;
     let meta = match fetch.judge(exchange, StatusCode::OK, freshened.judged()) {
         Received::Storable(meta) => meta,
-        Received::Unstorable(reason) => return Err(Some(reason)),
-        Received::Validated | Received::Mismatched | Received::StaleIfError => return Err(None),
+        Received::Unstorable(reason) => return Err(Unrenewed::Unstorable(reason)),
+        Received::Validated | Received::Mismatched | Received::StaleIfError => {
+            return Err(Unrenewed::Untold);
+        }
     };
-    let told_apart_by = fetch.place.vary.as_ref().map_or(&[][..], |vary| vary.names());
+    chosen_by(fetch, &names, response.headers())?;
     // What came packed for all, and is to stay so from now on, is for few of them.
-    let selects = names.contains(&header::ACCEPT_ENCODING);
-    if told_apart_by != names || (encoding::is_bound(freshened.judged()) && !selects) {
-        return Err(None);
+    if encoding::is_bound(freshened.judged()) && !names.contains(&header::ACCEPT_ENCODING) {
+        return Err(Unrenewed::Untold);
     }
     let Meta { authorized, cookie, .. } = stored.head.meta;
     // What is withheld is for the client that asked, who gets it with the response itself.
@@ -107,6 +156,20 @@ pub(super) fn renewed(
     storable::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
     Ok(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
+}
+
+/// Whether these fields are those that the variants are told apart by.
+fn chosen_by(fetch: &Fetch, names: &[HeaderName], received: &HeaderMap) -> Result<(), Unrenewed> {
+    let apart = fetch.place.vary.as_ref().map_or(&[][..], |vary| vary.names());
+    // Where the coding was not the client's choice, that it is named is nobody's word but ours.
+    let ours = fetch.visit.route.encoding != UpstreamEncoding::Client;
+    let told = |name: &&HeaderName| !(ours && **name == header::ACCEPT_ENCODING);
+    match names == apart {
+        true => Ok(()),
+        false if !received.contains_key(header::VARY) => Err(Unrenewed::Untold),
+        false if names.iter().filter(told).eq(apart.iter().filter(told)) => Err(Unrenewed::Untold),
+        false => Err(Unrenewed::ChosenByOthers),
+    }
 }
 
 /// A stored head under that of a newer message (RFC 9111 §3.2). What this withholds and does not

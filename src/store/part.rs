@@ -39,8 +39,9 @@ impl Part {
         Part(Arc::new(StoredPart { head, body, range, asked }))
     }
 
-    /// The same part, of which less is left.
-    pub(super) fn under(&self, head: Head) -> Part {
+    /// The same part under another head.
+    #[must_use]
+    pub fn under(&self, head: Head) -> Part {
         Part::new(head, self.body.clone(), self.range, self.asked)
     }
 

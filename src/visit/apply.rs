@@ -1,9 +1,10 @@
 //! What a route makes of a request's head: the query, the cookies and the fields that are forwarded
 //! are those that the cache knows its answer by.
 
-use http::{HeaderName, HeaderValue, Method, header, request, uri::PathAndQuery};
+use http::{HeaderValue, Method, header, request, uri::PathAndQuery};
 
 use crate::{
+    config::Mode,
     fields, key,
     policy::{
         Asked, asked,
@@ -68,21 +69,18 @@ pub(super) fn select_cookies(route: &Route, head: &mut request::Parts) -> Option
     kept
 }
 
-/// Whether the cache has a part in it: it may be answered from the cache, or its answer stored.
+/// Whether the cache has a part in it, or would have but for its mode: it may be answered from the
+/// cache, or its answer stored.
 pub(super) fn takes_part(route: &Route, asked: &Asked) -> bool {
     let rules = &route.cache.rules;
     let credential = asked.authorization && rules.authorization == Authorization::Bypass;
     let retrieves = matches!(asked.method, asked::Method::Get | asked::Method::Head);
-    route.cache.is_on() && retrieves && !(asked.content || asked.bypass || credential)
+    let caches = route.cache.mode != Mode::Off && asked.bypass.is_none();
+    caches && retrieves && !(asked.content || credential)
 }
 
-/// What an origin may take for fields that choose among answers, condition them, or form them.
-pub(super) fn remove_aliases(route: &Route, head: &mut request::Parts) {
-    for name in aliases(route, head) {
-        head.headers.remove(name);
-    }
-}
-
-pub(super) fn aliases(route: &Route, head: &request::Parts) -> Vec<HeaderName> {
-    fields::aliases(&head.headers, &route.underscored, &route.cache.rules.key.headers)
+/// Whether it has what an origin may take for a field that chooses among answers, conditions them, or
+/// forms them.
+pub(super) fn has_aliases(route: &Route, head: &request::Parts) -> bool {
+    fields::has_aliases(&head.headers, &route.underscored)
 }

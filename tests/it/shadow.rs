@@ -172,6 +172,7 @@ async fn explain_says_what_a_request_would_have_been() {
             "url=http%3A%2F%2Fapi.test%2Fa&header=Upgrade:websocket&header=Connection:upgrade",
             "upgrade",
         ),
+        ("url=http%3A%2F%2Fapi.test%2Fa&header=X_Tenant:a", "underscore"),
     ] {
         let told = explain(&proxy, query).await;
         assert_eq!(told["shadow"]["reason"], reason, "the rule that would hold: {told:#}");

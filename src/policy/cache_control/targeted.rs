@@ -24,7 +24,7 @@ pub const LARDER_CACHE_CONTROL: HeaderName = HeaderName::from_static("larder-cac
 
 /// The targeted fields that count here, the first one before the others (§2.2). CDN-Cache-Control
 /// is passed on: a CDN before us is meant, too (§3).
-pub(super) static TARGET_LIST: [HeaderName; 2] =
+pub(in crate::policy) static TARGET_LIST: [HeaderName; 2] =
     [LARDER_CACHE_CONTROL, HeaderName::from_static("cdn-cache-control")];
 
 /// What the names of all of them end with.
@@ -49,6 +49,8 @@ struct Dictionary {
     directives: ResponseDirectives,
     no_cache: Form,
     private: Form,
+    /// `must-revalidate` in whatever form: to share (RFC 9111 §3.5) it permits as it is defined.
+    revalidate: bool,
     empty: Option<()>,
 }
 
@@ -81,13 +83,16 @@ impl<'de> DictionaryVisitor<'de> for Dictionary {
     }
 
     fn finish(self) -> Result<Self::Out, Infallible> {
-        let Dictionary { directives, no_cache, private, empty } = self;
+        let Dictionary { directives, no_cache, private, revalidate, empty } = self;
         let (no_cache, mut names) = no_cache.split();
         let (private, more) = private.split();
         names.extend(more);
         let withholds = !names.is_empty();
-        let directives =
-            ResponseDirectives { no_cache, private, withholds, targeted: true, ..directives };
+        let proxy_revalidate =
+            directives.proxy_revalidate || (revalidate && !directives.must_revalidate);
+        let targeted = true;
+        let read = ResponseDirectives { no_cache, private, withholds, targeted, ..directives };
+        let directives = ResponseDirectives { proxy_revalidate, ..read };
         Ok(empty.map(|()| (directives, names)))
     }
 }
@@ -122,7 +127,10 @@ impl Dictionary {
             "stale-while-revalidate" => read.stale_while_revalidate = value.seconds(),
             "stale-if-error" => read.stale_if_error = value.seconds(),
             "no-store" => read.no_store = value.forbids(),
-            "must-revalidate" => read.must_revalidate = value.forbids(),
+            "must-revalidate" => {
+                read.must_revalidate = value.permits();
+                self.revalidate = value.forbids();
+            }
             "proxy-revalidate" => read.proxy_revalidate = value.forbids(),
             "no-transform" => read.no_transform = value.forbids(),
             "public" => read.public = value.permits(),

@@ -226,6 +226,40 @@ fn pragma_counts_where_there_is_no_cache_control() {
     }
 }
 
+/// RFC 9111 §3.5, §5.2.2.2: it permits to share, and so as it is defined alone, without an argument.
+#[test]
+fn must_revalidate_with_an_argument_does_not_permit_to_share() {
+    let revalidated = ResponseDirectives { proxy_revalidate: true, ..NONE };
+    for said in
+        ["must-revalidate=0", "must-revalidate=\"x\"", "must-revalidate=", "must-revalidate;a"]
+    {
+        let read = ResponseDirectives::parse([said.as_bytes()].into_iter());
+        let expected = match said.contains('=') {
+            true => revalidated,
+            false => ResponseDirectives { must_revalidate: true, ..NONE },
+        };
+        assert_eq!(read, expected, "{said}");
+    }
+    let both = ResponseDirectives::parse([&b"must-revalidate=0, must-revalidate"[..]].into_iter());
+    assert!(both.must_revalidate && both.proxy_revalidate, "one of them is as it is defined");
+    for (said, must, proxy) in [
+        ("must-revalidate", true, false),
+        ("must-revalidate=?0", false, false),
+        ("must-revalidate=5", false, true),
+        ("must-revalidate=(a)", false, true),
+        ("must-revalidate=5, proxy-revalidate=?0", false, true),
+        ("must-revalidate=5, must-revalidate", true, false),
+    ] {
+        let headers = headers(&[("cdn-cache-control", said)]);
+        let read = ResponseDirectives::of(&headers);
+        assert_eq!(
+            (read.must_revalidate, read.proxy_revalidate),
+            (must, proxy),
+            "RFC 9213: {said}"
+        );
+    }
+}
+
 /// RFC 9110 §5.6.4: what follows a quote that is never closed may all be text.
 #[test]
 fn nothing_permits_behind_a_quote_that_is_never_closed() {

@@ -95,6 +95,13 @@ fn a_field_of_the_key_stays_as_it_is_where_its_syntax_is_not_known() {
     };
     assert_eq!(form("x-tenant", " A,  B "), b"A,  B");
     assert_eq!(form("x-tenant", "A,B"), b"A,B");
+    let name = HeaderName::from_static("x-tenant");
+    let lines = ["A", "B"].map(|line| (name.clone(), HeaderValue::from_static(line)));
+    let mut asked = HeaderMap::from_iter(lines);
+    compare_as_it_is(&mut asked, &name);
+    let mut two = Vec::new();
+    normalise(&asked, &name, |piece| two.extend_from_slice(piece));
+    assert_ne!(two, b"A,B", "two lines, and one: RFC 9110 §5.3 joins those of lists");
     assert_eq!(form("accept-language", "EN , de"), b"en,de", "§4.1: its syntax is known");
     assert_eq!(form("accept", "a/b , c/d"), b"a/b,c/d", "§4.1: its syntax is known");
 }

@@ -22,6 +22,8 @@ tokens! {
         VaryStar => "vary-star",
         /// More field names in Vary than are kept.
         VaryTooLong => "vary-too-long",
+        /// Connection names a field that it is judged by again whenever it is validated.
+        Connection => "connection",
         /// A 206 that nobody asked for or that does not say which part it is, or another answer to
         /// Range.
         Partial => "partial",
@@ -57,6 +59,7 @@ impl Unstorable {
             | Unstorable::SetCookie
             | Unstorable::VaryStar
             | Unstorable::VaryTooLong
+            | Unstorable::Connection
             | Unstorable::NoFreshness
             | Unstorable::Bypassed
             | Unstorable::NoStoreWhen

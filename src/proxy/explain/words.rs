@@ -91,6 +91,9 @@ fn unstored(token: &str) -> &'static str {
         "cookie" => "set cookies = \"ignore\" where the answer does not depend on them",
         "set-cookie" => "let the API say public, or set set_cookie = \"strip\" for the route",
         "vary-star" | "vary-too-long" => "let the API name in Vary what its answer depends on",
+        "connection" => {
+            "let the API not name in Connection what is meant for all (RFC 9110 §7.6.1)"
+        }
         "too-large" => "raise max_object_size",
         "no-room" => "raise cache.memory.max_in_flight",
         "method" => "ask for it by GET",
@@ -106,6 +109,9 @@ fn bypassed(rule: Bypass) -> &'static str {
         Bypass::Shadow => "larder explain --route says what has been measured so far",
         Bypass::Authorization => "set authorization = \"rfc\" or \"isolate\" for the route",
         Bypass::When => "remove the condition from bypass_when",
+        Bypass::Underscore => {
+            "let clients write - for _, or name the field in key.headers where the answer depends on it"
+        }
         Bypass::Upgrade | Bypass::Content => "",
     }
 }

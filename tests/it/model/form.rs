@@ -110,6 +110,9 @@ impl<'a> Judge<'a> {
     /// The fields are the origin's, none lost, none added, none of another exchange.
     fn fields(&self, head: &Fields, status: u16) -> Verdict<()> {
         let answer = self.answer;
+        // RFC 9110 §7.6.1: what Connection names is not sent on; what is stored of its name may be.
+        let hop = members(head, "connection");
+        let is_of_the_hop = |name: &&str| hop.iter().any(|it| it.eq_ignore_ascii_case(name));
         for name in [
             "cache-control",
             "cdn-cache-control",
@@ -117,7 +120,10 @@ impl<'a> Judge<'a> {
             "expires",
             "vary",
             "last-modified",
-        ] {
+        ]
+        .into_iter()
+        .filter(|name| !is_of_the_hop(name))
+        {
             let (mut said, sent) = (lines(&answer.fields, name), lines(head, name));
             // An origin's 304 does not say of what type the whole is, so it may be one that varies.
             if name == "vary" && status == 304 {
@@ -130,7 +136,7 @@ impl<'a> Judge<'a> {
         }
         // `head` has not what is withheld from all but the client that asked.
         let own = self.history.exchanges.iter().filter(|it| it.by == self.id);
-        for name in ["x-private", "set-cookie"] {
+        for name in ["x-private", "set-cookie"].into_iter().filter(|name| !is_of_the_hop(name)) {
             let (said, sent) = (lines(&answer.fields, name), lines(head, name));
             let stripped = name == "set-cookie" && self.mode.strip && said.is_empty();
             // In a body a page could read what its browser keeps from it (RFC 6265 §4.1.2.6).

@@ -28,6 +28,7 @@ const OK: Manner = Manner {
     expires: "",
     dated: ("now", ""),
     vary: "",
+    hop: "",
     set_cookie: false,
     validator: "strong",
     new: false,

@@ -50,6 +50,9 @@ pub(super) fn answer(
         number,
         by,
         method: request.method.clone(),
+        content: ["content-length", "transfer-encoding"]
+            .iter()
+            .any(|name| line(&request.fields, name).is_some_and(|it| it != "0")),
         target: request.target.clone(),
         asked: request.asked,
         answered,
@@ -93,6 +96,7 @@ fn head(manner: &Manner, exchange: &Exchange, id: usize) -> Fields {
     add(&format!("X-S-{}", exchange.number), "1");
     add("Cache-Control", manner.cache_control);
     add("Vary", manner.vary);
+    add("Connection", manner.hop);
     add("Age", manner.dated.1);
     add(
         "Date",

@@ -76,6 +76,8 @@ pub(super) struct Manner {
     /// Date, Age.
     pub(super) dated: (&'static str, &'static str),
     pub(super) vary: &'static str,
+    /// What Connection names.
+    pub(super) hop: &'static str,
     pub(super) set_cookie: bool,
     pub(super) validator: &'static str,
     /// Another representation than last time.
@@ -196,6 +198,7 @@ const SHARING: &[&str] = &[
     "public, max-age=10",
     "s-maxage=10",
     "must-revalidate, max-age=10",
+    "must-revalidate=0, max-age=10",
     "max-age=10, public=\"x\"",
     "private, max-age=10",
     "Private , max-age=10, public",
@@ -230,6 +233,7 @@ const TARGETED: &[&str] = &[
     "CDN-Cache-Control: no-store=?0, max-age=9",
     "CDN-Cache-Control: max-age=10\nCDN-Cache-Control: no-store",
     "CDN-Cache-Control: must-revalidate, max-age=2",
+    "CDN-Cache-Control: must-revalidate=1, max-age=9",
     "CDN-Cache-Control: max-age=-1",
     "CDN-Cache-Control: x=(1 \"a, no-store\" b), max-age=6",
     "CDN-Cache-Control: max-age=6,",
@@ -374,6 +378,8 @@ fn manner(theme: Theme) -> impl Strategy<Value = Manner> + use<> {
         &["", "Accept"],
         &["accept-language", "Accept, Accept-Language", "*", "Authorization", "Cookie", ""],
     );
+    let hop =
+        rarely(6, &["Vary", "vary, Cache-Control", "expires, Set-Cookie", "CDN-Cache-Control"]);
     let set_cookie = prop_oneof![theme.set_cookie => Just(false), 1 => Just(true)];
     let validator = mostly(theme.validators, &["weak", "modified", "both"]);
     let fate = mostly(
@@ -401,11 +407,11 @@ fn manner(theme: Theme) -> impl Strategy<Value = Manner> + use<> {
     );
     let targeted = rarely(theme.targeted, TARGETED);
     let groups = rarely(theme.groups, GROUPS);
-    let first = (status, cache_control, expires, (date, age), vary);
+    let first = (status, cache_control, expires, (date, age), (vary, hop));
     let second = (set_cookie, validator, any::<bool>(), targeted, groups);
     (first, second, fate, location, any::<bool>()).prop_map(
         |(first, second, fate, location, chunked)| {
-            let (status, cache_control, expires, dated, vary) = first;
+            let (status, cache_control, expires, dated, (vary, hop)) = first;
             let (set_cookie, validator, new, targeted, groups) = second;
             Manner {
                 status,
@@ -415,6 +421,7 @@ fn manner(theme: Theme) -> impl Strategy<Value = Manner> + use<> {
                 expires,
                 dated,
                 vary,
+                hop,
                 set_cookie,
                 validator,
                 new,

@@ -17,7 +17,7 @@ impl Judge<'_> {
         must!(!wishes.has("no-store"), "§5.2.1.5: the request said no-store");
         let forbidden = self.mode.forbids(&by.fields, Some(*status), &last.head);
         must!(!forbidden, "the route keeps it out of the cache");
-        must!(!by.content || base.method == "POST", "§3: the answer to a GET with content");
+        must!(!last.content || base.method == "POST", "§3: the answer to a GET with content");
         let kept = base.method == "GET" || base.method == self.asked().method;
         must!(kept || self.is_posted(stored), "§3: the answer to a {}", base.method);
         let understood = matches!(status, 200..=206 | 300..=308 | 400..=426 | 500..=505);
@@ -57,7 +57,7 @@ impl Judge<'_> {
             must!(authorization == self.field("authorization"), "another credential's answer");
         } else if !authorization.is_empty() {
             must!(!self.mode.bypass, "the route bypasses Authorization");
-            must!(said || directives.has("must-revalidate"), "§3.5: an answer to Authorization");
+            must!(said || directives.bare("must-revalidate"), "§3.5: an answer to Authorization");
         }
         let his = self.mode.key(&by.fields) == self.mode.key(&self.asked().fields);
         must!(his, "by another key: {:?}", self.mode.key(&by.fields));
@@ -87,8 +87,43 @@ impl Judge<'_> {
             let ungrouped = self.invalidates_group(exchange, stored);
             must!(!ungrouped, "RFC 9875 §3: {number} invalidated a group of it");
             must!(!self.replaces(exchange, stored), "§4: {number} is more recent, and was stored");
+            let forbids = self.forbids_all(exchange, stored);
+            must!(!forbids, "§4.3.4: {number} forbids to store what has this strong validator");
         }
         Ok(())
+    }
+
+    /// A 304 that freshened one variant, and then is not to be stored, speaks of all that have the
+    /// same strong validator; but of what one user is told it says nothing of the others'.
+    fn forbids_all(&self, exchange: &Exchange, stored: &Stored<'_>) -> bool {
+        let (asked, by) = (self.asked(), &self.history.asked[exchange.by]);
+        let known = by.got.as_ref().filter(|it| it.at.tick < asked.sent.tick);
+        let numbers = known.map_or(&[][..], |it| &it.numbers);
+        if exchange.status != Some(304)
+            || exchange.target != asked.target
+            || exchange.asked.tick <= self.after(stored.last)
+            || numbers.len() < 2
+            || numbers.last() != Some(&exchange.number)
+            || stored.base.status == Some(206)
+            || self.history.nodes > 1
+            || self.mode.isolate
+            || self.mode.keyed
+            || line(&by.fields, "authorization").is_some()
+        {
+            return false;
+        }
+        let chain: Vec<_> = numbers.iter().map(|it| &self.history.exchanges[*it]).collect();
+        let then = Stored::of(&chain);
+        let tag = line(&exchange.head, "etag").filter(|it| !it.starts_with("W/"));
+        let same = tag.is_some() && tag == line(&stored.head, "etag");
+        let users = |name: &String| {
+            ["authorization", "cookie"].iter().any(|it| name.eq_ignore_ascii_case(it))
+        };
+        let apart = members(&stored.head, "vary").iter().any(users);
+        let private = then.directives.bare("private");
+        let no_store = then.directives.has("no-store") && !then.directives.has("must-understand");
+        let star = members(&exchange.head, "vary").contains(&"*".to_owned());
+        same && !apart && (private || no_store || star)
     }
 
     /// It was known to have changed the target before this was asked, and after what is stored was

@@ -70,6 +70,8 @@ pub(super) struct Exchange {
     /// The client's request that it is for.
     pub(super) by: usize,
     pub(super) method: String,
+    /// It had a body.
+    pub(super) content: bool,
     pub(super) target: Target,
     pub(super) asked: Moment,
     pub(super) answered: Moment,

@@ -258,6 +258,9 @@ pub(crate) fn responses() -> Vec<Case> {
         case("larder; fwd=uri-miss; detail=vary-star", |_| {
             with(&[("Cache-Control", "max-age=60"), ("Vary", "*")])
         }),
+        case("larder; fwd=uri-miss; detail=connection", |_| {
+            with(&[("Cache-Control", "max-age=60"), ("Connection", "Cache-Control")])
+        }),
         case("larder; fwd=uri-miss; detail=no-freshness", |_| with(&[])),
         Case {
             config: "[cache]\nmax_object_size = \"1KiB\"",
@@ -350,6 +353,13 @@ pub(crate) const ELSEWHERE: &[Case] = &[
         asked: ("GET", "/", &[], "x"),
         told: "larder; fwd=bypass; detail=content",
         logged: ["bypass", "content", "", ""],
+        ..PLAIN
+    },
+    Case {
+        why: "RFC 9111 §4.1: the origin may take it for a field that selects",
+        asked: ("GET", "/", &[("X_Tenant", "a")], ""),
+        told: "larder; fwd=bypass; detail=underscore",
+        logged: ["bypass", "underscore", "", ""],
         ..PLAIN
     },
     Case {
