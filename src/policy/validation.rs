@@ -58,13 +58,17 @@ impl<'a> Validators<'a> {
     }
 }
 
-/// Whether If-Match names an entity-tag of ours, which only we can judge.
+/// Whether a request hangs on an entity-tag of ours, which only we can judge: by If-Match, or, where
+/// it is to change something, by If-None-Match.
 #[must_use]
-pub fn asks_for_ours(request: &HeaderMap) -> bool {
-    request.get_all(header::IF_MATCH).iter().any(|line| {
+pub fn asks_for_ours(method: &Method, request: &HeaderMap) -> bool {
+    let is_ours = |line: &HeaderValue| {
         let own = OWN_TAG.as_bytes();
         line.as_bytes().windows(own.len()).any(|window| window == own)
-    })
+    };
+    let none_match = !matches!(*method, Method::GET | Method::HEAD);
+    request.get_all(header::IF_MATCH).iter().any(is_ours)
+        || (none_match && request.get_all(header::IF_NONE_MATCH).iter().any(is_ours))
 }
 
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
@@ -215,14 +219,18 @@ pub fn names_as_it_came(request: &HeaderMap) -> bool {
 
 /// Takes our own entity-tags out of the conditions of a request that is forwarded: out of
 /// If-None-Match and If-Range (with its Range), and judges them in If-Match against `current`,
-/// the tag of the fresh stored response.
+/// the tag of the fresh stored response. An If-Range that is neither a date nor a strong tag cannot
+/// hold (RFC 9110 §13.1.5), and leaves as well: there are origins that compare it as it stands, and
+/// here that is one name for every form.
 pub fn forward_conditions(
     method: &Method,
     request: &mut HeaderMap,
     current: Option<&[u8]>,
 ) -> Condition {
     restore_tags(method, request);
-    if field::lines(request, header::IF_RANGE).any(is_own) {
+    let can_hold = |it: &[u8]| date(it).is_some() || (is_strong(it) && !is_own(it));
+    let if_range = field::single(request, header::IF_RANGE);
+    if request.contains_key(header::IF_RANGE) && !if_range.is_some_and(can_hold) {
         request.remove(header::IF_RANGE);
         request.remove(header::RANGE);
     }

@@ -5,8 +5,8 @@ use super::{
     Condition::{self, Failed, Forward},
     HeadSays,
     Precondition::{self, NotModified, Proceed},
-    Validators, forward_conditions, freshen, head_says, make_conditional, named, offer,
-    precondition,
+    Validators, asks_for_ours, forward_conditions, freshen, head_says, make_conditional, named,
+    offer, precondition,
 };
 use crate::policy::{
     coding::Coding,
@@ -222,6 +222,50 @@ fn our_own_tags_leave_if_range_with_its_range() {
             "§13.1.5: the origin's",
         ),
     ]);
+}
+
+#[test]
+fn an_if_range_that_cannot_hold_is_not_left_to_the_origin() {
+    let rows: [(&[&str], bool, &str); 9] = [
+        (&["\"a\""], true, "a strong tag"),
+        (&[EPOCH_DATE], true, "a date"),
+        (&["W/\"a\""], false, "weak"),
+        (&["a"], false, "malformed"),
+        (&["\"a"], false, "malformed"),
+        (&["\"a\"b\""], false, "malformed"),
+        (&["w/\"a\""], false, "malformed"),
+        (&[""], false, "nothing"),
+        (&["\"a\"", "\"b\""], false, "two are none"),
+    ];
+    for (values, stays, why) in rows {
+        let lines = values.iter().map(|value| ("if-range", *value));
+        let fields: Vec<_> = lines.chain([("range", "bytes=0-1")]).collect();
+        let mut request = headers(&fields);
+        assert_eq!(forward_conditions(&Method::GET, &mut request, None), Forward);
+        let left = if stays { headers(&fields) } else { headers(&[]) };
+        assert_eq!(request, left, "RFC 9110 §13.1.5: {why}: {values:?}");
+    }
+}
+
+#[test]
+fn ours_are_asked_for_where_something_hangs_on_them() {
+    let rows = [
+        (Method::PUT, "if-match", true),
+        (Method::GET, "if-match", true),
+        (Method::PUT, "if-none-match", true),
+        (Method::POST, "if-none-match", true),
+        (Method::GET, "if-none-match", false),
+        (Method::HEAD, "if-none-match", false),
+        (Method::PUT, "if-range", false),
+    ];
+    for (method, name, ours) in rows {
+        for tag in [OWN, "\"larder-0f--gzip\""] {
+            let asked = headers(&[(name, "\"a\""), (name, tag)]);
+            let why = "RFC 9110 §13.1.1, §13.1.2";
+            assert_eq!(asks_for_ours(&method, &asked), ours, "{why}: {method} {name}: {tag}");
+        }
+        assert!(!asks_for_ours(&method, &headers(&[(name, "\"a\"")])), "{method} {name}");
+    }
 }
 
 #[test]

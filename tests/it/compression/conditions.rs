@@ -322,6 +322,41 @@ async fn a_date_continues_no_packed_body_whoever_has_the_part() {
 }
 
 #[tokio::test]
+async fn what_names_no_bytes_continues_none() {
+    for tag in ["a", "\"a\"b\"", "\"a", "w/\"a\"", "W/\"a\""] {
+        let text = users();
+        // It compares what it should not, as some do.
+        let origin = Origin::serve(move |seen| {
+            let cache = if seen.target == "/own" { "no-store" } else { "max-age=60" };
+            let part = seen.header("range").is_some() && seen.header("if-range") == Some(tag);
+            let reply = match part {
+                true => Reply::status(206)
+                    .header("Content-Range", format!("bytes 2-11/{}", text.len()))
+                    .body(text[2..=11].to_owned()),
+                false => Reply::ok(text.clone()),
+            };
+            let reply = reply.header("ETag", tag).header("Cache-Control", cache);
+            reply.header("Content-Type", "application/json")
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        for path in ["/own", "/stored", "/stored"] {
+            let ask = || get(&proxy, path).header("Accept-Encoding", "gzip");
+            assert_eq!(ask().await.header("etag"), Some(tag), "the same in every form");
+            let answer = ask().header("Range", "bytes=2-11").header("If-Range", tag).await;
+            assert_eq!(answer.status, 200, "RFC 9110 §13.1.5, §8.8.3: {path} {tag}");
+            assert_eq!(unpacked(&answer).await, users(), "all of it");
+            let same = ask().header("If-None-Match", tag).await;
+            let told = (path != "/own").then_some(304);
+            assert_eq!(told.unwrap_or(same.status), same.status, "§8.8.3.2: it is the same: {tag}");
+        }
+        proxy.reload("[cache]\nmode = \"off\"");
+        let part = get(&proxy, "/own").header("Range", "bytes=2-11").header("If-Range", tag).await;
+        assert_eq!(part.status, 206, "what passes untouched is the origin's to judge: {tag}");
+    }
+}
+
+#[tokio::test]
 async fn a_304_of_one_clients_own_is_told_as_its_200_would_be() {
     let date = "Sat, 21 Nov 2026 10:00:00 GMT";
     for word in ["identity", "gzip", "client"] {
