@@ -132,15 +132,22 @@ pub fn write_shape(response: &mut HeaderMap, shape: ShapeTag) {
 }
 
 /// A client's tag as it would be of the whole, for a request for this shape; `None` where it names
-/// something else. What is weak says nothing of shapes, and stays.
+/// something else. It stays that of one run, if it is: what comes of it names the bytes that its
+/// client has. What is weak says nothing of shapes, and stays.
 #[must_use]
 pub fn of_whole(tag: &[u8], shape: ShapeTag) -> Option<Vec<u8>> {
     let says_nothing = |coded: &Coded<'_>| coded.shape.is_none() && !is_strong(coded.origin);
     let Some(coded) = Coded::of(tag).filter(|it| !says_nothing(it)) else {
         return Some(tag.to_vec());
     };
-    let whole = || spelled(coded.origin, coded.kind).unwrap_or_else(|| coded.to_origin());
-    (coded.shape == Some(shape)).then(whole)
+    (coded.shape == Some(shape)).then(|| {
+        // Only strong tags name shapes: what is weak was made so on its way.
+        let strong = opaque(coded.origin);
+        let weak = &coded.origin[..coded.origin.len() - strong.len()];
+        let whole = spelled(strong, coded.kind).unwrap_or_else(|| [strong, b"\""].concat());
+        let open = whole.strip_suffix(b"\"").unwrap_or(&whole);
+        [weak, open, run(tag), b"\""].concat()
+    })
 }
 
 /// A tag without its closing quote, as clients see it beside bytes of this kind; `None` where it
@@ -399,8 +406,21 @@ mod tests {
             prop_assert_eq!(coded.shape, Some(*b"00000000deadbeef"));
             prop_assert_eq!(coded.kind == Kind::AsItCame, form == Form::AsItCame);
             prop_assert!(!coded.names(&tag), "the whole is another representation");
-            prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent));
+            prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent.clone()));
             prop_assert_eq!(of_whole(shaped, *b"10000000deadbeef"), None);
+            let weakened = [b"W/", shaped].concat();
+            let whole = Some([b"W/", &sent[..]].concat());
+            prop_assert_eq!(of_whole(&weakened, *b"00000000deadbeef"), whole, "the same form");
+
+            if let Form::Packed(_) = form {
+                response.insert("etag", http::HeaderValue::from_bytes(&sent).unwrap());
+                write_run(&mut response, 0xabc);
+                let whole = response["etag"].as_bytes().to_vec();
+                write_shape(&mut response, *b"00000000deadbeef");
+                let shaped = response["etag"].as_bytes();
+                let why = "RFC 9110 §8.8.1: the run, and no other bytes";
+                prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(whole), "{}", why);
+            }
         }
     }
 }

@@ -100,6 +100,51 @@ async fn a_private_answers_shape_is_validated_by_the_origin() {
 }
 
 #[tokio::test]
+async fn a_cut_is_not_continued_from_the_whole() {
+    let (_origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
+    let id = tag(&get(&proxy, "/?fields=id").await);
+    let part = |path: &str, tag: &str| {
+        get(&proxy, path).header("Range", "bytes=1-4").header("If-Range", tag)
+    };
+    for config in [OFFER, ""] {
+        proxy.reload(config);
+        for path in ["/", "/?fields=id"] {
+            get(&proxy, path).await;
+            let answer = part(path, &id).await;
+            let why = "RFC 9110 §13.1.5: those are other bytes";
+            assert_eq!(answer.status, 200, "{why}: {path}, {config:?}");
+        }
+        assert_eq!(part("/", "\"v1\"").await.status, 206, "its own bytes are continued");
+    }
+}
+
+#[tokio::test]
+async fn a_304_of_a_cut_names_the_bytes_that_its_client_has() {
+    let origin = Origin::serve(|seen| {
+        let reply = match seen.header("if-none-match") {
+            Some("\"v1\"") => Reply::status(304),
+            _ => Reply::ok(format!("[{}]", vec![USER; 200].join(",")))
+                .header("Content-Type", "application/json"),
+        };
+        reply.header("ETag", "\"v1\"").header("Cache-Control", "private, no-cache")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    for coding in ["gzip", "br", "zstd"] {
+        let ask = || get(&proxy, "/?fields=id").header("Accept-Encoding", coding);
+        let first = ask().await;
+        let has = tag(&first);
+        assert_eq!(first.header("content-encoding"), Some(coding));
+        assert!(has.contains(&format!("--{coding}.")), "packed as it came: {has}");
+        for known in [has.clone(), format!("W/{has}")] {
+            let same = ask().header("If-None-Match", &known).await;
+            let why = "RFC 9110 §8.8.1, §15.4.5; RFC 9111 §4.3.4: no other bytes' name";
+            assert_eq!((same.status, tag(&same)), (304, has.clone()), "{why}: {known}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_conditional_on_the_whole() {
     let (origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
     let plain = tag(&get(&proxy, "/u?fields=id").await);
