@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::{
     coded_tag::{self, Coded, Kind, ShapeTag},
     coding::Accepts,
-    encoding::Given,
+    encoding::Choice,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
     freshness::date,
@@ -72,11 +72,11 @@ pub fn asks_for_ours(method: &Method, request: &HeaderMap) -> bool {
 }
 
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
-/// RFC 9111 §4.3.2). A tag counts in any form that the client takes of what is `given`.
+/// RFC 9111 §4.3.2). A tag counts in any form that the client takes, of those of its choice.
 #[must_use]
-pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> Precondition {
+pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, choice: Choice<'_>) -> Precondition {
     let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
-        true => none_match_names(asked, stored.etag, given),
+        true => none_match_names(asked, stored.etag, choice),
         false => is_unmodified(asked, stored),
     };
     match has_it {
@@ -85,13 +85,13 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> 
     }
 }
 
-fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> bool {
+fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, choice: Choice<'_>) -> bool {
     let accepts = Accepts::of(asked);
     if etag.is_some_and(|etag| names_just(asked, etag)) {
-        return Kind::AsItCame.weight(given, accepts) > 0;
+        return Kind::AsItCame.weight(choice, accepts) > 0;
     }
     let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
-        Some(coded) => coded.names(etag) && coded.kind.weight(given, accepts) > 0,
+        Some(coded) => coded.names(etag) && coded.kind.weight(choice, accepts) > 0,
         None => weakly_equal(tag, etag),
     };
     tags(asked, header::IF_NONE_MATCH)
@@ -102,16 +102,20 @@ fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> boo
 /// which form that names: it is the tag of what the client holds. Of several it is the one whose
 /// form the client likes best.
 #[must_use]
-pub fn named<'a>(asked: &'a HeaderMap, etag: &[u8], given: Given) -> Option<(&'a [u8], Kind)> {
+pub fn named<'a>(
+    asked: &'a HeaderMap,
+    etag: &[u8],
+    choice: Choice<'_>,
+) -> Option<(&'a [u8], Kind)> {
     let accepts = Accepts::of(asked);
     if names_just(asked, etag) {
         let kind = Kind::AsItCame;
-        let line = asked.get(header::IF_NONE_MATCH).filter(|_| kind.weight(given, accepts) > 0);
+        let line = asked.get(header::IF_NONE_MATCH).filter(|_| kind.weight(choice, accepts) > 0);
         return line.map(|line| (line.as_bytes(), kind));
     }
     let weighed = |tag| {
         let coded = Coded::of(tag).filter(|coded| coded.names(etag))?;
-        Some((coded.kind.weight(given, accepts), tag, coded.kind))
+        Some((coded.kind.weight(choice, accepts), tag, coded.kind))
     };
     let best = |one: (u16, _, _), other: (u16, _, _)| if other.0 > one.0 { other } else { one };
     let all = tags(asked, header::IF_NONE_MATCH).filter_map(weighed);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::policy::{
     coding::Coding,
-    encoding::Given,
+    encoding::{Choice, Given, Packing},
     fixtures::{EPOCH_DATE, headers},
 };
 
@@ -22,7 +22,9 @@ const WEAK_OWN: &str = "W/\"larder-0f\"";
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 fn judge(asked: Fields<'_>, stored: Fields<'_>) -> Precondition {
-    precondition(&headers(asked), Validators::of(&headers(stored)), Given::Plain)
+    let packing = Packing::default();
+    let choice = Choice { given: Given::Plain, packing: &packing, length: None };
+    precondition(&headers(asked), Validators::of(&headers(stored)), choice)
 }
 
 #[test]
@@ -398,9 +400,11 @@ proptest! {
         let accept = ("accept-encoding", accept);
         let (alone, other) = (("if-none-match", tag.as_str()), ("if-none-match", "\"!\""));
         let (alone, among) = (headers(&[alone, accept]), headers(&[alone, other, accept]));
-        let judged = |asked| precondition(asked, Validators::of(&stored), given);
+        let packing = Packing::default();
+        let choice = Choice { given, packing: &packing, length: None };
+        let judged = |asked| precondition(asked, Validators::of(&stored), choice);
         assert_eq!(judged(&alone), judged(&among), "RFC 9110 §13.1.2: a list of one");
-        assert_eq!(named(&alone, tag.as_bytes(), given), named(&among, tag.as_bytes(), given));
+        assert_eq!(named(&alone, tag.as_bytes(), choice), named(&among, tag.as_bytes(), choice));
     }
 
     #[test]
