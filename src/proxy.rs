@@ -600,7 +600,7 @@ impl Proxy {
         let keeper = self.keeper(&visit, &once.snapshot);
         let watch = self.watch(&visit);
         let request = self.clock.now();
-        let response = match passed::send(&visit, told.fwd, (head, body), &sent).await {
+        let response = match passed::send(&visit, (told.fwd, request), (head, body), &sent).await {
             Ok(response) => response,
             Err(error) => {
                 let failure = fetch::report(&visit, error);

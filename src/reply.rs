@@ -23,7 +23,7 @@ use crate::{
         Now,
         asked::Method,
         coding::Accepts,
-        encoding::{Form, Forms, Given},
+        encoding::{Choice, Form, Forms, Given, Packing},
         ranges,
         validation::{self, Precondition},
     },
@@ -100,11 +100,14 @@ impl Answer {
 /// A stored response: 304, 206, 416 or whole (RFC 9110 §13.2.2, §14).
 #[must_use]
 pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> Answer {
-    let (asked, head) = (&visit.head.headers, &entry.head);
-    if is_unchanged(visit, head) {
-        return not_modified(visit, (head, Some(entry.body.len() as u64)), now, status);
+    let (asked, head, length) = (&visit.head.headers, &entry.head, entry.body.len() as u64);
+    if is_unchanged(visit, (head, Some(length))) {
+        let mut answer = not_modified(visit, (head, Some(length)), now, status);
+        if visit.wanted.is_some() {
+            answer.source.iter_mut().for_each(|source| source.id = entry.known_id());
+        }
+        return answer;
     }
-    let length = entry.body.len() as u64;
     if head.status == StatusCode::OK && takes_ranges(visit, (head, length)) {
         let selected = ranges::select(asked, head.validators(), length);
         let part = range::selection(Held::whole(entry), selected, now, status);
@@ -114,10 +117,11 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 }
 
 /// Whether the client has it already; conditions mean nothing for what is no success
-/// (RFC 9110 §13.2.1).
-fn is_unchanged(visit: &Visit, head: &Head) -> bool {
-    let asked = &visit.head.headers;
-    let judge = || validation::precondition(asked, head.validators(), head.forms.given);
+/// (RFC 9110 §13.2.1). `length` is that of the whole, where it is known.
+fn is_unchanged(visit: &Visit, (head, length): (&Head, Option<u64>)) -> bool {
+    let (asked, packing) = (&visit.head.headers, &visit.route.packing);
+    let choice = Choice { given: head.forms.given, packing, length };
+    let judge = || validation::precondition(asked, head.validators(), choice);
     // The validators must be looked for, and most requests have no condition.
     visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
 }
@@ -174,7 +178,7 @@ pub fn arriving(
 ) -> Answer {
     let head = &arrival.head;
     let length = http_body::Body::size_hint(&reader).exact();
-    if is_unchanged(visit, head) {
+    if is_unchanged(visit, (head, length)) {
         return not_modified(visit, (head, length), now, status);
     }
     let mut response = sent(head, now, status);
@@ -226,16 +230,18 @@ fn may_be_used_up(name: &HeaderName) -> bool {
 pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
     let mut response = passed_on(response);
     let forms = Forms::of(response.headers(), &visit.route.packing);
+    // The length of an origin's own 304 is none of the whole.
+    let whole = response.status() != StatusCode::NOT_MODIFIED;
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
+    let source = Source::of(forms, length);
+    let choice = source.choice(&visit.route.packing);
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
         || validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
-    let judge = || validation::precondition(&visit.head.headers, validators(), forms.given);
+    let judge = || validation::precondition(&visit.head.headers, validators(), choice);
     let unchanged = visit.asked.condition
         && response.status().is_success()
         && judge() == Precondition::NotModified;
-    // That of an origin's own 304 is none of the whole.
-    let whole = response.status() != StatusCode::NOT_MODIFIED;
-    let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
@@ -243,10 +249,9 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
     if unchanged || visit.is_head() {
         *response.body_mut() = Body::Empty;
     }
-    let source = Source::of(forms, length);
     let source = match response.status() {
         StatusCode::NOT_MODIFIED if unchanged => {
-            let named = spell(&visit.head.headers, response.headers_mut(), forms.given);
+            let named = spell(&visit.head.headers, response.headers_mut(), choice);
             Source { named, ..source }
         }
         StatusCode::NOT_MODIFIED => relayed_304(visit, response.headers_mut(), source),
@@ -256,7 +261,7 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
 }
 
 /// Makes a whole answer a 304, where by these conditions its client has it already.
-pub fn judge(answer: &mut Answer, asked: &HeaderMap) {
+pub fn judge(answer: &mut Answer, packing: &Packing, asked: &HeaderMap) {
     let response = &mut answer.response;
     let Some(source) = &mut answer.source else { return };
     if asked.is_empty() || response.status() != StatusCode::OK {
@@ -264,11 +269,12 @@ pub fn judge(answer: &mut Answer, asked: &HeaderMap) {
     }
     let known = validation::Validators::of(response.headers());
     let known = validation::Validators { date: None, ..known };
-    if validation::precondition(asked, known, source.forms.given) == Precondition::NotModified {
+    let choice = source.choice(packing);
+    if validation::precondition(asked, known, choice) == Precondition::NotModified {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::Empty;
         NOT_IN_304.iter().for_each(|name| drop(response.headers_mut().remove(name)));
-        source.named = spell(asked, response.headers_mut(), source.forms.given);
+        source.named = spell(asked, response.headers_mut(), choice);
     }
 }
 
@@ -288,7 +294,8 @@ fn not_modified(
     let source = Source::of(head.forms, length);
     let mut answer = headed(visit, (head, source), Extent::NotModified, (now, status));
     let response = &mut answer.response;
-    let named = spell(&visit.head.headers, response.headers_mut(), head.forms.given);
+    let choice = source.choice(&visit.route.packing);
+    let named = spell(&visit.head.headers, response.headers_mut(), choice);
     answer.source = answer.source.map(|source| Source { named, ..source });
     if !answer.is_told {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

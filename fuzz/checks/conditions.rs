@@ -3,13 +3,13 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 use larder::policy::{
     coded_tag,
-    encoding::{Form, Given},
+    encoding::Form,
     freshness,
     ranges::{self, Selected},
     validation::{self, Condition, OWN_TAG, Precondition, Validators},
 };
 
-use super::{contains, field, number};
+use super::{contains, field, number, precondition};
 
 /// Range and If-Range (RFC 9110 §14): length, then If-Range, then Range, a line each.
 pub(crate) fn range(data: &[u8]) {
@@ -69,7 +69,7 @@ pub(crate) fn conditions(data: &[u8]) {
             asked.append(name, HeaderValue::from_bytes(value).expect("just tried"));
         }
     }
-    let judged = validation::precondition(&asked, validators, Given::Plain);
+    let judged = precondition(&asked, validators);
     let none_match = asked.get(header::IF_NONE_MATCH).cloned();
     if none_match.is_none() && !asked.contains_key(header::IF_MODIFIED_SINCE) {
         assert_eq!(judged, Precondition::Proceed, "no condition, no 304");
@@ -80,7 +80,7 @@ pub(crate) fn conditions(data: &[u8]) {
     if let Some(value) = &none_match {
         let mut alone = HeaderMap::new();
         alone.insert(header::IF_NONE_MATCH, value.clone());
-        let alone = validation::precondition(&alone, validators, Given::Plain);
+        let alone = precondition(&alone, validators);
         assert_eq!(judged, alone, "§13.2.2: If-Modified-Since is not looked at beside it");
     }
     own_conditions_work(etag, last_modified, &asked);
@@ -101,7 +101,7 @@ fn own_conditions_work(etag: Option<&[u8]>, last_modified: Option<&[u8]>, asked:
         if well_formed {
             let spelled = etag.and_then(|tag| coded_tag::for_clients(tag, Form::AsItCame));
             spelled.map(|tag| request.insert(header::IF_NONE_MATCH, tag));
-            let judged = validation::precondition(&request, validators, Given::Plain);
+            let judged = precondition(&request, validators);
             assert_eq!(judged, Precondition::NotModified, "{etag:?} is not named by {request:?}");
         }
     }

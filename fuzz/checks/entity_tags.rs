@@ -2,12 +2,11 @@
 
 use http::{HeaderMap, HeaderValue, header};
 use larder::policy::{
-    encoding::Given,
     ranges::{self, Selected},
     validation::{self, HeadSays, OWN_TAG, Precondition, Validators},
 };
 
-use super::{contains, field, lines};
+use super::{contains, field, lines, precondition};
 
 /// The stored ETag, then lines of If-None-Match.
 pub(crate) fn entity_tags(data: &[u8]) {
@@ -20,9 +19,7 @@ pub(crate) fn entity_tags(data: &[u8]) {
         return;
     }
     let stored = Validators { etag: Some(etag), last_modified: None, date: None };
-    let names = |asked: &HeaderMap| {
-        validation::precondition(asked, stored, Given::Plain) == Precondition::NotModified
-    };
+    let names = |asked: &HeaderMap| precondition(asked, stored) == Precondition::NotModified;
     let listed: Option<Vec<Vec<&[u8]>>> =
         asked.values().map(|line| list(line.as_bytes())).collect();
     if let Some(listed) = listed {
@@ -75,7 +72,7 @@ fn offered(rest: &[u8]) {
     assert_eq!(sent.len(), usize::from(!tags.is_empty()), "one line, or none");
     for etag in &tags {
         let stored = Validators { etag: Some(etag), last_modified: None, date: None };
-        let named = validation::precondition(&request, stored, Given::Plain);
+        let named = precondition(&request, stored);
         assert_eq!(named, Precondition::NotModified, "{etag:?} is offered in {sent:?}");
     }
     let named = sent.first().map_or(0, |line| list(line).map_or(usize::MAX, |it| it.len()));

@@ -28,7 +28,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use larder::{
     clock::Clock,
     config,
-    policy::{Wall, freshness},
+    policy::{
+        Wall,
+        encoding::{Choice, Given, Packing},
+        freshness,
+        validation::{self, Precondition, Validators},
+    },
     snapshot::Snapshot,
 };
 
@@ -156,6 +161,13 @@ fn field(name: HeaderName, data: &[u8]) -> HeaderMap {
         headers.append(name.clone(), value);
     }
     headers
+}
+
+/// What conditions say of what may be packed.
+fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
+    let packing = Packing::default();
+    let choice = Choice { given: Given::Plain, packing: &packing, length: None };
+    validation::precondition(asked, stored, choice)
 }
 
 fn number(text: &[u8]) -> u64 {

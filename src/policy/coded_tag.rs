@@ -6,14 +6,15 @@
 //! as it comes is flushed as it comes, and so has other bytes each time: its tag has a run besides,
 //! that never comes again (§8.8.1: a strong tag names one sequence of bytes). A tag of the origin's
 //! that happens to end so gets one more suffix, that of the bytes as they came. Weak tags name no
-//! bytes, and are the same in every form; one that ends like ours is ours, weakened on its way.
+//! bytes, and are the same in every form, though not of every shape, which is another representation;
+//! one that ends like a form of ours is ours, weakened on its way.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::{
     coding::{Accepts, Coding},
-    encoding::{Form, Given},
+    encoding::{Choice, Form, Given},
 };
 
 /// Tells the bytes as they came, of a tag that ends like one of ours.
@@ -52,16 +53,34 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How much who asks likes the form that it names, of what is such a response; 0: to another
-    /// one no 304 may say that these bytes are what it asks for.
+    /// How much who asks likes the form that it names, of what it may choose so; 0: to another
+    /// one no 304 may say that these bytes are what it asks for. What it would be sent is never so,
+    /// though it refuses that.
     #[must_use]
-    pub fn weight(self, given: Given, accepts: Accepts) -> u16 {
+    pub fn weight(self, choice: Choice<'_>, accepts: Accepts) -> u16 {
+        let coding = self.coding(choice.given);
+        let sent = || Kind::from(choice.form(accepts)).coding(choice.given);
+        match coding.map_or_else(|| accepts.plain(), |coding| accepts.weight(coding)) {
+            0 if sent() == coding => 1,
+            weight => weight,
+        }
+    }
+
+    /// How the bytes are packed that it names, of what is such a response.
+    fn coding(self, given: Given) -> Option<Coding> {
         match (self, given) {
-            (Kind::Packed(coding), _) | (Kind::AsItCame, Given::Packed(coding)) => {
-                accepts.weight(coding)
-            }
-            (Kind::AsItCame | Kind::Unpacked, Given::Fixed) => accepts.plain().max(1),
-            (Kind::AsItCame | Kind::Unpacked, Given::Plain | Given::Packed(_)) => accepts.plain(),
+            (Kind::Packed(coding), _) | (Kind::AsItCame, Given::Packed(coding)) => Some(coding),
+            (Kind::AsItCame | Kind::Unpacked, _) => None,
+        }
+    }
+}
+
+impl From<Form> for Kind {
+    fn from(form: Form) -> Kind {
+        match form {
+            Form::Packed(coding) => Kind::Packed(coding),
+            Form::Unpacked(_) => Kind::Unpacked,
+            Form::AsItCame => Kind::AsItCame,
         }
     }
 }
@@ -112,18 +131,13 @@ impl Coded<'_> {
 /// The origin's tag as clients see it beside bytes of this form; `None` where it stays as it is.
 #[must_use]
 pub fn for_clients(tag: &[u8], form: Form) -> Option<HeaderValue> {
-    let kind = match form {
-        Form::Packed(coding) => Kind::Packed(coding),
-        Form::Unpacked(_) => Kind::Unpacked,
-        Form::AsItCame => Kind::AsItCame,
-    };
-    HeaderValue::from_maybe_shared(Bytes::from(spelled(open(tag)?, kind)?)).ok()
+    HeaderValue::from_maybe_shared(Bytes::from(spelled(open(tag)?, form.into())?)).ok()
 }
 
 /// Makes a response's tag that of a shape of its body, whichever form that has.
 pub fn write_shape(response: &mut HeaderMap, shape: ShapeTag) {
     let Some(tag) = response.get(header::ETAG) else { return };
-    let Some(coded) = Coded::of(tag.as_bytes()).filter(|it| is_strong(it.origin)) else { return };
+    let Some(coded) = Coded::of(tag.as_bytes()) else { return };
     let tag =
         [coded.origin, SHAPE, &shape, suffix(coded.kind), run(tag.as_bytes()), b"\""].concat();
     if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(tag)) {
@@ -132,15 +146,22 @@ pub fn write_shape(response: &mut HeaderMap, shape: ShapeTag) {
 }
 
 /// A client's tag as it would be of the whole, for a request for this shape; `None` where it names
-/// something else. What is weak says nothing of shapes, and stays.
+/// something else. It stays that of one run, if it is: what comes of it names the bytes that its
+/// client has.
 #[must_use]
 pub fn of_whole(tag: &[u8], shape: ShapeTag) -> Option<Vec<u8>> {
-    let says_nothing = |coded: &Coded<'_>| coded.shape.is_none() && !is_strong(coded.origin);
-    let Some(coded) = Coded::of(tag).filter(|it| !says_nothing(it)) else {
+    if tag == b"*" {
         return Some(tag.to_vec());
-    };
-    let whole = || spelled(coded.origin, coded.kind).unwrap_or_else(|| coded.to_origin());
-    (coded.shape == Some(shape)).then(whole)
+    }
+    let coded = Coded::of(tag)?;
+    (coded.shape == Some(shape)).then(|| {
+        // One that is weak and tells a form was made weak on its way.
+        let strong = opaque(coded.origin);
+        let weak = &coded.origin[..coded.origin.len() - strong.len()];
+        let whole = spelled(strong, coded.kind).unwrap_or_else(|| [strong, b"\""].concat());
+        let open = whole.strip_suffix(b"\"").unwrap_or(&whole);
+        [weak, open, run(tag), b"\""].concat()
+    })
 }
 
 /// A tag without its closing quote, as clients see it beside bytes of this kind; `None` where it
@@ -261,11 +282,15 @@ mod tests {
     use super::{Coded, Kind, for_clients, of_whole, write_run, write_shape};
     use crate::policy::{
         coding::{Accepts, Coding},
-        encoding::{Form, Given},
+        encoding::{Choice, Form, Given, Packing},
         fixtures::headers,
     };
 
     const GZIP: Form = Form::Packed(Coding::Gzip);
+
+    fn choice(given: Given, packing: &Packing, length: Option<u64>) -> Choice<'_> {
+        Choice { given, packing, length }
+    }
 
     fn written(tag: &str, form: Form) -> String {
         let value = for_clients(tag.as_bytes(), form);
@@ -355,7 +380,33 @@ mod tests {
             let accepts = Accepts::of(&headers(&[("accept-encoding", accept)]));
             let coded = Coded::of(tag.as_bytes()).unwrap();
             let why = "RFC 9110 §13.1.2: the selected representation's tag is compared";
-            assert_eq!(coded.kind.weight(given, accepts), weight, "{tag} of {given:?}: {why}");
+            let packing = Packing::default();
+            let weighed = coded.kind.weight(choice(given, &packing, None), accepts);
+            assert_eq!(weighed, weight, "{tag} of {given:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn the_tag_of_what_would_be_sent_counts_though_that_is_refused() {
+        let gzip = Given::Packed(Coding::Gzip);
+        let (on, off) = (Packing::default(), Packing { encodings: vec![], ..Packing::default() });
+        let rows = [
+            ("\"a\"", Given::Plain, &on, Some(1023), "gzip, identity;q=0", 1),
+            ("\"a\"", Given::Plain, &on, Some(1024), "gzip, identity;q=0", 0),
+            ("\"a\"", Given::Plain, &on, None, "gzip, identity;q=0", 0),
+            ("\"a\"", Given::Plain, &off, Some(1024), "gzip, *;q=0", 1),
+            ("\"a--plain\"", Given::Plain, &off, Some(1024), "gzip, *;q=0", 1),
+            ("\"a--gzip\"", Given::Plain, &off, Some(1024), "br, identity;q=0", 0),
+            ("\"a--plain\"", gzip, &off, Some(1024), "br, identity;q=0", 1),
+            ("\"a--plain\"", gzip, &on, Some(1024), "br, identity;q=0", 0),
+            ("\"a\"", gzip, &off, Some(1024), "br, identity;q=0", 0),
+        ];
+        for (tag, given, packing, length, accept, weight) in rows {
+            let accepts = Accepts::of(&headers(&[("accept-encoding", accept)]));
+            let coded = Coded::of(tag.as_bytes()).unwrap();
+            let weighed = coded.kind.weight(choice(given, packing, length), accepts);
+            let why = "RFC 9110 §13.1.2, §12.5.3: there is no 406, so this is selected";
+            assert_eq!(weighed, weight, "{tag} of {given:?}, {length:?} for {accept}: {why}");
         }
     }
 
@@ -389,18 +440,30 @@ mod tests {
             response.insert("etag", http::HeaderValue::from_bytes(&sent).unwrap());
             write_shape(&mut response, *b"00000000deadbeef");
             let shaped = response["etag"].as_bytes();
-            if weak {
-                prop_assert_eq!(shaped, &sent[..], "what is weak says nothing of shapes");
-                prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent));
-                return Ok(());
-            }
             let coded = Coded::of(shaped).unwrap();
             prop_assert_eq!(coded.to_origin(), &tag[..]);
             prop_assert_eq!(coded.shape, Some(*b"00000000deadbeef"));
-            prop_assert_eq!(coded.kind == Kind::AsItCame, form == Form::AsItCame);
+            prop_assert_eq!(coded.kind == Kind::AsItCame, weak || form == Form::AsItCame);
             prop_assert!(!coded.names(&tag), "the whole is another representation");
-            prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent));
+            prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(sent.clone()));
             prop_assert_eq!(of_whole(shaped, *b"10000000deadbeef"), None);
+            prop_assert_eq!(of_whole(&sent, *b"00000000deadbeef"), None);
+            if weak {
+                return Ok(());
+            }
+            let weakened = [b"W/", shaped].concat();
+            let whole = Some([b"W/", &sent[..]].concat());
+            prop_assert_eq!(of_whole(&weakened, *b"00000000deadbeef"), whole, "the same form");
+
+            if let Form::Packed(_) = form {
+                response.insert("etag", http::HeaderValue::from_bytes(&sent).unwrap());
+                write_run(&mut response, 0xabc);
+                let whole = response["etag"].as_bytes().to_vec();
+                write_shape(&mut response, *b"00000000deadbeef");
+                let shaped = response["etag"].as_bytes();
+                let why = "RFC 9110 §8.8.1: the run, and no other bytes";
+                prop_assert_eq!(of_whole(shaped, *b"00000000deadbeef"), Some(whole), "{}", why);
+            }
         }
     }
 }

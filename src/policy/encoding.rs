@@ -6,7 +6,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    cache_control, coded_tag,
+    cache_control,
+    coded_tag::{self, Coded},
     coding::{Accepts, Coding},
     field,
 };
@@ -54,6 +55,17 @@ pub enum Given {
     Plain,
     /// It came packed, and may be unpacked.
     Packed(Coding),
+}
+
+/// Among which forms of a response a client's Accept-Encoding chooses.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// What the response is.
+    pub given: Given,
+    /// What the operator says.
+    pub packing: &'a Packing,
+    /// How many bytes it has, where that is known.
+    pub length: Option<u64>,
 }
 
 /// What is known of a response's forms by its head, worked out once.
@@ -201,6 +213,14 @@ impl Given {
     }
 }
 
+impl Choice<'_> {
+    /// What is done with the body for who accepts this.
+    #[must_use]
+    pub fn form(self, accepts: Accepts) -> Form {
+        self.given.form(self.packing, accepts, self.length)
+    }
+}
+
 /// Asks an upstream for what it is to send; [`UpstreamEncoding::Client`] leaves that to the client.
 pub fn ask_for(request: &mut HeaderMap, encoding: UpstreamEncoding) {
     let asked = match encoding {
@@ -276,10 +296,14 @@ pub fn only_coding(response: &HeaderMap) -> Result<Option<Coding>, Unknown> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown;
 
-/// Takes out of a response's head what told of the body as it came, now that it is cut.
+/// Takes out of a response's head what told of the body as it came, now that it is cut; and a
+/// malformed entity-tag, since a cut has no spelling of that.
 pub fn forget_bytes(response: &mut HeaderMap) {
-    OF_THE_FORM.iter().for_each(|name| drop(response.remove(name)));
+    forget_form(response);
     response.remove(header::CONTENT_ENCODING);
+    if response.get(header::ETAG).is_some_and(|tag| Coded::of(tag.as_bytes()).is_none()) {
+        response.remove(header::ETAG);
+    }
 }
 
 /// Makes a response's head that of another form of its body.

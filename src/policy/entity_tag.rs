@@ -1,7 +1,7 @@
 //! Entity-tags as bytes (RFC 9110 §8.8.3), as malformed as they come.
 //!
-//! Origins and clients exist that leave out the quotes; such a tag is compared as it stands, and
-//! is never strong.
+//! Origins and clients exist that leave out the quotes, or one of them; such a tag is compared as it
+//! stands, and is never strong: no suffix of ours tells the forms of a body apart by it.
 
 use super::validation::OWN_TAG;
 
@@ -17,7 +17,8 @@ pub(super) fn strongly_equal(one: &[u8], other: &[u8]) -> bool {
 
 /// Whether it names the bytes themselves (RFC 9110 §8.8.1).
 pub(super) fn is_strong(tag: &[u8]) -> bool {
-    tag.first() == Some(&b'"')
+    let content = tag.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    content.is_some_and(|content| !content.contains(&b'"'))
 }
 
 /// Whether Larder made it, and no origin knows it.
@@ -97,6 +98,10 @@ mod tests {
             ("\"1\"", "\"1\"", true, true),
             ("1", "1", false, true),
             ("1", "\"1\"", false, false),
+            ("\"1", "\"1", false, true),
+            ("\"", "\"", false, true),
+            ("\"1\"2\"", "\"1\"2\"", false, true),
+            ("\"\"", "\"\"", true, true),
         ];
         for (one, other, strong, weak) in rows {
             let (one, other) = (one.as_bytes(), other.as_bytes());

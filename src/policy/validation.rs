@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::{
     coded_tag::{self, Coded, Kind, ShapeTag},
     coding::Accepts,
-    encoding::Given,
+    encoding::Choice,
     entity_tag::{self, is_own, is_strong, strongly_equal, weakly_equal},
     field,
     freshness::date,
@@ -58,21 +58,25 @@ impl<'a> Validators<'a> {
     }
 }
 
-/// Whether If-Match names an entity-tag of ours, which only we can judge.
+/// Whether a request hangs on an entity-tag of ours, which only we can judge: by If-Match, or, where
+/// it is to change something, by If-None-Match.
 #[must_use]
-pub fn asks_for_ours(request: &HeaderMap) -> bool {
-    request.get_all(header::IF_MATCH).iter().any(|line| {
+pub fn asks_for_ours(method: &Method, request: &HeaderMap) -> bool {
+    let is_ours = |line: &HeaderValue| {
         let own = OWN_TAG.as_bytes();
         line.as_bytes().windows(own.len()).any(|window| window == own)
-    })
+    };
+    let none_match = !matches!(*method, Method::GET | Method::HEAD);
+    request.get_all(header::IF_MATCH).iter().any(is_ours)
+        || (none_match && request.get_all(header::IF_NONE_MATCH).iter().any(is_ours))
 }
 
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
-/// RFC 9111 §4.3.2). A tag counts in any form that the client takes of what is `given`.
+/// RFC 9111 §4.3.2). A tag counts in any form that the client takes, of those of its choice.
 #[must_use]
-pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> Precondition {
+pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, choice: Choice<'_>) -> Precondition {
     let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
-        true => none_match_names(asked, stored.etag, given),
+        true => none_match_names(asked, stored.etag, choice),
         false => is_unmodified(asked, stored),
     };
     match has_it {
@@ -81,13 +85,13 @@ pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, given: Given) -> 
     }
 }
 
-fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> bool {
+fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, choice: Choice<'_>) -> bool {
     let accepts = Accepts::of(asked);
     if etag.is_some_and(|etag| names_just(asked, etag)) {
-        return Kind::AsItCame.weight(given, accepts) > 0;
+        return Kind::AsItCame.weight(choice, accepts) > 0;
     }
     let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
-        Some(coded) => coded.names(etag) && coded.kind.weight(given, accepts) > 0,
+        Some(coded) => coded.names(etag) && coded.kind.weight(choice, accepts) > 0,
         None => weakly_equal(tag, etag),
     };
     tags(asked, header::IF_NONE_MATCH)
@@ -98,16 +102,20 @@ fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, given: Given) -> boo
 /// which form that names: it is the tag of what the client holds. Of several it is the one whose
 /// form the client likes best.
 #[must_use]
-pub fn named<'a>(asked: &'a HeaderMap, etag: &[u8], given: Given) -> Option<(&'a [u8], Kind)> {
+pub fn named<'a>(
+    asked: &'a HeaderMap,
+    etag: &[u8],
+    choice: Choice<'_>,
+) -> Option<(&'a [u8], Kind)> {
     let accepts = Accepts::of(asked);
     if names_just(asked, etag) {
         let kind = Kind::AsItCame;
-        let line = asked.get(header::IF_NONE_MATCH).filter(|_| kind.weight(given, accepts) > 0);
+        let line = asked.get(header::IF_NONE_MATCH).filter(|_| kind.weight(choice, accepts) > 0);
         return line.map(|line| (line.as_bytes(), kind));
     }
     let weighed = |tag| {
         let coded = Coded::of(tag).filter(|coded| coded.names(etag))?;
-        Some((coded.kind.weight(given, accepts), tag, coded.kind))
+        Some((coded.kind.weight(choice, accepts), tag, coded.kind))
     };
     let best = |one: (u16, _, _), other: (u16, _, _)| if other.0 > one.0 { other } else { one };
     let all = tags(asked, header::IF_NONE_MATCH).filter_map(weighed);
@@ -215,14 +223,18 @@ pub fn names_as_it_came(request: &HeaderMap) -> bool {
 
 /// Takes our own entity-tags out of the conditions of a request that is forwarded: out of
 /// If-None-Match and If-Range (with its Range), and judges them in If-Match against `current`,
-/// the tag of the fresh stored response.
+/// the tag of the fresh stored response. An If-Range that is neither a date nor a strong tag cannot
+/// hold (RFC 9110 §13.1.5), and leaves as well: there are origins that compare it as it stands, and
+/// here that is one name for every form.
 pub fn forward_conditions(
     method: &Method,
     request: &mut HeaderMap,
     current: Option<&[u8]>,
 ) -> Condition {
     restore_tags(method, request);
-    if field::lines(request, header::IF_RANGE).any(is_own) {
+    let can_hold = |it: &[u8]| date(it).is_some() || (is_strong(it) && !is_own(it));
+    let if_range = field::single(request, header::IF_RANGE);
+    if request.contains_key(header::IF_RANGE) && !if_range.is_some_and(can_hold) {
         request.remove(header::IF_RANGE);
         request.remove(header::RANGE);
     }

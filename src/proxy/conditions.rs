@@ -28,7 +28,7 @@ impl Proxy {
             validation::restore_tags(&visit.head.method, &mut head.headers);
             return Condition::Forward;
         }
-        let current = match validation::asks_for_ours(&head.headers) {
+        let current = match validation::asks_for_ours(&head.method, &head.headers) {
             true => self.current_tag(visit, snapshot).await,
             false => None,
         };

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::AtomicBool;
 
-use http::{Response, request};
+use http::{Response, header, request};
 
-use super::fetch::{for_one, forget_dated_range, hangs_on_client};
+use super::fetch::{for_one, forget_dated_range, hangs_on_client, unsharable};
 use crate::{
     policy::{
-        Fwd,
+        self, Asked, Exchange, Fwd, Now, Received, asked,
         encoding::{self, UpstreamEncoding},
+        storing::Context,
     },
     upstream::{self, Errand, RequestBody, ResponseBody},
     visit::Visit,
@@ -18,7 +19,7 @@ use crate::{
 /// client's own words. What the cache has no part in goes as it came.
 pub(super) async fn send(
     visit: &Visit,
-    fwd: Fwd,
+    (fwd, now): (Fwd, Now),
     (mut head, body): (request::Parts, RequestBody),
     sent: &AtomicBool,
 ) -> Result<Response<ResponseBody>, upstream::Error> {
@@ -37,8 +38,10 @@ pub(super) async fn send(
         drop(response);
         response = upstream.send(head, RequestBody::empty(), errand()).await?;
         encoding::add_to_vary(response.headers_mut());
+        forget_trailer(visit, &mut response, now);
         return Ok(response);
     }
+    forget_trailer(visit, &mut response, now);
     if encoding != UpstreamEncoding::Client {
         encoding::forget_in_vary(response.headers_mut());
     }
@@ -46,4 +49,21 @@ pub(super) async fn send(
         encoding::add_to_vary(response.headers_mut());
     }
     Ok(response)
+}
+
+/// Takes what announces trailers out of the answer to a HEAD, where that to a GET would be stored:
+/// then it goes without them, and may be packed (RFC 9110 §9.3.2).
+fn forget_trailer(visit: &Visit, response: &mut Response<ResponseBody>, now: Now) {
+    if !visit.is_head() || !response.headers().contains_key(header::TRAILER) {
+        return;
+    }
+    let (status, headers) = (response.status(), response.headers());
+    let get = Asked { method: asked::Method::Get, ..visit.asked };
+    let exchange = Exchange { request: now, response: now };
+    let rules = &visit.route.cache.rules;
+    let context = Context { asked: &get, rules, validating: None, exchange };
+    let stores = matches!(policy::receive(context, status, headers), Received::Storable(_));
+    if stores && unsharable(visit, headers).is_none() {
+        response.headers_mut().remove(header::TRAILER);
+    }
 }

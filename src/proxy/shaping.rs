@@ -49,24 +49,29 @@ impl Proxy {
         self: &Arc<Self>,
         route: &Route,
         (wish, wanted): (Wish<'_>, Arc<Wanted>),
-        answer: Answer,
+        mut answer: Answer,
     ) -> Answer {
         let (Ok(cut), Some(offer)) = (wanted.cut(), &route.shape) else { return answer };
+        forget_vary(route, &mut answer);
         let status = answer.response.status();
         let (mut answer, extent) = match (answer.source, status) {
             (Some(source), StatusCode::OK) => {
                 self.cut((route, offer), (&wanted, cut), (answer, source)).await
             }
-            (Some(_), StatusCode::NOT_MODIFIED) if wanted.conditions.name(cut.tag()) => {
-                (answer, Extent::Cut)
+            (Some(source), StatusCode::NOT_MODIFIED) if wanted.conditions.name(cut.tag()) => {
+                let length = self.length_of(cut, source.id);
+                (Answer { source: Some(Source { length, ..source }), ..answer }, Extent::Cut)
             }
             (Some(_), StatusCode::NOT_MODIFIED) => (answer, Extent::Whole),
             (Some(_), _) => (reply::untouched(answer, Unshaped::Status), Extent::Whole),
             (None, _) => (answer, Extent::Whole),
         };
         match extent {
-            Extent::Cut => reply::judge(&mut answer, &wanted.conditions.of_cut(cut.tag())),
-            Extent::Whole => reply::judge(&mut answer, &wanted.conditions.0),
+            Extent::Cut => {
+                let conditions = wanted.conditions.of_cut(cut.tag());
+                reply::judge(&mut answer, &route.packing, &conditions);
+            }
+            Extent::Whole => reply::judge(&mut answer, &route.packing, &wanted.conditions.0),
         }
         if wanted.is_head {
             forget_body(&mut answer);
@@ -74,9 +79,21 @@ impl Proxy {
         self.form(route, wish, &mut answer).await;
         let status = answer.response.status();
         if extent == Extent::Cut && matches!(status, StatusCode::OK | StatusCode::NOT_MODIFIED) {
-            coded_tag::write_shape(answer.response.headers_mut(), cut.tag());
+            let headers = answer.response.headers_mut();
+            if status == StatusCode::NOT_MODIFIED {
+                encoding::forget_form(headers);
+            }
+            coded_tag::write_shape(headers, cut.tag());
         }
         answer
+    }
+
+    /// How long a cut of a stored body is, where it was made before.
+    fn length_of(&self, cut: &Cut, id: Option<BodyId>) -> Option<u64> {
+        let Memo::Made(made) = self.store.memo(id?.shaped(cut.name()).memo(memo::RECIPE))? else {
+            return None;
+        };
+        memo::read(&made).ok().map(|shaped| shaped.body.len() as u64)
     }
 
     /// What was cut out of a stored response before, or of which all but the head was.
@@ -111,6 +128,8 @@ impl Proxy {
         let Memo::Made(made) = self.store.memo(id.memo(memo::RECIPE))? else { return None };
         let shaped = memo::read(&made).ok().filter(|it| it.total.is_some() || !cut.chooses())?;
         encoding::forget_bytes(&mut headers);
+        // Stored, it would get another one.
+        headers.get(header::ETAG)?;
         wanted.describe(&shaped, &mut headers);
         let forms = Forms { given: Given::of(&headers, &route.packing), ..stored.head.forms };
         let head = Head { fields: Block::new(&headers), forms, ..stored.head.clone() };
@@ -234,6 +253,17 @@ pub(super) fn name_cut(answer: &mut Answer, made: &store::Cut, wanted: &Wanted) 
         (Some(tag), _) => drop(headers.insert(header::ETAG, tag.clone())),
         (None, Ok(cut)) => coded_tag::write_shape(headers, cut.tag()),
         (None, Err(_)) => {}
+    }
+}
+
+/// Takes the Vary out of a hit's head that the whole's length has put there: what is cut varies by
+/// its own.
+fn forget_vary(route: &Route, answer: &mut Answer) {
+    if let Some(source) = &mut answer.source
+        && std::mem::take(&mut source.vary_is_told)
+        && source.forms.given.varies(&route.packing, source.length)
+    {
+        answer.response.headers_mut().remove(header::VARY);
     }
 }
 

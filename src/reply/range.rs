@@ -75,8 +75,9 @@ pub fn from_part(visit: &Visit, part: &Part, now: Now, status: CacheStatus) -> O
     if !held {
         return None;
     }
-    if is_unchanged(visit, &part.head) {
-        return Some(not_modified(visit, (&part.head, Some(part.range.total)), now, status));
+    let whole = (&part.head, Some(part.range.total));
+    if is_unchanged(visit, whole) {
+        return Some(not_modified(visit, whole, now, status));
     }
     selection(Held::part(part), selected, now, status)
 }

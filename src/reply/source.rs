@@ -9,7 +9,7 @@ use crate::{
     policy::{
         cache_control,
         coded_tag::{self, Kind},
-        encoding::{self, Forms, Given, UpstreamEncoding},
+        encoding::{self, Choice, Forms, Given, Packing, UpstreamEncoding},
         validation,
     },
     store::BodyId,
@@ -37,6 +37,11 @@ impl Source {
     pub fn of(forms: Forms, length: Option<u64>) -> Source {
         Source { forms, length, id: None, named: None, vary_is_told: false }
     }
+
+    /// Among which forms of it a client chooses.
+    pub(super) fn choice(self, packing: &Packing) -> Choice<'_> {
+        Choice { given: self.forms.given, packing, length: self.length }
+    }
 }
 
 /// What an upstream's response is made of. What the cache has no part in is sent as it came.
@@ -59,8 +64,8 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
     match (response.status(), takes_part) {
         (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
         (StatusCode::NOT_MODIFIED, false) => {
-            let asked = &visit.head.headers;
-            Source { named: spell(asked, response.headers_mut(), Given::Fixed), ..source }
+            let (asked, choice) = (&visit.head.headers, source.choice(&visit.route.packing));
+            Source { named: spell(asked, response.headers_mut(), choice), ..source }
         }
         _ => source,
     }
@@ -70,7 +75,10 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
 /// is of what most answers are of, which have several forms, so that no strong tag names two.
 pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source) -> Source {
     let mut forms = source.forms;
-    let named = spell(&visit.head.headers, headers, forms.given);
+    // The origin has judged a plain form already, whether or not its client would refuse it now.
+    let given = if forms.given == Given::Plain { Given::Fixed } else { forms.given };
+    let choice = Choice { given, ..source.choice(&visit.route.packing) };
+    let named = spell(&visit.head.headers, headers, choice);
     let says_nothing =
         !headers.contains_key(header::CONTENT_TYPE) && !cache_control::forbids_transform(headers);
     if says_nothing || matches!(named, Some(Kind::Packed(_) | Kind::Unpacked)) {
@@ -84,9 +92,13 @@ pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source
 }
 
 /// Writes the tag of a 304 as the client does, which holds the bytes that it names.
-pub(super) fn spell(asked: &HeaderMap, headers: &mut HeaderMap, given: Given) -> Option<Kind> {
+pub(super) fn spell(
+    asked: &HeaderMap,
+    headers: &mut HeaderMap,
+    choice: Choice<'_>,
+) -> Option<Kind> {
     let tag = headers.get(header::ETAG)?;
-    let (named, kind) = validation::named(asked, tag.as_bytes(), given)?;
+    let (named, kind) = validation::named(asked, tag.as_bytes(), choice)?;
     if named != tag.as_bytes() {
         headers.insert(header::ETAG, HeaderValue::from_bytes(named).ok()?);
     }

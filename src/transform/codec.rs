@@ -102,6 +102,24 @@ pub fn unpack(body: &Bytes, coding: Coding, limit: u64) -> Result<Bytes, Error> 
     read_whole(unpacked(Cursor::new(body.clone()), coding), limit)
 }
 
+/// How many bytes a whole body unpacks to, of which none is kept. Takes its time, as [`unpack`] does.
+///
+/// # Errors
+/// It is not packed so, it is cut short, or it is longer than `limit`.
+pub fn length(body: &Bytes, coding: Coding, limit: u64) -> Result<u64, Error> {
+    let mut source = unpacked(Cursor::new(body.clone()), coding);
+    let (mut chunk, mut length) = ([0; 8 << 10], 0);
+    loop {
+        let read = at_hand(source.read(&mut chunk).now_or_never())?;
+        length += read as u64;
+        match read {
+            0 => return Ok(length),
+            _ if length > limit => return Err(too_long()),
+            _ => {}
+        }
+    }
+}
+
 fn encoder(
     body: impl AsyncBufRead + Send + 'static,
     coding: Coding,
@@ -141,22 +159,31 @@ fn encoder(
 fn read_whole(source: Source, limit: u64) -> Result<Bytes, Error> {
     let mut whole = Vec::new();
     let mut source = source.take(limit.saturating_add(1));
-    let read = source.read_to_end(&mut whole).now_or_never();
-    read.ok_or_else(|| Error::new(ErrorKind::WouldBlock, "a body at hand has to be waited for"))??;
+    at_hand(source.read_to_end(&mut whole).now_or_never())?;
     if whole.len() as u64 > limit {
-        return Err(Error::new(ErrorKind::FileTooLarge, "unpacks to more than is allowed"));
+        return Err(too_long());
     }
     Ok(Bytes::from(whole.into_boxed_slice()))
 }
 
+/// What was read of a body that needs no waiting.
+fn at_hand(read: Option<Result<usize, Error>>) -> Result<usize, Error> {
+    let waits = || Error::new(ErrorKind::WouldBlock, "a body at hand has to be waited for");
+    read.ok_or_else(waits)?
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::FileTooLarge, "unpacks to more than is allowed")
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::io::{Cursor, ErrorKind};
 
     use bytes::Bytes;
     use proptest::{collection::vec, prelude::any, prop_assert_eq, proptest};
 
-    use super::{Levels, pack, unpack};
+    use super::{Levels, length, pack, unpack};
     use crate::policy::coding::Coding;
 
     #[test]
@@ -216,6 +243,11 @@ mod tests {
             assert!(packed.len() < 8 << 10, "{coding:?}: {} bytes", packed.len());
             assert!(unpack(&packed, coding, (4 << 20) - 1).is_err(), "{coding:?}: a byte too many");
             assert!(unpack(&packed, coding, 4 << 20).is_ok(), "{coding:?}: just enough");
+            let too_many = length(&packed, coding, (4 << 20) - 1).map_err(|error| error.kind());
+            assert_eq!(too_many, Err(ErrorKind::FileTooLarge), "{coding:?}: nothing is kept");
+            assert_eq!(length(&packed, coding, 4 << 20).unwrap(), 4 << 20, "{coding:?}");
+            let torn = packed.slice(..packed.len() - 1);
+            assert!(length(&torn, coding, 4 << 20).is_err(), "{coding:?}: its end is missing");
         }
     }
 

@@ -110,8 +110,10 @@ fn unpacked(body: &Bytes, coding: Coding, limit: u64) -> Memo {
     let most = recoded::most(body.len() as u64);
     match codec::unpack(body, coding, limit.min(most)) {
         Ok(bytes) => Memo::Made(bytes),
-        // Honest as far as it went, and too long to be kept.
-        Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => Memo::TooLong,
+        // Too long to be kept. Whether it is honest shows at its end.
+        Err(error) if error.kind() == ErrorKind::FileTooLarge && limit < most => {
+            codec::length(body, coding, most).map_or(Memo::Spoilt, |_| Memo::TooLong)
+        }
         Err(_) => Memo::Spoilt,
     }
 }
@@ -274,6 +276,24 @@ mod tests {
         made.sort();
         made.dedup();
         assert_eq!(made.len(), 17, "no two recipes share a key, nor one with the body itself");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_to_be_kept_is_judged_by_all_of_it() {
+        let (store, memos) = (Arc::new(Store::new(1 << 20)), memos());
+        let id = |text| named(text).1;
+        let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(64 << 10).collect();
+        let honest = Bytes::from(noise.repeat(32));
+        // Packed to more than the limit is of, and so judged by its ratio after that alone.
+        let bomb = [&noise[..8 << 10], &vec![0; 16 << 20][..]].concat();
+        let pack = |body| codec::pack(body, Coding::Zstd, Levels::default()).unwrap();
+        let recipe = Recipe::Unpack(Coding::Zstd, 1 << 20);
+        let kept = memos.make(&store, (&pack(&honest), &id("one")), recipe).await;
+        assert_eq!(kept, Some(Memo::TooLong), "it is 2 MiB of noise");
+        let packed = pack(&Bytes::from(bomb));
+        assert!(recoded::most(packed.len() as u64) > 1 << 20, "{}", packed.len());
+        let spoilt = memos.make(&store, (&packed, &id("other")), recipe).await;
+        assert_eq!(spoilt, Some(Memo::Spoilt), "it is 16 MiB of nothing");
     }
 
     #[tokio::test]

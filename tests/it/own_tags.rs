@@ -88,3 +88,21 @@ async fn our_tag_in_if_match_is_judged_by_us() {
     assert_eq!((right.status, origin.requests()), (200, 2));
     assert_eq!(origin.last().header("if-match"), None, "it was met here");
 }
+
+#[tokio::test]
+async fn our_tag_in_if_none_match_of_a_change_is_judged_by_us() {
+    let (origin, proxy, tag) = stored().await;
+    let packed = format!("{}--gzip\"", tag.trim_end_matches('"'));
+    for method in ["PUT", "PATCH", "DELETE", "POST"] {
+        for named in [&tag, &packed, &format!("\"theirs\", {tag}")] {
+            let ask = || send(&proxy, method, "/").header("If-None-Match", named).body("new");
+            let why = "RFC 9110 §13.1.2, §13.2.2";
+            assert_eq!(ask().await.status, 412, "{why}: {method} {named}");
+            let both = ask().header("If-Match", &tag).await;
+            assert_eq!(both.status, 412, "{why}: beside one that is met: {method} {named}");
+        }
+    }
+    assert_eq!(origin.requests(), 1, "nothing was changed");
+    let other = send(&proxy, "PUT", "/").header("If-None-Match", "\"larder-0000\"").body("new");
+    assert_eq!((other.await.status, origin.requests()), (200, 2), "that is not what is there");
+}

@@ -5,12 +5,12 @@ use super::{
     Condition::{self, Failed, Forward},
     HeadSays,
     Precondition::{self, NotModified, Proceed},
-    Validators, forward_conditions, freshen, head_says, make_conditional, named, offer,
-    precondition,
+    Validators, asks_for_ours, forward_conditions, freshen, head_says, make_conditional, named,
+    offer, precondition,
 };
 use crate::policy::{
     coding::Coding,
-    encoding::Given,
+    encoding::{Choice, Given, Packing},
     fixtures::{EPOCH_DATE, headers},
 };
 
@@ -22,7 +22,9 @@ const WEAK_OWN: &str = "W/\"larder-0f\"";
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 fn judge(asked: Fields<'_>, stored: Fields<'_>) -> Precondition {
-    precondition(&headers(asked), Validators::of(&headers(stored)), Given::Plain)
+    let packing = Packing::default();
+    let choice = Choice { given: Given::Plain, packing: &packing, length: None };
+    precondition(&headers(asked), Validators::of(&headers(stored)), choice)
 }
 
 #[test]
@@ -225,6 +227,50 @@ fn our_own_tags_leave_if_range_with_its_range() {
 }
 
 #[test]
+fn an_if_range_that_cannot_hold_is_not_left_to_the_origin() {
+    let rows: [(&[&str], bool, &str); 9] = [
+        (&["\"a\""], true, "a strong tag"),
+        (&[EPOCH_DATE], true, "a date"),
+        (&["W/\"a\""], false, "weak"),
+        (&["a"], false, "malformed"),
+        (&["\"a"], false, "malformed"),
+        (&["\"a\"b\""], false, "malformed"),
+        (&["w/\"a\""], false, "malformed"),
+        (&[""], false, "nothing"),
+        (&["\"a\"", "\"b\""], false, "two are none"),
+    ];
+    for (values, stays, why) in rows {
+        let lines = values.iter().map(|value| ("if-range", *value));
+        let fields: Vec<_> = lines.chain([("range", "bytes=0-1")]).collect();
+        let mut request = headers(&fields);
+        assert_eq!(forward_conditions(&Method::GET, &mut request, None), Forward);
+        let left = if stays { headers(&fields) } else { headers(&[]) };
+        assert_eq!(request, left, "RFC 9110 §13.1.5: {why}: {values:?}");
+    }
+}
+
+#[test]
+fn ours_are_asked_for_where_something_hangs_on_them() {
+    let rows = [
+        (Method::PUT, "if-match", true),
+        (Method::GET, "if-match", true),
+        (Method::PUT, "if-none-match", true),
+        (Method::POST, "if-none-match", true),
+        (Method::GET, "if-none-match", false),
+        (Method::HEAD, "if-none-match", false),
+        (Method::PUT, "if-range", false),
+    ];
+    for (method, name, ours) in rows {
+        for tag in [OWN, "\"larder-0f--gzip\""] {
+            let asked = headers(&[(name, "\"a\""), (name, tag)]);
+            let why = "RFC 9110 §13.1.1, §13.1.2";
+            assert_eq!(asks_for_ours(&method, &asked), ours, "{why}: {method} {name}: {tag}");
+        }
+        assert!(!asks_for_ours(&method, &headers(&[(name, "\"a\"")])), "{method} {name}");
+    }
+}
+
+#[test]
 fn our_own_tags_in_if_match_are_judged_by_us() {
     forwarded_as(&[
         ("PUT", &[("if-match", OWN)], Some(OWN), Forward, &[], "§13.1.1: it is current"),
@@ -354,9 +400,11 @@ proptest! {
         let accept = ("accept-encoding", accept);
         let (alone, other) = (("if-none-match", tag.as_str()), ("if-none-match", "\"!\""));
         let (alone, among) = (headers(&[alone, accept]), headers(&[alone, other, accept]));
-        let judged = |asked| precondition(asked, Validators::of(&stored), given);
+        let packing = Packing::default();
+        let choice = Choice { given, packing: &packing, length: None };
+        let judged = |asked| precondition(asked, Validators::of(&stored), choice);
         assert_eq!(judged(&alone), judged(&among), "RFC 9110 §13.1.2: a list of one");
-        assert_eq!(named(&alone, tag.as_bytes(), given), named(&among, tag.as_bytes(), given));
+        assert_eq!(named(&alone, tag.as_bytes(), choice), named(&among, tag.as_bytes(), choice));
     }
 
     #[test]

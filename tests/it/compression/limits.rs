@@ -70,7 +70,13 @@ async fn nothing_is_nothing_in_every_form() {
 
 #[tokio::test]
 async fn a_bomb_is_cut_refused_and_dropped() {
-    let bomb = gzip(vec![b' '; 16 << 20]).await;
+    // The longer ones are longer than what is kept, before their ratio tells what they are.
+    for length in [16 << 20, 40 << 20, 64 << 20] {
+        is_a_bomb(gzip(vec![b' '; length]).await).await;
+    }
+}
+
+async fn is_a_bomb(bomb: Vec<u8>) {
     let reply = Reply::fresh(60, bomb).header("Content-Type", "application/json");
     let origin = Origin::always(reply.header("Content-Encoding", "gzip")).await;
     let proxy = Proxy::with(&origin, GZIP).await;
@@ -83,6 +89,30 @@ async fn a_bomb_is_cut_refused_and_dropped() {
     assert_eq!(refused.cache_status().detail(), "bad-encoding");
     let again = get(&proxy, "/").header("Accept-Encoding", "gzip").await;
     assert!(!again.is_hit(), "and dropped");
+    assert_eq!(send(&proxy, "HEAD", "/").await.status, 502, "and known from now on");
+}
+
+#[tokio::test]
+async fn a_head_of_what_announces_trailers_tells_of_what_a_get_brings() {
+    for cache in ["max-age=60", "no-store"] {
+        let reply = Reply::ok(users()).chunked().header("Content-Type", "application/json");
+        let reply = reply.header("Trailer", "X-Sum").trailer("X-Sum", "1");
+        let reply = reply.header("Cache-Control", cache).header("ETag", "\"a\"");
+        let origin = Origin::always(reply).await;
+        let proxy = Proxy::before(&origin).await;
+        for accept in ["gzip", ""] {
+            let ask = |method| send(&proxy, method, "/").header("Accept-Encoding", accept);
+            let told = |answer: &crate::support::Answer| {
+                let names = ["content-encoding", "vary"];
+                names.map(|name| answer.header(name).map(str::to_owned))
+            };
+            let head = ask("HEAD").await;
+            let got = ask("GET").await;
+            assert_eq!(told(&head), told(&got), "RFC 9110 §9.3.2: {cache} {accept:?}");
+            let packed = cache == "max-age=60" && accept == "gzip";
+            assert_eq!(head.header("content-encoding").is_some(), packed, "{cache} {accept:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,125 @@ async fn a_private_answers_shape_is_validated_by_the_origin() {
 }
 
 #[tokio::test]
+async fn a_cut_is_not_continued_from_the_whole() {
+    let (_origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
+    let id = tag(&get(&proxy, "/?fields=id").await);
+    let part = |path: &str, tag: &str| {
+        get(&proxy, path).header("Range", "bytes=1-4").header("If-Range", tag)
+    };
+    for config in [OFFER, ""] {
+        proxy.reload(config);
+        for path in ["/", "/?fields=id"] {
+            get(&proxy, path).await;
+            let answer = part(path, &id).await;
+            let why = "RFC 9110 §13.1.5: those are other bytes";
+            assert_eq!(answer.status, 200, "{why}: {path}, {config:?}");
+        }
+        assert_eq!(part("/", "\"v1\"").await.status, 206, "its own bytes are continued");
+    }
+}
+
+#[tokio::test]
+async fn a_304_of_a_cut_names_the_bytes_that_its_client_has() {
+    let origin = Origin::serve(|seen| {
+        let reply = match seen.header("if-none-match") {
+            Some("\"v1\"") => Reply::status(304),
+            _ => Reply::ok(format!("[{}]", vec![USER; 200].join(",")))
+                .header("Content-Type", "application/json"),
+        };
+        reply.header("ETag", "\"v1\"").header("Cache-Control", "private, no-cache")
+    })
+    .await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    for coding in ["gzip", "br", "zstd"] {
+        let ask = || get(&proxy, "/?fields=id").header("Accept-Encoding", coding);
+        let first = ask().await;
+        let has = tag(&first);
+        assert_eq!(first.header("content-encoding"), Some(coding));
+        assert!(has.contains(&format!("--{coding}.")), "packed as it came: {has}");
+        for known in [has.clone(), format!("W/{has}")] {
+            let same = ask().header("If-None-Match", &known).await;
+            let why = "RFC 9110 §8.8.1, §15.4.5; RFC 9111 §4.3.4: no other bytes' name";
+            assert_eq!((same.status, tag(&same)), (304, has.clone()), "{why}: {known}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_304_of_a_cut_has_no_digest_of_the_whole() {
+    let digests = ["Repr-Digest", "Digest"];
+    for cache in ["max-age=60", "no-cache", "private"] {
+        let origin = Origin::serve(move |seen| {
+            let reply = match seen.header("if-none-match") {
+                Some("\"v1\"") => Reply::status(304),
+                _ => Reply::ok(USER).header("Content-Type", "application/json"),
+            };
+            let reply = digests.iter().fold(reply, |it, name| it.header(name, "sha-256=:AA:"));
+            reply.header("ETag", "\"v1\"").header("Cache-Control", cache)
+        })
+        .await;
+        let proxy = Proxy::with(&origin, OFFER).await;
+        for _ in 0..2 {
+            let id = tag(&get(&proxy, "/?fields=id").await);
+            for method in ["GET", "HEAD"] {
+                let same = send(&proxy, method, "/?fields=id").header("If-None-Match", &id).await;
+                assert_eq!((same.status, tag(&same)), (304, id.clone()));
+                for name in digests {
+                    let why = "RFC 9530 §3: that is of other bytes";
+                    assert_eq!(same.header(name), None, "{why}: {method} {cache}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_weak_tag_is_that_of_one_shape_and_stays_weak() {
+    let origin = Origin::serve(|seen| {
+        let forbids = if seen.number == 1 { ", no-transform" } else { "" };
+        let reply = match seen.header("if-none-match") {
+            Some("W/\"v\"") => Reply::status(304),
+            _ => Reply::ok(USER).header("Content-Type", "application/json"),
+        };
+        let reply = reply.header("ETag", "W/\"v\"");
+        reply.header("Cache-Control", format!("max-age=60{forbids}"))
+    })
+    .await;
+    let proxy = Proxy::with(&origin, OFFER).await;
+    let ask = |tag: &str| get(&proxy, "/?fields=id").header("If-None-Match", tag);
+    let whole = tag(&get(&proxy, "/?fields=id").await);
+    assert_eq!((&*whole, ask(&whole).await.status), ("W/\"v\"", 304), "the whole, untouched");
+    proxy.advance(61);
+    for _ in 0..2 {
+        let other = ask(&whole).await;
+        let got = (other.status, other.text());
+        assert_eq!(got, (200, r#"{"id":1}"#), "RFC 9110 §8.8.1, §13.1.2: not equivalent");
+        let id = tag(&other);
+        assert!(id.starts_with("W/\"v--s"), "weak ones stay weak: {id}");
+        let same = ask(&id).await;
+        assert_eq!((same.status, tag(&same)), (304, id.clone()), "RFC 9110 §8.8.3.2");
+        let name = get(&proxy, "/?fields=name").header("If-None-Match", &id).await;
+        assert_eq!(name.status, 200, "that is another shape");
+        send(&proxy, "PATCH", "/other").header("If-None-Match", &id).body("{}").await;
+        assert_eq!(origin.last().header("if-none-match"), Some("W/\"v\""), "RFC 9110 §13.1");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_tag_is_none_of_a_cut() {
+    for theirs in ["v", "\"v", "\"v\"w\""] {
+        let (_origin, proxy) = before(json(USER).header("ETag", theirs)).await;
+        for method in ["GET", "HEAD", "GET"] {
+            let ask = || send(&proxy, method, "/?fields=id");
+            assert_eq!(ask().await.header("etag"), None, "RFC 9110 §8.8.3: it names the whole");
+            let named = ask().header("If-None-Match", theirs).await;
+            assert_eq!(named.status, 200, "RFC 9110 §13.1.2: {method} {theirs}");
+        }
+        assert_eq!(tag(&get(&proxy, "/").await), theirs, "which has it still");
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_conditional_on_the_whole() {
     let (origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
     let plain = tag(&get(&proxy, "/u?fields=id").await);

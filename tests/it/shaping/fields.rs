@@ -110,6 +110,36 @@ async fn head_tells_what_get_would() {
 }
 
 #[tokio::test]
+async fn a_cut_varies_by_its_own_length() {
+    let rows: Vec<String> = (0..500).map(|id| format!(r#"{{"id":{id},"name":"user"}}"#)).collect();
+    let whole = format!("[{}]", rows.join(","));
+    let short = format!("[{}]", rows[0]);
+    for (body, path, vary) in [
+        (&whole, "/?limit=2", None),
+        (&whole, "/?limit=100", Some("accept-encoding")),
+        (&short, "/?limit=2", None),
+    ] {
+        let (_origin, proxy) = before(json(&**body).header("ETag", "\"v\"")).await;
+        get(&proxy, "/").await;
+        let mut own = String::new();
+        for method in ["GET", "HEAD", "GET", "HEAD"] {
+            for known in ["\"x\"", &own.clone()] {
+                for accept in ["", "gzip"] {
+                    let ask = send(&proxy, method, path).header("Accept-Encoding", accept);
+                    let answer = ask.header("If-None-Match", known).await;
+                    let why = "RFC 9110 §12.5.5, §9.3.2, §15.4.5";
+                    let told = answer.header("vary");
+                    assert_eq!(told, vary, "{why}: {method} {path} {accept:?} {}", answer.status);
+                    if own.is_empty() {
+                        own = answer.header("etag").unwrap().to_owned();
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_shape_is_packed_like_any_other_body() {
     let many: Vec<String> =
         (0..500).map(|id| format!(r#"{{"id":{id},"name":"user number {id}","x":1}}"#)).collect();
