@@ -134,7 +134,7 @@ impl Work {
             Work::Batch => format!("{{\"text\":\"{}\"}}", "x".repeat(BODY.len() - 11)).into_bytes(),
             Work::Memo => list().into_bytes(),
             Work::AsLong => format!("[{}]", "x".repeat(CUT - 2)).into_bytes(),
-            Work::Packed => list()[..PACKED].as_bytes().to_vec(),
+            Work::Packed => list().as_bytes()[..PACKED].to_vec(),
             _ => BODY.to_vec(),
         }
     }
