@@ -209,6 +209,46 @@ async fn what_does_not_unpack_is_dropped_on_all() {
     .await;
 }
 
+/// RFC 9111 §4.3.4: what a 304 says of a strong validator is said of all variants that have it.
+#[tokio::test]
+async fn a_304_that_forbids_to_store_drops_every_variant_on_all() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::serve(|seen| {
+        let said = |reply: Reply, control: &str| {
+            let reply = reply.undated().header("Cache-Control", control).header("Vary", "X-V");
+            reply.header("ETag", "\"s\"")
+        };
+        match (seen.header("x-v"), seen.header("if-none-match")) {
+            (Some("a"), Some(_)) => said(Reply::status(304), "private"),
+            (Some("a"), _) => said(Reply::ok("a"), "no-cache"),
+            _ => said(Reply::ok("b"), "max-age=600"),
+        }
+    })
+    .await;
+    let (one, other) = two(&origin, &redis).await;
+    let cached = async |node: &Proxy| {
+        let ask = get(node, "/a").header("X-V", "b").header("Cache-Control", "only-if-cached");
+        ask.await.status == 200
+    };
+    get(&one, "/a").header("X-V", "a").await;
+    get(&one, "/a").header("X-V", "b").await;
+    within("the other to find it", async {
+        while !cached(&other).await {
+            pause().await;
+        }
+    })
+    .await;
+    let validated = get(&one, "/a").header("X-V", "a").await;
+    assert_eq!(validated.cache_status().fwd_status, Some(304));
+    assert!(!cached(&one).await, "gone here");
+    within("the other to hear of it", async {
+        while cached(&other).await {
+            pause().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_unsafe_method_takes_along_the_groups_of_what_only_redis_holds() {
     for vary in ["", "Accept-Language"] {
