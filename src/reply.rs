@@ -37,7 +37,7 @@ use crate::{
 };
 
 pub use batched::{Unbatched, in_place, unbatched};
-pub use hit::Lines;
+pub use hit::{Lines, packed};
 use hit::{add_age, headed, sent};
 use range::Held;
 pub use range::from_part;

@@ -11,11 +11,17 @@ use crate::{
     cache_status::{self, CacheStatus},
     config::throttle::Count,
     fields::Upgrade,
-    policy::{self, Decision},
+    policy::{
+        self, Decision,
+        asked::Method,
+        coding::Accepts,
+        encoding::{Form, Given},
+    },
     reason::Reason,
     reply::{self, Answer},
     snapshot::Route,
-    store::{Cut, Entry, Found},
+    store::{Cut, Entry, Found, Memo},
+    transform::memos::Recipe,
     visit::Visit,
 };
 
@@ -65,12 +71,33 @@ impl Proxy {
         visit: &Visit,
         (entry, cut): (&Entry, Option<&Cut>),
     ) -> Option<Answer> {
+        if let Some(packed) = self.packed_at_hand(visit, entry) {
+            return Some(packed);
+        }
         let mut answer = self.hit(visit, entry, None);
         self.formed(&visit.route, &Wish::of(visit), &mut answer).ok()?;
         if let (Some(cut), Some(wanted)) = (cut, &visit.wanted) {
             name_cut(&mut answer, cut, wanted);
         }
         Some(answer)
+    }
+
+    /// All of a stored response as it was packed before, which is what most ask for: neither its head
+    /// nor its body has to be made.
+    fn packed_at_hand(&self, visit: &Visit, entry: &Entry) -> Option<Answer> {
+        let (asked, head) = (&visit.asked, &entry.head);
+        let chooses = asked.condition || asked.range || asked.directives.no_transform;
+        let plain = asked.method == Method::Get && visit.wanted.is_none() && !chooses;
+        if !plain || !asked.codings || head.forms.given != Given::Plain {
+            return None;
+        }
+        let (accepts, length) = (Accepts::of(&visit.head.headers), entry.body.len() as u64);
+        let form = head.forms.given.form(&visit.route.packing, accepts, Some(length));
+        let Form::Packed(coding) = form else { return None };
+        match self.store.memo(Recipe::Pack(coding).key(&entry.id()))? {
+            Memo::Made(body) => reply::packed(visit, head, (coding, body)),
+            Memo::TooLong | Memo::Spoilt => None,
+        }
     }
 
     /// What lies in memory for a request.

@@ -1,12 +1,13 @@
 //! The head of a stored response, as it is sent: of a hit in one go, else field by field.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{Answer, Source};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
-    policy::{Now, asked::Method, encoding::Given},
+    policy::{Now, asked::Method, coding::Coding, encoding::Given},
     reason::{Reason, Stale},
     store::{
         Entry, Head,
@@ -51,6 +52,20 @@ fn at_once(
     *response.headers_mut() = headers;
     let source = Some(Source { vary_is_told: !vary_is_due, ..source });
     Some(Answer { response, status, source, is_told: true })
+}
+
+/// The answer to who gets all of a stored response, its body as it was packed before; `None` where its
+/// head is made field by field.
+#[must_use]
+pub fn packed(visit: &Visit, head: &Head, (coding, body): (Coding, Bytes)) -> Option<Answer> {
+    let now = visit.arrived;
+    let status = CacheStatus::Hit { ttl: cache_status::ttl(&head.meta, now), detail: None };
+    // Who takes nothing packed would have got another.
+    let added = Added { age: seconds(head, now), told: (status, head.status), varies: true };
+    let mut response = Response::new(Body::Full(body));
+    *response.headers_mut() = head.fields.hit_packed(coding, added)?;
+    *response.status_mut() = head.status;
+    Some(Answer { response, status, source: None, is_told: true })
 }
 
 /// The fields of what a fetch has just brought: nobody has asked for them before.

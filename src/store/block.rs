@@ -9,11 +9,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    heads,
+    heads::{self, Sent},
     shape::{Added, Extent, Shape},
 };
 use crate::policy::{
     cache_control::LARDER_CACHE_CONTROL,
+    coding::Coding,
     tags::{CACHE_TAG, SURROGATE_KEY},
 };
 
@@ -139,7 +140,14 @@ impl Block {
     /// `None` where there is no shape for it.
     #[must_use]
     pub fn hit(&self, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
-        heads::fill(self, extent, added)
+        heads::fill(self, Sent::Stored(extent), added)
+    }
+
+    /// The fields of a hit before a body that was packed here, Vary included; `None` where there is no
+    /// shape for it.
+    #[must_use]
+    pub fn hit_packed(&self, coding: Coding, added: Added) -> Option<HeaderMap> {
+        heads::fill(self, Sent::Packed(coding), added).map(|(fields, _)| fields)
     }
 
     /// The same, made from this block alone, for what is not asked for again and again; values share

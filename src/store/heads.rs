@@ -16,7 +16,13 @@ use super::{
     Block,
     shape::{Added, Extent},
 };
-use crate::cache_status;
+use crate::{
+    cache_status,
+    policy::{
+        coding::Coding,
+        encoding::{self, Form},
+    },
+};
 
 /// The heads that each thread has at hand; each takes some 2 KiB, and holds 4 KiB of a body at most.
 const AT_HAND: usize = 256;
@@ -26,6 +32,15 @@ const MAX_LENGTH: usize = 2048;
 
 thread_local! {
     static HEADS: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is sent of a stored head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// This, as it is stored.
+    Stored(Extent),
+    /// All of it, before a body that was packed here.
+    Packed(Coding),
 }
 
 /// A place for one head.
@@ -39,61 +54,80 @@ struct Place {
 #[derive(Debug)]
 struct Made {
     of: Bytes,
-    extent: Extent,
+    sent: Sent,
     told: Added,
     fields: HeaderMap,
     vary_is_due: bool,
 }
 
-/// What [`Block::fill`] gives for a block.
-pub(super) fn fill(block: &Block, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+/// What [`Block::fill`] gives for a block, in the form in which it is sent.
+pub(super) fn fill(block: &Block, sent: Sent, added: Added) -> Option<(HeaderMap, bool)> {
     let of = block.bytes();
     if of.is_empty() || of.len() > MAX_LENGTH {
-        return block.fill(extent, added);
+        return sent.of(block, added);
     }
     // A thread that ends has nothing at hand any more.
     let mut places = HEADS.try_with(RefCell::take).unwrap_or_default();
     if places.is_empty() {
         places.resize_with(AT_HAND, Place::default);
     }
-    let filled = places[place(of, extent)].fill(block, extent, added);
+    let filled = places[place(of, sent)].fill(block, sent, added);
     let _ = HEADS.try_with(|it| it.replace(places));
     filled
 }
 
 /// Blocks are aligned, and some hundred bytes long.
-fn place(of: &Bytes, extent: Extent) -> usize {
+fn place(of: &Bytes, sent: Sent) -> usize {
     let at = of.as_ptr() as usize;
-    (at >> 4 ^ at >> 12 ^ extent as usize) % AT_HAND
+    let which = match sent {
+        Sent::Stored(extent) => extent as usize,
+        Sent::Packed(coding) => 2 + coding as usize,
+    };
+    (at >> 4 ^ at >> 12 ^ which) % AT_HAND
+}
+
+impl Sent {
+    fn of(self, block: &Block, added: Added) -> Option<(HeaderMap, bool)> {
+        let coding = match self {
+            Sent::Stored(extent) => return block.fill(extent, added),
+            Sent::Packed(coding) => coding,
+        };
+        let (mut fields, vary_is_due) = block.fill(Extent::Whole, added)?;
+        if vary_is_due {
+            encoding::add_to_vary(&mut fields);
+        }
+        encoding::describe(&mut fields, Form::Packed(coding));
+        Some((fields, false))
+    }
 }
 
 impl Place {
-    fn fill(&mut self, block: &Block, extent: Extent, added: Added) -> Option<(HeaderMap, bool)> {
+    fn fill(&mut self, block: &Block, sent: Sent, added: Added) -> Option<(HeaderMap, bool)> {
         let of = block.bytes();
         let at = of.as_ptr() as usize;
         let again = std::mem::replace(&mut self.last, at) == at;
-        if let Some(made) = self.made.as_mut().filter(|it| it.is_of(of, extent, added.varies)) {
+        if let Some(made) = self.made.as_mut().filter(|it| it.is_of(of, sent, added.varies)) {
             made.tell(added);
             return Some((made.fields.clone(), made.vary_is_due));
         }
         if again {
-            let made = Made::new(block, extent, added)?;
+            let made = Made::new(block, sent, added)?;
             self.made = Some(Box::new(made));
         }
-        block.fill(extent, added)
+        sent.of(block, added)
     }
 }
 
 impl Made {
-    fn new(block: &Block, extent: Extent, told: Added) -> Option<Made> {
-        let (fields, vary_is_due) = block.copied().fill(extent, told)?;
-        Some(Made { of: block.bytes().clone(), extent, told, fields, vary_is_due })
+    fn new(block: &Block, sent: Sent, told: Added) -> Option<Made> {
+        let (fields, vary_is_due) = sent.of(&block.copied(), told)?;
+        Some(Made { of: block.bytes().clone(), sent, told, fields, vary_is_due })
     }
 
-    fn is_of(&self, of: &Bytes, extent: Extent, varies: bool) -> bool {
+    fn is_of(&self, of: &Bytes, sent: Sent, varies: bool) -> bool {
         let (own, other) = (&self.of, of);
-        (own.as_ptr(), own.len(), self.extent, self.told.varies)
-            == (other.as_ptr(), other.len(), extent, varies)
+        (own.as_ptr(), own.len(), self.sent, self.told.varies)
+            == (other.as_ptr(), other.len(), sent, varies)
     }
 
     /// Brings what changes with time up to date.
@@ -108,10 +142,12 @@ impl Made {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, StatusCode};
+    use http::{HeaderName, HeaderValue, StatusCode};
 
     use super::*;
     use crate::cache_status::CacheStatus;
+
+    const WHOLE: Sent = Sent::Stored(Extent::Whole);
 
     fn added(age: i64, varies: bool) -> Added {
         let told = (CacheStatus::Hit { ttl: 60 - age, detail: None }, StatusCode::OK);
@@ -126,7 +162,7 @@ mod tests {
     fn a_head_is_as_old_as_it_says() {
         let block = block("\"1\"");
         for age in [0, 0, 0, 1, 1, 7, 0] {
-            let (fields, _) = fill(&block, Extent::Whole, added(age, false)).unwrap();
+            let (fields, _) = fill(&block, WHOLE, added(age, false)).unwrap();
             assert_eq!(fields[header::AGE], age.to_string(), "RFC 9111 §5.1");
             let told = format!("larder; hit; ttl={}", 60 - age);
             assert_eq!(fields[cache_status::NAME], told, "RFC 9211 §2.4");
@@ -139,10 +175,36 @@ mod tests {
         let blocks: Vec<Block> = (0..4 * AT_HAND).map(|_| block("\"1\"")).collect();
         let other = block("\"2\"");
         for block in blocks.iter().flat_map(|it| [it, it, it, &other]) {
-            for (extent, varies) in [(Extent::Whole, true), (Extent::NotModified, false)] {
-                let (fields, _) = fill(block, extent, added(0, varies)).unwrap();
+            let unchanged = Sent::Stored(Extent::NotModified);
+            for (sent, varies) in [(WHOLE, true), (unchanged, false)] {
+                let (fields, _) = fill(block, sent, added(0, varies)).unwrap();
                 assert_eq!(Some(fields[header::ETAG].as_bytes()), block.get(&header::ETAG));
                 assert_eq!(fields.contains_key(header::VARY), varies);
+            }
+        }
+    }
+
+    #[test]
+    fn each_form_has_a_head_of_its_own_however_often_it_was_asked_for() {
+        let digest = HeaderName::from_static("repr-digest");
+        for own_vary in [None, Some("Origin")] {
+            let stored = [(header::ETAG, "\"1\""), (digest.clone(), "sha-256=:AA==:")];
+            let stored = stored.into_iter().chain(own_vary.map(|it| (header::VARY, it)));
+            let stored = stored.map(|(name, value)| (name, HeaderValue::from_static(value)));
+            let block = Block::new(&stored.collect());
+            for age in [0, 0, 0, 1, 7] {
+                for coding in [Coding::Gzip, Coding::Zstd] {
+                    let packed = fill(&block, Sent::Packed(coding), added(age, true)).unwrap();
+                    let mut expected = fill(&block, WHOLE, added(age, true)).unwrap();
+                    if expected.1 {
+                        encoding::add_to_vary(&mut expected.0);
+                    }
+                    encoding::describe(&mut expected.0, Form::Packed(coding));
+                    assert_eq!(packed, (expected.0, false), "{coding:?} of age {age}");
+                    let tag = format!("\"1--{}\"", coding.token());
+                    assert_eq!(packed.0[header::ETAG], tag, "RFC 9110 §8.8.3.3");
+                    assert!(!packed.0.contains_key(&digest), "RFC 9530 §3: of other bytes");
+                }
             }
         }
     }
