@@ -67,18 +67,6 @@ impl Claim {
     pub fn new(text: &str) -> Claim {
         Claim(hash(text.as_bytes()))
     }
-
-    /// The claim that these bytes are, where another node gives it.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Claim {
-        Claim(bytes)
-    }
-
-    /// Its bytes, for other nodes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
 impl Key {

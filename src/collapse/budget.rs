@@ -69,6 +69,10 @@ impl Budget {
     }
 
     fn take(&self, bytes: u64, most: u64) -> bool {
+        // To begin with nothing is no question of room; to grow is.
+        if bytes == 0 {
+            return true;
+        }
         let grown = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= most);
         self.0.used.fetch_update(Relaxed, Relaxed, grown).is_ok()
     }
@@ -150,6 +154,10 @@ mod tests {
         assert!(budget.claim_for_one(1).is_none(), "others have taken that half");
         drop(rest);
         assert!(budget.claim_for_one(5).is_some());
+        let all = budget.claim(10).unwrap();
+        let mut none = budget.claim_for_one(0).expect("whoever counts has a claim");
+        assert!(!none.grow_to(1), "however much others use, it counts");
+        drop(all);
     }
 
     #[test]

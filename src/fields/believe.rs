@@ -43,6 +43,9 @@ static REWRITES: [HeaderName; 8] = [
 pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(super) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// What the proxy before calls itself: it is of that hop, and would keep apart what is the same.
+const FORWARDED_SERVER: HeaderName = HeaderName::from_static("x-forwarded-server");
 
 /// What is known of a request's origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,7 +102,8 @@ pub fn believe(
     let hop = client.and_then(|index| hops.into_iter().nth(index)).unwrap_or_default();
     let scheme = hop.scheme.unwrap_or(scheme);
     let host = hop.host.and_then(|host| target::normalise(host.as_bytes(), scheme).ok());
-    let (client, besides) = (hop.address.or(peer), besides(fields));
+    fields.remove(FORWARDED_SERVER);
+    let (client, besides) = (hop.address.or(peer), besides(fields, scheme));
     Believed { client, scheme, host, besides, trusted: true }
 }
 
@@ -120,12 +124,20 @@ pub fn vouch(fields: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderVal
     }
 }
 
-/// `X-Forwarded-Prefix`, `-Port` and their like: they pass, and so must be part of the key.
-fn besides(fields: &HeaderMap) -> Option<String> {
+/// `X-Forwarded-Prefix`, `-Port` and their like: they pass, and so must be part of the key. The
+/// port that the scheme has anyway says nothing.
+fn besides(fields: &HeaderMap, scheme: Scheme) -> Option<String> {
     let known = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST];
-    let others = fields
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with("x-forwarded-") && !known.contains(name));
+    let port = match scheme {
+        Scheme::Http => "80",
+        Scheme::Https => "443",
+    };
+    let says_nothing = |name: &HeaderName, value: &HeaderValue| {
+        known.contains(name) || (name == FORWARDED_PORT && value == port)
+    };
+    let others = fields.iter().filter(|(name, value)| {
+        name.as_str().starts_with("x-forwarded-") && !says_nothing(name, value)
+    });
     let mut lines: Vec<String> = others
         .map(|(name, value)| format!("{name}: {}\n", value.as_bytes().escape_ascii()))
         .collect();
@@ -261,5 +273,29 @@ mod tests {
             assert!(may_claim(name), "{name}");
         }
         assert!(!may_claim(&header::USER_AGENT), "the rest costs a glance");
+    }
+
+    #[test]
+    fn what_says_nothing_of_the_answer_is_no_part_of_the_key() {
+        let peer = PeerAddr::Ip("10.0.0.1".parse().expect("an address"));
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        let rows = [
+            ("x-forwarded-port: 443", "https", None, "the port that it has anyway"),
+            ("x-forwarded-port: 80", "http", None, "the port that it has anyway"),
+            ("x-forwarded-port: 80", "https", Some("x-forwarded-port: 80\n"), "another"),
+            ("x-forwarded-prefix: /a", "http", Some("x-forwarded-prefix: /a\n"), "in links"),
+            ("x-forwarded-server: web-1", "http", None, "the proxy's own name"),
+        ];
+        for (line, scheme, expected, why) in rows {
+            let (name, value) = line.split_once(": ").expect("a line");
+            let mut fields = HeaderMap::new();
+            for (name, value) in [(name, value), ("x-forwarded-proto", scheme)] {
+                let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+                fields.append(name, HeaderValue::from_str(value).expect("a value"));
+            }
+            let believed = believe(&mut fields, peer, &trusted, Scheme::Http);
+            assert_eq!(believed.besides.as_deref(), expected, "{line} by {scheme}: {why}");
+            assert_eq!(fields.contains_key(name), name != "x-forwarded-server", "{line} goes on");
+        }
     }
 }

@@ -313,7 +313,7 @@ fn posted(
 }
 
 /// Whether what a client's credentials bring may be another thing than what is stored for all.
-fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
+pub(super) fn is_of_its_own(visit: &Visit, stored: &Meta) -> bool {
     let isolated = visit.route.cache.rules.authorization == Authorization::Isolate;
     let personal = visit.asked.cookie || (visit.asked.authorization && !isolated);
     visit.asked.directives.no_store || (personal && !stored.shared)

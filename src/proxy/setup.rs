@@ -25,7 +25,7 @@ impl Proxy {
         snapshot.log = open_log(config, None, (&clock, &counters))?;
         let (store, in_flight) = (Arc::new(Store::new(config.memory.max_size)), Arc::default());
         let times = Arc::new(Times::new(clock.clone()));
-        let remote = shared::link(config, (&store, &snapshot.hearsay), &in_flight, &clock)?;
+        let remote = shared::link(config, &store, &in_flight, &clock)?;
         let node = remote.as_ref().map(|it| it.node().to_owned());
         Ok(Arc::new(Proxy {
             snapshot: ArcSwap::from_pointee(snapshot),

@@ -11,14 +11,13 @@ use crate::{
     clock::Clock,
     collapse::{InFlight, Outcome},
     config::Config,
-    key::{Claim, Key},
+    key::Key,
     policy::{self, Asked, Decision, Fwd, asked::Method, encoding::Forms, rules::Authorization},
     reason::{Reason, Tier},
     reply::Answer,
-    snapshot::Hearsay,
     store::{
         self, Entry, Manner, Moment, Place, Scope, Told,
-        redis::{Began, Counters, Event, Looked, Member, Purging, Remote, Shared, Store, What},
+        redis::{Began, Counters, Event, Looked, Purging, Remote, Shared, Store, What},
     },
     visit::Visit,
 };
@@ -51,26 +50,17 @@ struct Afar {
 /// Begins to use the shared tier, where there is one.
 pub(super) fn link(
     config: &Config,
-    (store, hearsay): (&Arc<store::Store>, &Arc<Hearsay>),
+    store: &Arc<store::Store>,
     in_flight: &Arc<InFlight>,
     clock: &Clock,
 ) -> Result<Option<Remote>, String> {
     let Some(redis) = &config.redis else { return Ok(None) };
     let max_blind = redis.max_blind;
     let (store, in_flight, time) = (store.clone(), in_flight.clone(), clock.clone());
-    let hearsay = hearsay.clone();
     let handler = move |event: Event| {
         let now = time.now();
-        match &event {
-            Event::Invalidated(key) => in_flight.disown(*key),
-            Event::Lost => hearsay.is_lost(),
-            Event::Generations(found) => {
-                hearsay.is_told(&claims(found.members.iter().map(|(member, _)| member)));
-            }
-            Event::Purged { members, .. } | Event::Told { members, .. } => {
-                hearsay.is_told(&claims(members.iter()));
-            }
-            Event::Up | Event::Down | Event::Changed { .. } => {}
+        if let Event::Invalidated(key) = &event {
+            in_flight.disown(*key);
         }
         store.hear(&event, now);
         if event == Event::Down {
@@ -288,17 +278,9 @@ impl Proxy {
 }
 
 /// Whether the answer may lie in the shared tier. One user's alone may not: its key is a hash of
-/// the credential, and a weak credential could be guessed by it. Nor may what another node would not
-/// know how to invalidate.
+/// the credential, and a weak credential could be guessed by it. Nor may what is fetched under a
+/// claim of a trusted proxy: another node that invalidates its target does not know that key.
 pub(super) fn is_shared(visit: &Visit) -> bool {
     let isolated = visit.route.cache.rules.authorization == Authorization::Isolate;
-    visit.listed && !(isolated && visit.asked.authorization)
-}
-
-fn claims<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<Claim> {
-    let claims = members.filter_map(|member| match member {
-        Member::Claim(claim) => Some(*claim),
-        _ => None,
-    });
-    claims.collect()
+    visit.claim.is_none() && !(isolated && visit.asked.authorization)
 }

@@ -243,12 +243,9 @@ impl Proxy {
     fn hear(&self, visit: &Visit) {
         let Some(claim) = visit.claim.filter(|_| !visit.listed) else { return };
         self.store.set_apart(visit.bare());
-        let snapshot = self.snapshot.load();
-        if snapshot.hearsay.hear(claim) {
-            match &self.remote {
-                Some(remote) => remote.tell(claim),
-                None => snapshot.hearsay.is_told(&[claim]),
-            }
+        // Of what other nodes heard none knows.
+        if self.remote.is_none() {
+            self.snapshot.load().hearsay.hear(claim);
         }
     }
 

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use super::{Fetch, Proxy, freshen::Freshened, shared::News, steps::is_personal, storable};
+use super::{
+    Fetch, Proxy, freshen::Freshened, keep::is_of_its_own, shared::News, steps::is_personal,
+    storable,
+};
 use crate::{
     collapse::Leader,
     key::Key,
@@ -100,8 +103,10 @@ impl Proxy {
     pub(super) fn forget_others(&self, fetch: &Fetch, reason: Unstorable) {
         let stored = fetch.stored.as_ref().map(|stored| stored.head.validators());
         let Some(named) = stored.and_then(strong_tag) else { return };
-        // What a credential is answered says nothing of what the others are.
-        if is_of_the_resource(reason) && !is_personal(fetch) {
+        // What a credential or a cookie is answered says nothing of what the others are.
+        let stored = fetch.stored.as_ref();
+        let own = stored.is_some_and(|it| is_of_its_own(&fetch.visit, &it.head.meta));
+        if is_of_the_resource(reason) && !is_personal(fetch) && !own {
             others(fetch, named).for_each(|key| self.forget(key));
         }
     }

@@ -257,8 +257,6 @@ fn scopes(members: &[Member]) -> Vec<(Scope, Manner)> {
             Member::Doubt(number) => doubt.push(Name::of_number(*number)),
             Member::AllHard => scopes.push((Scope::All, Manner::Hard)),
             Member::AllSoft => scopes.push((Scope::All, Manner::Soft)),
-            // Nothing is purged.
-            Member::Claim(_) => {}
             Member::AllDoubt => scopes.push((Scope::All, Manner::Doubt)),
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::support::{Answer, Ask, Origin, Proxy, Reply, get, send};
 
-const FIELD: &str = "X-Forwarded-Server";
+const FIELD: &str = "X-Forwarded-Prefix";
 const TRUSTED: &str = "trusted_proxies = ['127.0.0.1/32']";
 
 /// An API whose answer to a GET is `fresh` and to anything else `changed`.

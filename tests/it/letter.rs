@@ -69,7 +69,7 @@ async fn only_a_trusted_proxy_may_speak_http2_of_another_scheme() {
 /// RFC 9111 §4.4: "A cache MUST invalidate the target URI".
 #[tokio::test]
 async fn an_unsafe_method_invalidates_its_target_whoever_forwarded_it() {
-    for field in ["X-Forwarded-Server", "X-Forwarded-Prefix", "X-Forwarded-Host"] {
+    for field in ["X-Forwarded-User", "X-Forwarded-Prefix", "X-Forwarded-Host"] {
         for by in ["t2", "t1", ""] {
             let origin = Origin::always(Reply::fresh(60, "x")).await;
             let proxy = Proxy::with(&origin, "trusted_proxies = ['127.0.0.1/32']").await;
@@ -193,6 +193,31 @@ async fn a_304_that_forbids_to_store_ends_every_variant_with_its_strong_tag() {
         assert_eq!(by("a").await.cache_status().fwd_status, Some(304));
         assert!(!by("b").await.is_hit(), "{field}: {value}: the same representation");
         assert!(by("c").await.is_hit(), "{field}: {value}: another one");
+    }
+}
+
+/// RFC 9111 §5.2.2.7: what is one client's says nothing of what the others have.
+#[tokio::test]
+async fn a_304_for_a_cookie_ends_nobody_elses_variants() {
+    let origin = Origin::serve(|seen: Seen| {
+        let of = seen.header("x-v").unwrap_or_default().to_owned();
+        let reply = match seen.header("cookie") {
+            Some(_) => Reply::status(304).header("Cache-Control", "private"),
+            None => Reply::fresh(60, of),
+        };
+        reply.header("ETag", "\"s\"").header("Vary", "X-V")
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let by = |value: &str| get(&proxy, "/").header("X-V", value);
+    for variant in ["a", "b"] {
+        by(variant).await;
+    }
+    by("c").header("Cookie", "session=1").await;
+    assert_eq!(origin.requests(), 3);
+    assert!(origin.last().header("if-none-match").is_some(), "their tags were offered");
+    for variant in ["a", "b"] {
+        assert!(by(variant).await.is_hit(), "{variant}");
     }
 }
 

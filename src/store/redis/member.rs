@@ -1,10 +1,8 @@
-//! What a purge names, as the generations in Redis keep it; and what else every node has to know
-//! before it compares.
+//! What a purge names, as the generations in Redis keep it.
 
 use redis::{FromRedisValue, Value};
 
 use super::Seq;
-use crate::key::Claim;
 
 /// What a purge names: one name, or everything; hard (gone), soft (stale) or in doubt (stale, and not to
 /// be served while it is validated).
@@ -22,8 +20,6 @@ pub enum Member {
     AllSoft,
     /// Everything is stale, and may have changed.
     AllDoubt,
-    /// Nothing is purged: responses lie under this claim, and are to be invalidated there, too.
-    Claim(Claim),
 }
 
 /// The generations as one reading found them.
@@ -49,7 +45,6 @@ impl Member {
             Member::AllHard => b"H*".to_vec(),
             Member::AllSoft => b"S*".to_vec(),
             Member::AllDoubt => b"D*".to_vec(),
-            Member::Claim(claim) => [&b"f"[..], claim.as_bytes()].concat(),
         }
     }
 
@@ -58,7 +53,6 @@ impl Member {
             b"H*" => Some(Member::AllHard),
             b"S*" => Some(Member::AllSoft),
             b"D*" => Some(Member::AllDoubt),
-            [b'f', claim @ ..] => Some(Member::Claim(Claim::from_bytes(claim.try_into().ok()?))),
             [kind, name @ ..] => {
                 let name = u64::from_be_bytes(name.try_into().ok()?);
                 match kind {

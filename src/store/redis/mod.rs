@@ -46,12 +46,7 @@ pub use record::{Codec, Label, Record, Seq, Shared, Unusable};
 pub use writes::{Store, What};
 
 use super::Name;
-use crate::{
-    clock::Clock,
-    config,
-    key::{Claim, Key},
-    policy::Mono,
-};
+use crate::{clock::Clock, config, key::Key, policy::Mono};
 use dial::Dialer;
 use link::{Connections, Link};
 use lookups::{Desk, Lookups};
@@ -267,12 +262,6 @@ impl Remote {
     /// back, and until Redis knows, this node finds nothing there.
     pub fn invalidate(&self, keys: &[Key]) {
         self.inner.pending.invalidate(keys);
-        self.inner.nudge.notify_one();
-    }
-
-    /// Tells all nodes that responses will lie under a claim.
-    pub fn tell(&self, claim: Claim) {
-        self.inner.pending.purge(&[Member::Claim(claim)]);
         self.inner.nudge.notify_one();
     }
 

@@ -41,14 +41,6 @@ pub(super) struct Batch {
     pub(super) keys: Vec<(Key, u64)>,
 }
 
-impl State {
-    /// In place of all that is to be purged; claims are none of that.
-    fn purge_everything(&mut self) {
-        self.members.retain(|member| matches!(member, Member::Claim(_)));
-        self.members.push(Member::AllHard);
-    }
-}
-
 impl Pending {
     pub(super) fn purge(&self, members: &[Member]) {
         self.change(|state| {
@@ -58,7 +50,7 @@ impl Pending {
                 }
             }
             if state.members.len() > MAX_PENDING {
-                state.purge_everything();
+                state.members = vec![Member::AllHard];
             }
         });
     }
@@ -72,7 +64,7 @@ impl Pending {
             }
             if state.keys.len() > MAX_KEYS {
                 state.keys.clear();
-                state.purge_everything();
+                state.members = vec![Member::AllHard];
             }
         });
     }
@@ -118,7 +110,6 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Claim;
 
     #[test]
     fn what_is_pending_blocks_until_it_is_told() {
@@ -141,13 +132,11 @@ mod tests {
 
     #[test]
     fn too_much_becomes_everything() {
-        let (pending, claim) = (Pending::default(), Claim::new("X-Forwarded-Port: 80"));
-        pending.purge(&[Member::Claim(claim)]);
+        let pending = Pending::default();
         for n in 0..=MAX_KEYS {
             pending.invalidate(&[Key::of_path(&n.to_string())]);
         }
-        let left = [Member::Claim(claim), Member::AllHard];
-        assert_eq!(pending.batch().members, left, "a claim is none of it");
+        assert_eq!(pending.batch().members, [Member::AllHard]);
         assert!(pending.batch().keys.is_empty());
     }
 }
