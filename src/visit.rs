@@ -1,6 +1,7 @@
 //! One client's request, as the journey carries it: checked, routed, keyed.
 
 mod apply;
+mod keys;
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,16 +11,17 @@ use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
     ids::Ids,
-    key::{self, Claim, Key},
+    key::{Claim, Key},
     policy::{Asked, Carried, Now, asked::Exempt, cookies, validation},
     server::{PeerAddr, Way},
     shape::{Conditions, Wanted},
     snapshot::{Route, Snapshot},
-    store::{Name, Origin},
-    target::{self, Refusal, Scheme},
+    store::Origin,
+    target::{self, Refusal},
     throttle::Sender,
 };
 use apply::{apply_cookies, apply_query, has_aliases, select_cookies, set_query, takes_part};
+use keys::{bare, claim, under};
 
 /// What makes a request conditional, and what describes its content.
 const CONDITIONS: [http::HeaderName; 9] = [
@@ -227,56 +229,6 @@ impl Visit {
         Some(visit)
     }
 
-    /// The keys under which a GET of `path_and_query` on this authority may be stored: some for
-    /// each route whose host and path match it (RFC 9111 §4.4). One under each claim that was heard,
-    /// and under this one's own: what a trusted proxy says besides the target URI is no reason to stay
-    /// valid. That without any claim is the last: who invalidates that looks at the others no more.
-    #[must_use]
-    pub fn get_keys(&self, snapshot: &Snapshot, path_and_query: &PathAndQuery) -> Vec<Key> {
-        let mut claims = snapshot.hearsay.claims();
-        claims.extend(self.claim.filter(|own| !claims.contains(own)));
-        let gets = self.gets(snapshot, path_and_query);
-        let bare =
-            gets.map(|(route, head)| bare(route, self.believed.scheme, &self.authority, &head));
-        let all = |bare: Key| claims.iter().map(move |claim| bare.under(claim));
-        bare.flat_map(|bare| all(bare).chain([bare])).collect()
-    }
-
-    /// The key of its target URI, whatever is claimed of it.
-    #[must_use]
-    pub fn bare(&self) -> Key {
-        bare(&self.route, self.believed.scheme, &self.authority, &self.head)
-    }
-
-    /// The names by which what lies under these keys can be purged.
-    pub fn get_names<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        path_and_query: &'a PathAndQuery,
-    ) -> impl Iterator<Item = Name> + 'a {
-        let gets = self.gets(snapshot, path_and_query);
-        gets.map(|(_, head)| Name::url(self.origin(), head.uri.path(), head.uri.query()))
-    }
-
-    /// The heads of a GET of `path_and_query`, by each route that may have stored its answer.
-    fn gets<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        path_and_query: &'a PathAndQuery,
-    ) -> impl Iterator<Item = (&'a Arc<Route>, request::Parts)> + 'a {
-        let routes = snapshot.table.all(target::host(&self.authority), path_and_query.path());
-        routes.filter_map(move |index| {
-            let route = snapshot.routes.get(index)?;
-            let mut head = self.head.clone();
-            let mut uri = http::uri::Parts::default();
-            uri.path_and_query = Some(path_and_query.clone());
-            head.uri = http::Uri::from_parts(uri).ok()?;
-            forget_shape(route, &mut head);
-            apply_query(route, &mut head);
-            Some((route, head))
-        })
-    }
-
     /// The origin of the target URI.
     #[must_use]
     pub fn origin(&self) -> Origin<'_> {
@@ -466,33 +418,6 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
 fn forget_shape(route: &Route, head: &mut request::Parts) {
     let taken = route.shape.as_ref().and_then(|offer| offer.take(head.uri.query()?));
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
-}
-
-/// What is believed of a request besides its target URI, where that could change the answer.
-fn claim(believed: &Believed) -> Option<Claim> {
-    match (&believed.host, &believed.besides) {
-        (None, None) => None,
-        (host, besides) => Some(Claim::new(&format!("{}\n{}", text(host), text(besides)))),
-    }
-}
-
-fn under(bare: Key, claim: Option<Claim>) -> Key {
-    claim.map_or(bare, |claim| bare.under(&claim))
-}
-
-fn bare(route: &Route, scheme: Scheme, authority: &str, head: &request::Parts) -> Key {
-    Key::primary(key::Parts {
-        route: &route.name,
-        scheme: scheme.as_str(),
-        authority,
-        path: head.uri.path(),
-        query: head.uri.query(),
-        generation: route.generation,
-    })
-}
-
-fn text(optional: &Option<String>) -> &str {
-    optional.as_deref().unwrap_or_default()
 }
 
 /// The target without scheme and authority (RFC 9112 §3.2.1). http's path is empty where only a
