@@ -72,7 +72,8 @@ pub fn asks_for_ours(method: &Method, request: &HeaderMap) -> bool {
 }
 
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
-/// RFC 9111 §4.3.2). A tag counts in any form that the client takes, of those of its choice.
+/// RFC 9111 §4.3.2). A strong tag counts in any form that the client takes, of those of its choice;
+/// a weak one is that of every form.
 #[must_use]
 pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, choice: Choice<'_>) -> Precondition {
     let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
@@ -91,7 +92,10 @@ fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, choice: Choice<'_>) 
         return Kind::AsItCame.weight(choice, accepts) > 0;
     }
     let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
-        Some(coded) => coded.names(etag) && coded.kind.weight(choice, accepts) > 0,
+        Some(coded) => {
+            let names_bytes = is_strong(etag) || is_strong(tag) || coded.kind != Kind::AsItCame;
+            coded.names(etag) && (!names_bytes || coded.kind.weight(choice, accepts) > 0)
+        }
         None => weakly_equal(tag, etag),
     };
     tags(asked, header::IF_NONE_MATCH)

@@ -64,6 +64,29 @@ fn if_none_match_is_judged_by_the_weak_comparison() {
 }
 
 #[test]
+fn a_weak_tag_is_that_of_every_form() {
+    let gzip = Given::Packed(Coding::Gzip);
+    let rows = [
+        ("W/\"a\"", "W/\"a\"", gzip, "", NotModified, "unpacked for it"),
+        ("W/\"a\"", "W/\"a\"", gzip, "br, identity;q=0", NotModified, "packed otherwise"),
+        ("W/\"a\"", "W/\"a\"", Given::Plain, "br, identity;q=0", NotModified, "packed for it"),
+        ("W/\"b\"", "W/\"a\"", gzip, "", Proceed, "another one's"),
+        ("\"a\"", "\"a\"", gzip, "", Proceed, "a strong one names gzip"),
+        ("W/\"a\"", "\"a\"", gzip, "", Proceed, "a strong one, weakened on its way"),
+        ("\"a\"", "W/\"a\"", gzip, "", Proceed, "strong when its client got it"),
+        ("W/\"a--gzip\"", "W/\"a\"", Given::Plain, "", Proceed, "strong when it was packed"),
+    ];
+    for (tag, etag, given, accept, expected, why) in rows {
+        let asked = headers(&[("if-none-match", tag), ("accept-encoding", accept)]);
+        let stored = headers(&[("etag", etag)]);
+        let packing = Packing::default();
+        let choice = Choice { given, packing: &packing, length: None };
+        let judged = precondition(&asked, Validators::of(&stored), choice);
+        assert_eq!(judged, expected, "RFC 9110 §13.1.2: {why}: {tag} {etag} {accept:?}");
+    }
+}
+
+#[test]
 fn if_modified_since_is_judged_by_last_modified_or_date() {
     let modified = [("last-modified", EPOCH_DATE)];
     let dated = [("date", EPOCH_DATE)];
