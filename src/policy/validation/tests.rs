@@ -229,6 +229,10 @@ fn our_own_tags_leave_if_none_match() {
             "still a condition",
         ),
         ("PUT", &[("if-none-match", OWN)], Some(OWN), Failed, &[], "§13.1.2: it is current"),
+        ("PUT", &[("if-none-match", OWN)], None, Failed, &[], "§13.1.2: it may be current"),
+        ("OPTIONS", &[("if-none-match", OWN)], Some(OWN), Forward, &[], "§13.2.1: nothing"),
+        ("TRACE", &[("if-none-match", OWN)], None, Forward, &[], "§13.2.1: nothing"),
+        ("OPTIONS", &[("if-match", OWN)], None, Forward, &[], "§13.2.1: nothing"),
         ("PUT", &[("if-none-match", OWN)], Some("\"larder-1\""), Forward, &[], "§13.1.2"),
         ("PUT", &[("if-none-match", "*")], None, Forward, &[("if-none-match", "*")], "§13.1.2"),
     ]);
@@ -282,6 +286,8 @@ fn ours_are_asked_for_where_something_hangs_on_them() {
         (Method::GET, "if-none-match", false),
         (Method::HEAD, "if-none-match", false),
         (Method::PUT, "if-range", false),
+        (Method::OPTIONS, "if-match", false),
+        (Method::OPTIONS, "if-none-match", false),
     ];
     for (method, name, ours) in rows {
         for tag in [OWN, "\"larder-0f--gzip\""] {
