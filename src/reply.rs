@@ -119,11 +119,20 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// Whether the client has it already; conditions mean nothing for what is no success
 /// (RFC 9110 §13.2.1). `length` is that of the whole, where it is known.
 fn is_unchanged(visit: &Visit, (head, length): (&Head, Option<u64>)) -> bool {
-    let (asked, packing) = (&visit.head.headers, &visit.route.packing);
-    let choice = Choice { given: head.forms.given, packing, length };
+    let (asked, choice) = (&visit.head.headers, choice(visit, (head, length)));
     let judge = || validation::precondition(asked, head.validators(), choice);
     // The validators must be looked for, and most requests have no condition.
     visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
+}
+
+/// Among which forms the client chooses, of what is cut out of a stored response where it wants less
+/// than the whole: no cut is packed as it came, and its length is not known here.
+fn choice<'a>(visit: &'a Visit, (head, length): (&Head, Option<u64>)) -> Choice<'a> {
+    let (given, length) = match (head.forms.given, &visit.wanted) {
+        (Given::Packed(_), Some(_)) => (Given::Plain, None),
+        (given, _) => (given, length),
+    };
+    Source::of(Forms { given, ..head.forms }, length).choice(&visit.route.packing)
 }
 
 /// Whether a range of the stored bytes is one of what the client would get of `length` bytes.
@@ -294,7 +303,7 @@ fn not_modified(
     let source = Source::of(head.forms, length);
     let mut answer = headed(visit, (head, source), Extent::NotModified, (now, status));
     let response = &mut answer.response;
-    let choice = source.choice(&visit.route.packing);
+    let choice = choice(visit, (head, length));
     let named = spell(&visit.head.headers, response.headers_mut(), choice);
     answer.source = answer.source.map(|source| Source { named, ..source });
     if !answer.is_told {

@@ -102,7 +102,12 @@ impl Proxy {
             None => {}
         }
         let length = shaped.map(|shaped| shaped.body.len() as u64);
-        answer.source = Some(Source { length, ..source });
+        // No cut is packed as it came.
+        let given = match source.forms.given {
+            Given::Packed(_) => Given::Plain,
+            given => given,
+        };
+        answer.source = Some(Source { length, forms: Forms { given, ..source.forms }, ..source });
         answer
     }
 
