@@ -41,7 +41,7 @@ pub use hit::{Lines, packed};
 use hit::{add_age, headed, sent};
 use range::Held;
 pub use range::from_part;
-pub use source::Source;
+pub use source::{Source, declared_length};
 use source::{relayed_304, source, spell};
 pub use trouble::{
     Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,

@@ -57,7 +57,7 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
     };
     let length = match (response.status(), visit.is_head()) {
         (StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED, _) => None,
-        (_, true) => length(headers),
+        (_, true) => declared_length(headers),
         (_, false) => http_body::Body::size_hint(body).exact(),
     };
     let source = Source::of(forms, length);
@@ -105,6 +105,8 @@ pub(super) fn spell(
     Some(kind)
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
+/// The Content-Length that a head declares, be it that of a HEAD's.
+#[must_use]
+pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -116,6 +116,26 @@ async fn a_head_of_what_announces_trailers_tells_of_what_a_get_brings() {
 }
 
 #[tokio::test]
+async fn a_head_of_what_is_too_long_to_store_keeps_what_announces_trailers() {
+    let reply = Reply::ok(users()).header("Content-Type", "application/json");
+    let reply = reply.header("Trailer", "X-Sum").header("ETag", "\"a\"");
+    let origin = Origin::always(reply.header("Cache-Control", "max-age=60")).await;
+    for (limit, packs) in [("1KiB", false), ("64KiB", true)] {
+        let config = format!("[cache]\nmax_object_size = \"{limit}\"");
+        let proxy = Proxy::with(&origin, &config).await;
+        for _ in 0..2 {
+            let [head, got] = ["HEAD", "GET"].map(|method| {
+                let ask = send(&proxy, method, "/").header("Accept-Encoding", "gzip");
+                async move { ask.await.header("content-encoding").map(str::to_owned) }
+            });
+            let (head, got) = (head.await, got.await);
+            assert_eq!(head, got, "RFC 9110 §9.3.2: {limit}");
+            assert_eq!(head.is_some(), packs, "{limit}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_gzip_is_refused() {
     let reply = Reply::fresh(60, users()).header("Content-Type", "application/json");
     let origin = Origin::always(reply.header("Content-Encoding", "gzip")).await;
