@@ -132,7 +132,8 @@ fn choice<'a>(visit: &'a Visit, (head, length): (&Head, Option<u64>)) -> Choice<
         (Given::Packed(_), Some(_)) => (Given::Plain, None),
         (given, _) => (given, length),
     };
-    Source::of(Forms { given, ..head.forms }, length).choice(&visit.route.packing)
+    let source = Source::of(Forms { given, ..head.forms }, length);
+    source.choice(&visit.route.packing, visit.asked.unpacked())
 }
 
 /// Whether a range of the stored bytes is one of what the client would get of `length` bytes.
@@ -243,7 +244,7 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
     let whole = response.status() != StatusCode::NOT_MODIFIED;
     let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
     let source = Source::of(forms, length);
-    let choice = source.choice(&visit.route.packing);
+    let choice = source.choice(&visit.route.packing, visit.asked.unpacked());
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
         || validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
@@ -269,8 +270,9 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
     Answer::of(response, status, source)
 }
 
-/// Makes a whole answer a 304, where by these conditions its client has it already.
-pub fn judge(answer: &mut Answer, packing: &Packing, asked: &HeaderMap) {
+/// Makes a whole answer a 304, where by these conditions its client has it already; `unpacked`:
+/// it asks for bytes that nobody packs.
+pub fn judge(answer: &mut Answer, (packing, unpacked): (&Packing, bool), asked: &HeaderMap) {
     let response = &mut answer.response;
     let Some(source) = &mut answer.source else { return };
     if asked.is_empty() || response.status() != StatusCode::OK {
@@ -278,7 +280,7 @@ pub fn judge(answer: &mut Answer, packing: &Packing, asked: &HeaderMap) {
     }
     let known = validation::Validators::of(response.headers());
     let known = validation::Validators { date: None, ..known };
-    let choice = source.choice(packing);
+    let choice = source.choice(packing, unpacked);
     if validation::precondition(asked, known, choice) == Precondition::NotModified {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::Empty;

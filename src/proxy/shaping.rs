@@ -65,12 +65,13 @@ impl Proxy {
             (Some(_), _) => (reply::untouched(answer, Unshaped::Status), Extent::Whole),
             (None, _) => (answer, Extent::Whole),
         };
+        let forms = (&route.packing, wish.unpacked);
         match extent {
             Extent::Cut => {
                 let conditions = wanted.conditions.of_cut(cut.tag());
-                reply::judge(&mut answer, &route.packing, &conditions);
+                reply::judge(&mut answer, forms, &conditions);
             }
-            Extent::Whole => reply::judge(&mut answer, &route.packing, &wanted.conditions.0),
+            Extent::Whole => reply::judge(&mut answer, forms, &wanted.conditions.0),
         }
         if wanted.is_head {
             forget_body(&mut answer);

@@ -23,7 +23,7 @@ type Fields<'a> = &'a [(&'a str, &'a str)];
 
 fn judge(asked: Fields<'_>, stored: Fields<'_>) -> Precondition {
     let packing = Packing::default();
-    let choice = Choice { given: Given::Plain, packing: &packing, length: None };
+    let choice = Choice { given: Given::Plain, packing: &packing, length: None, unpacked: false };
     precondition(&headers(asked), Validators::of(&headers(stored)), choice)
 }
 
@@ -80,7 +80,7 @@ fn a_weak_tag_is_that_of_every_form() {
         let asked = headers(&[("if-none-match", tag), ("accept-encoding", accept)]);
         let stored = headers(&[("etag", etag)]);
         let packing = Packing::default();
-        let choice = Choice { given, packing: &packing, length: None };
+        let choice = Choice { given, packing: &packing, length: None, unpacked: false };
         let judged = precondition(&asked, Validators::of(&stored), choice);
         assert_eq!(judged, expected, "RFC 9110 §13.1.2: {why}: {tag} {etag} {accept:?}");
     }
@@ -430,7 +430,7 @@ proptest! {
         let (alone, other) = (("if-none-match", tag.as_str()), ("if-none-match", "\"!\""));
         let (alone, among) = (headers(&[alone, accept]), headers(&[alone, other, accept]));
         let packing = Packing::default();
-        let choice = Choice { given, packing: &packing, length: None };
+        let choice = Choice { given, packing: &packing, length: None, unpacked: false };
         let judged = |asked| precondition(asked, Validators::of(&stored), choice);
         assert_eq!(judged(&alone), judged(&among), "RFC 9110 §13.1.2: a list of one");
         assert_eq!(named(&alone, tag.as_bytes(), choice), named(&among, tag.as_bytes(), choice));
