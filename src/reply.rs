@@ -41,7 +41,7 @@ pub use hit::{Lines, packed};
 use hit::{add_age, headed, sent};
 use range::Held;
 pub use range::from_part;
-pub use source::Source;
+pub use source::{Source, declared_length};
 use source::{relayed_304, source, spell};
 pub use trouble::{
     Failure, failed, invalid, lost, only_if_cached, options, precondition_failed, refused,
@@ -119,11 +119,21 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// Whether the client has it already; conditions mean nothing for what is no success
 /// (RFC 9110 §13.2.1). `length` is that of the whole, where it is known.
 fn is_unchanged(visit: &Visit, (head, length): (&Head, Option<u64>)) -> bool {
-    let (asked, packing) = (&visit.head.headers, &visit.route.packing);
-    let choice = Choice { given: head.forms.given, packing, length };
+    let (asked, choice) = (&visit.head.headers, choice(visit, (head, length)));
     let judge = || validation::precondition(asked, head.validators(), choice);
     // The validators must be looked for, and most requests have no condition.
     visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
+}
+
+/// Among which forms the client chooses, of what is cut out of a stored response where it wants less
+/// than the whole: no cut is packed as it came, and its length is not known here.
+fn choice<'a>(visit: &'a Visit, (head, length): (&Head, Option<u64>)) -> Choice<'a> {
+    let (given, length) = match (head.forms.given, &visit.wanted) {
+        (Given::Packed(_), Some(_)) => (Given::Plain, None),
+        (given, _) => (given, length),
+    };
+    let source = Source::of(Forms { given, ..head.forms }, length);
+    source.choice(&visit.route.packing, visit.asked.unpacked())
 }
 
 /// Whether a range of the stored bytes is one of what the client would get of `length` bytes.
@@ -234,7 +244,7 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
     let whole = response.status() != StatusCode::NOT_MODIFIED;
     let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);
     let source = Source::of(forms, length);
-    let choice = source.choice(&visit.route.packing);
+    let choice = source.choice(&visit.route.packing, visit.asked.unpacked());
     // Date stands in for Last-Modified only in what is stored (RFC 9111 §4.3.2).
     let validators =
         || validation::Validators { date: None, ..validation::Validators::of(response.headers()) };
@@ -260,8 +270,9 @@ pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatu
     Answer::of(response, status, source)
 }
 
-/// Makes a whole answer a 304, where by these conditions its client has it already.
-pub fn judge(answer: &mut Answer, packing: &Packing, asked: &HeaderMap) {
+/// Makes a whole answer a 304, where by these conditions its client has it already; `unpacked`:
+/// it asks for bytes that nobody packs.
+pub fn judge(answer: &mut Answer, (packing, unpacked): (&Packing, bool), asked: &HeaderMap) {
     let response = &mut answer.response;
     let Some(source) = &mut answer.source else { return };
     if asked.is_empty() || response.status() != StatusCode::OK {
@@ -269,7 +280,7 @@ pub fn judge(answer: &mut Answer, packing: &Packing, asked: &HeaderMap) {
     }
     let known = validation::Validators::of(response.headers());
     let known = validation::Validators { date: None, ..known };
-    let choice = source.choice(packing);
+    let choice = source.choice(packing, unpacked);
     if validation::precondition(asked, known, choice) == Precondition::NotModified {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::Empty;
@@ -294,7 +305,7 @@ fn not_modified(
     let source = Source::of(head.forms, length);
     let mut answer = headed(visit, (head, source), Extent::NotModified, (now, status));
     let response = &mut answer.response;
-    let choice = source.choice(&visit.route.packing);
+    let choice = choice(visit, (head, length));
     let named = spell(&visit.head.headers, response.headers_mut(), choice);
     answer.source = answer.source.map(|source| Source { named, ..source });
     if !answer.is_told {

@@ -166,7 +166,7 @@ fn field(name: HeaderName, data: &[u8]) -> HeaderMap {
 /// What conditions say of what may be packed.
 fn precondition(asked: &HeaderMap, stored: Validators<'_>) -> Precondition {
     let packing = Packing::default();
-    let choice = Choice { given: Given::Plain, packing: &packing, length: None };
+    let choice = Choice { given: Given::Plain, packing: &packing, length: None, unpacked: false };
     validation::precondition(asked, stored, choice)
 }
 

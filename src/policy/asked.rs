@@ -72,6 +72,13 @@ impl Asked {
         self.condition || self.precondition || self.range
     }
 
+    /// Whether it asks for bytes that nobody packs on the way: by Range, or by `no-transform`
+    /// (RFC 9111 §5.2.1.6).
+    #[must_use]
+    pub fn unpacked(&self) -> bool {
+        self.range || self.directives.no_transform
+    }
+
     /// Reads the facts out of a request head. `content`: whether a body comes with it.
     #[must_use]
     pub fn new(head: &request::Parts, content: bool, rules: &Rules) -> Asked {

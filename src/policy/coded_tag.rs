@@ -289,7 +289,7 @@ mod tests {
     const GZIP: Form = Form::Packed(Coding::Gzip);
 
     fn choice(given: Given, packing: &Packing, length: Option<u64>) -> Choice<'_> {
-        Choice { given, packing, length }
+        Choice { given, packing, length, unpacked: false }
     }
 
     fn written(tag: &str, form: Form) -> String {

@@ -66,6 +66,8 @@ pub struct Choice<'a> {
     pub packing: &'a Packing,
     /// How many bytes it has, where that is known.
     pub length: Option<u64>,
+    /// The request asks for bytes that nobody packs (`Asked::unpacked`).
+    pub unpacked: bool,
 }
 
 /// What is known of a response's forms by its head, worked out once.
@@ -202,6 +204,15 @@ impl Given {
         }
     }
 
+    /// The form of who cannot have it packed here.
+    #[must_use]
+    pub fn plain(self) -> Form {
+        match self {
+            Given::Packed(coding) => Form::Unpacked(coding),
+            Given::Plain | Given::Fixed => Form::AsItCame,
+        }
+    }
+
     /// Whether another Accept-Encoding would have got something else (RFC 9110 §12.5.5).
     #[must_use]
     pub fn varies(self, packing: &Packing, length: Option<u64>) -> bool {
@@ -217,7 +228,10 @@ impl Choice<'_> {
     /// What is done with the body for who accepts this.
     #[must_use]
     pub fn form(self, accepts: Accepts) -> Form {
-        self.given.form(self.packing, accepts, self.length)
+        match self.given.form(self.packing, accepts, self.length) {
+            Form::Packed(_) if self.unpacked => self.given.plain(),
+            form => form,
+        }
     }
 }
 

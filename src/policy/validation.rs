@@ -42,7 +42,7 @@ pub enum Condition {
     /// Forward the request; the fields that named only our own tags are gone.
     Forward,
     /// If-Match names nothing that is known to be current, or If-None-Match of a method that
-    /// changes something names what is: 412.
+    /// changes something names what may be: 412.
     Failed,
 }
 
@@ -66,13 +66,22 @@ pub fn asks_for_ours(method: &Method, request: &HeaderMap) -> bool {
         let own = OWN_TAG.as_bytes();
         line.as_bytes().windows(own.len()).any(|window| window == own)
     };
+    if selects_nothing(method) {
+        return false;
+    }
     let none_match = !matches!(*method, Method::GET | Method::HEAD);
     request.get_all(header::IF_MATCH).iter().any(is_ours)
         || (none_match && request.get_all(header::IF_NONE_MATCH).iter().any(is_ours))
 }
 
+/// Whether conditions mean nothing beside this method (RFC 9110 §13.2.1).
+fn selects_nothing(method: &Method) -> bool {
+    matches!(*method, Method::OPTIONS | Method::TRACE | Method::CONNECT)
+}
+
 /// Evaluates If-None-Match, or else If-Modified-Since, of a GET or HEAD (RFC 9110 §13.2.2;
-/// RFC 9111 §4.3.2). A tag counts in any form that the client takes, of those of its choice.
+/// RFC 9111 §4.3.2). A strong tag counts in any form that the client takes, of those of its choice;
+/// a weak one is that of every form.
 #[must_use]
 pub fn precondition(asked: &HeaderMap, stored: Validators<'_>, choice: Choice<'_>) -> Precondition {
     let has_it = match asked.contains_key(header::IF_NONE_MATCH) {
@@ -91,7 +100,10 @@ fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, choice: Choice<'_>) 
         return Kind::AsItCame.weight(choice, accepts) > 0;
     }
     let names = |tag: &[u8], etag: &[u8]| match Coded::of(tag) {
-        Some(coded) => coded.names(etag) && coded.kind.weight(choice, accepts) > 0,
+        Some(coded) => {
+            let names_bytes = is_strong(etag) || is_strong(tag) || coded.kind != Kind::AsItCame;
+            coded.names(etag) && (!names_bytes || coded.kind.weight(choice, accepts) > 0)
+        }
         None => weakly_equal(tag, etag),
     };
     tags(asked, header::IF_NONE_MATCH)
@@ -238,7 +250,7 @@ pub fn forward_conditions(
         request.remove(header::IF_RANGE);
         request.remove(header::RANGE);
     }
-    match forward_match(request, current) {
+    match forward_match(method, request, current) {
         Condition::Forward => forward_none_match(method, request, current),
         Condition::Failed => Condition::Failed,
     }
@@ -337,12 +349,13 @@ pub fn restore_tags(method: &Method, request: &mut HeaderMap) {
 }
 
 /// RFC 9110 §13.1.1: one tag that matches, by the strong comparison, is enough.
-fn forward_match(request: &mut HeaderMap, current: Option<&[u8]>) -> Condition {
+fn forward_match(method: &Method, request: &mut HeaderMap, current: Option<&[u8]>) -> Condition {
     let mut own = tags(request, header::IF_MATCH).filter(|tag| is_own(tag)).peekable();
     if own.peek().is_none() {
         return Condition::Forward;
     }
-    if own.any(|tag| current.is_some_and(|current| strongly_equal(tag, current))) {
+    let is_current = |tag| current.is_some_and(|current| strongly_equal(tag, current));
+    if selects_nothing(method) || own.any(is_current) {
         drop(own);
         request.remove(header::IF_MATCH);
         return Condition::Forward;
@@ -355,7 +368,10 @@ fn forward_match(request: &mut HeaderMap, current: Option<&[u8]>) -> Condition {
     Condition::Forward
 }
 
-/// RFC 9110 §13.1.2. An If-Modified-Since that was not to be looked at beside it leaves with the
+/// RFC 9110 §13.1.2. Where nothing is known to be current, a change is not let through: the tag may
+/// name what is there, as with If-Match it may name what is not.
+///
+/// An If-Modified-Since that was not to be looked at beside it leaves with the
 /// last tag: the origin would take it for the only condition.
 fn forward_none_match(
     method: &Method,
@@ -366,8 +382,9 @@ fn forward_none_match(
     if own().next().is_none() {
         return Condition::Forward;
     }
-    let names_current = own().any(|tag| current.is_some_and(|current| weakly_equal(tag, current)));
-    if names_current && !matches!(*method, Method::GET | Method::HEAD) {
+    let may_be_current = own().any(|tag| current.is_none_or(|it| weakly_equal(tag, it)));
+    let is_read = matches!(*method, Method::GET | Method::HEAD) || selects_nothing(method);
+    if may_be_current && !is_read {
         return Condition::Failed;
     }
     match foreign_tags(request, header::IF_NONE_MATCH) {

@@ -29,8 +29,8 @@ use crate::{
 pub(super) struct Wish<'a> {
     primary: Key,
     accepts: Accepts,
-    /// It asks for bytes as they are stored: by Range, or by `no-transform` (RFC 9111 §5.2.1.6).
-    unpacked: bool,
+    /// It asks for bytes that nobody packs.
+    pub(super) unpacked: bool,
     is_head: bool,
     /// In which words it wants to be told what went wrong.
     accept: Option<Cow<'a, HeaderValue>>,
@@ -53,7 +53,7 @@ impl<'a> Wish<'a> {
                 true => Accepts::of(&visit.head.headers),
                 false => Accepts::PLAIN,
             },
-            unpacked: visit.asked.range || visit.asked.directives.no_transform,
+            unpacked: visit.asked.unpacked(),
             // A HEAD of what is cut goes its way as a GET.
             is_head: visit.asked.method == Method::Head
                 || visit.wanted.as_ref().is_some_and(|wanted| wanted.is_head),
@@ -78,10 +78,7 @@ impl<'a> Wish<'a> {
         if status == StatusCode::PARTIAL_CONTENT {
             return Form::AsItCame;
         }
-        match source.forms.given.form(&route.packing, self.accepts, source.length) {
-            Form::Packed(_) if self.unpacked => plain(source),
-            form => form,
-        }
+        source.choice(&route.packing, self.unpacked).form(self.accepts)
     }
 }
 
@@ -166,7 +163,7 @@ impl Proxy {
             Form::AsItCame => as_it_came(answer, source),
             Form::Packed(coding) => {
                 let Ok(permit) = self.streams.clone().try_acquire_owned() else {
-                    return self.streamed(primary, answer, plain(source), source);
+                    return self.streamed(primary, answer, source.forms.given.plain(), source);
                 };
                 let body = std::mem::take(answer.response.body_mut());
                 let body = match source.forms.given {
@@ -197,7 +194,7 @@ impl Proxy {
     fn headed(&self, answer: &mut Answer, (form, memo): (Form, Option<Memo>), source: &Source) {
         let streamed = matches!(form, Form::Packed(_)) && source.id.is_none();
         let form = match streamed && self.streams.available_permits() == 0 {
-            true => plain(source),
+            true => source.forms.given.plain(),
             false => form,
         };
         if form == Form::AsItCame {
@@ -221,14 +218,6 @@ fn at_hand(body: &Body) -> Option<Bytes> {
     match body {
         Body::Full(bytes) => Some(bytes.clone()),
         _ => None,
-    }
-}
-
-/// The form of who cannot have it packed.
-fn plain(source: &Source) -> Form {
-    match source.forms.given {
-        Given::Packed(coding) => Form::Unpacked(coding),
-        Given::Plain | Given::Fixed => Form::AsItCame,
     }
 }
 

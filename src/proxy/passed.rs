@@ -11,6 +11,7 @@ use crate::{
         encoding::{self, UpstreamEncoding},
         storing::Context,
     },
+    reply,
     upstream::{self, Errand, RequestBody, ResponseBody},
     visit::Visit,
 };
@@ -52,7 +53,7 @@ pub(super) async fn send(
 }
 
 /// Takes what announces trailers out of the answer to a HEAD, where that to a GET would be stored:
-/// then it goes without them, and may be packed (RFC 9110 §9.3.2).
+/// then it goes without them, and may be packed (RFC 9110 §9.3.2). What is too long is not stored.
 fn forget_trailer(visit: &Visit, response: &mut Response<ResponseBody>, now: Now) {
     if !visit.is_head() || !response.headers().contains_key(header::TRAILER) {
         return;
@@ -62,7 +63,9 @@ fn forget_trailer(visit: &Visit, response: &mut Response<ResponseBody>, now: Now
     let exchange = Exchange { request: now, response: now };
     let rules = &visit.route.cache.rules;
     let context = Context { asked: &get, rules, validating: None, exchange };
-    let stores = matches!(policy::receive(context, status, headers), Received::Storable(_));
+    let fits = |length| length <= visit.route.cache.max_object_size;
+    let stores = reply::declared_length(headers).is_none_or(fits)
+        && matches!(policy::receive(context, status, headers), Received::Storable(_));
     if stores && unsharable(visit, headers).is_none() {
         response.headers_mut().remove(header::TRAILER);
     }

@@ -27,7 +27,7 @@ use crate::{
     },
     reason::Unshaped,
     reply::{self, Answer, Source},
-    shape::{self, Cut, Offer, TooLarge, Wanted},
+    shape::{self, Cut, Offer, Shaped, TooLarge, Wanted},
     snapshot::Route,
     store::{self, Block, BodyHasher, BodyId, Entry, Head, Memo},
     transform::{codec, cut as memo, recoded},
@@ -59,19 +59,19 @@ impl Proxy {
                 self.cut((route, offer), (&wanted, cut), (answer, source)).await
             }
             (Some(source), StatusCode::NOT_MODIFIED) if wanted.conditions.name(cut.tag()) => {
-                let length = self.length_of(cut, source.id);
-                (Answer { source: Some(Source { length, ..source }), ..answer }, Extent::Cut)
+                (self.unchanged((&wanted, cut), (answer, source)), Extent::Cut)
             }
             (Some(_), StatusCode::NOT_MODIFIED) => (answer, Extent::Whole),
             (Some(_), _) => (reply::untouched(answer, Unshaped::Status), Extent::Whole),
             (None, _) => (answer, Extent::Whole),
         };
+        let forms = (&route.packing, wish.unpacked);
         match extent {
             Extent::Cut => {
                 let conditions = wanted.conditions.of_cut(cut.tag());
-                reply::judge(&mut answer, &route.packing, &conditions);
+                reply::judge(&mut answer, forms, &conditions);
             }
-            Extent::Whole => reply::judge(&mut answer, &route.packing, &wanted.conditions.0),
+            Extent::Whole => reply::judge(&mut answer, forms, &wanted.conditions.0),
         }
         if wanted.is_head {
             forget_body(&mut answer);
@@ -88,12 +88,36 @@ impl Proxy {
         answer
     }
 
-    /// How long a cut of a stored body is, where it was made before.
-    fn length_of(&self, cut: &Cut, id: Option<BodyId>) -> Option<u64> {
-        let Memo::Made(made) = self.store.memo(id?.shaped(cut.name()).memo(memo::RECIPE))? else {
-            return None;
+    /// The 304 of a cut tells what its 200 would. Where the cut is not at hand it leaves the links to
+    /// other pages as they are: those of the whole would take their place (RFC 9111 §3.2).
+    fn unchanged(
+        &self,
+        (wanted, cut): (&Wanted, &Cut),
+        (mut answer, source): (Answer, Source),
+    ) -> Answer {
+        let shaped = source.id.and_then(|id| self.shaped_before(cut, id));
+        let headers = answer.response.headers_mut();
+        match &shaped {
+            Some(shaped) => wanted.describe(shaped, headers),
+            None if cut.page().is_some() => drop(headers.remove(header::LINK)),
+            None => {}
+        }
+        let length = shaped.map(|shaped| shaped.body.len() as u64);
+        // No cut is packed as it came.
+        let given = match source.forms.given {
+            Given::Packed(_) => Given::Plain,
+            given => given,
         };
-        memo::read(&made).ok().map(|shaped| shaped.body.len() as u64)
+        answer.source = Some(Source { length, forms: Forms { given, ..source.forms }, ..source });
+        answer
+    }
+
+    /// A cut of a stored body, where it was made before.
+    fn shaped_before(&self, cut: &Cut, id: BodyId) -> Option<Shaped> {
+        match self.store.memo(id.shaped(cut.name()).memo(memo::RECIPE))? {
+            Memo::Made(made) => memo::read(&made).ok(),
+            Memo::TooLong | Memo::Spoilt => None,
+        }
     }
 
     /// What was cut out of a stored response before, or of which all but the head was.
@@ -124,9 +148,10 @@ impl Proxy {
         let cut = wanted.cut().ok().filter(|_| stored.head.status == StatusCode::OK)?;
         let mut headers = stored.head.fields.to_map();
         fitting(&headers).ok()?;
-        let id = stored.id().shaped(cut.name());
-        let Memo::Made(made) = self.store.memo(id.memo(memo::RECIPE))? else { return None };
-        let shaped = memo::read(&made).ok().filter(|it| it.total.is_some() || !cut.chooses())?;
+        let whole = stored.id();
+        let shaped = self.shaped_before(cut, whole)?;
+        let id = whole.shaped(cut.name());
+        let shaped = Some(shaped).filter(|it| it.total.is_some() || !cut.chooses())?;
         encoding::forget_bytes(&mut headers);
         // Stored, it would get another one.
         headers.get(header::ETAG)?;

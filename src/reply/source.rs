@@ -38,9 +38,10 @@ impl Source {
         Source { forms, length, id: None, named: None, vary_is_told: false }
     }
 
-    /// Among which forms of it a client chooses.
-    pub(super) fn choice(self, packing: &Packing) -> Choice<'_> {
-        Choice { given: self.forms.given, packing, length: self.length }
+    /// Among which forms of it a client chooses; `unpacked`: it asks for bytes that nobody packs.
+    #[must_use]
+    pub fn choice(self, packing: &Packing, unpacked: bool) -> Choice<'_> {
+        Choice { given: self.forms.given, packing, length: self.length, unpacked }
     }
 }
 
@@ -57,14 +58,15 @@ pub(super) fn source(visit: &Visit, response: &mut Response<Body>, status: Cache
     };
     let length = match (response.status(), visit.is_head()) {
         (StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED, _) => None,
-        (_, true) => length(headers),
+        (_, true) => declared_length(headers),
         (_, false) => http_body::Body::size_hint(body).exact(),
     };
     let source = Source::of(forms, length);
     match (response.status(), takes_part) {
         (StatusCode::NOT_MODIFIED, true) => relayed_304(visit, response.headers_mut(), source),
         (StatusCode::NOT_MODIFIED, false) => {
-            let (asked, choice) = (&visit.head.headers, source.choice(&visit.route.packing));
+            let choice = source.choice(&visit.route.packing, visit.asked.unpacked());
+            let asked = &visit.head.headers;
             Source { named: spell(asked, response.headers_mut(), choice), ..source }
         }
         _ => source,
@@ -77,7 +79,7 @@ pub(super) fn relayed_304(visit: &Visit, headers: &mut HeaderMap, source: Source
     let mut forms = source.forms;
     // The origin has judged a plain form already, whether or not its client would refuse it now.
     let given = if forms.given == Given::Plain { Given::Fixed } else { forms.given };
-    let choice = Choice { given, ..source.choice(&visit.route.packing) };
+    let choice = Choice { given, ..source.choice(&visit.route.packing, visit.asked.unpacked()) };
     let named = spell(&visit.head.headers, headers, choice);
     let says_nothing =
         !headers.contains_key(header::CONTENT_TYPE) && !cache_control::forbids_transform(headers);
@@ -105,6 +107,8 @@ pub(super) fn spell(
     Some(kind)
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
+/// The Content-Length that a head declares, be it that of a HEAD's.
+#[must_use]
+pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

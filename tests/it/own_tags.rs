@@ -69,9 +69,9 @@ async fn our_tag_is_never_sent_to_the_origin_for_validation() {
 async fn our_tag_is_taken_out_of_forwarded_conditions() {
     let (origin, proxy, tag) = stored().await;
     let mixed = format!("{tag}, \"theirs\"");
-    send(&proxy, "POST", "/other").header("If-None-Match", &mixed).await;
+    send(&proxy, "OPTIONS", "/other").header("If-None-Match", &mixed).await;
     assert_eq!(origin.last().headers("if-none-match"), ["\"theirs\""]);
-    send(&proxy, "POST", "/other").header("If-None-Match", &tag).await;
+    send(&proxy, "OPTIONS", "/other").header("If-None-Match", &tag).await;
     assert_eq!(origin.last().header("if-none-match"), None, "nothing of it was the origin's");
     let part = get(&proxy, "/other").header("Range", "bytes=0-1").header("If-Range", &tag);
     part.await;
@@ -87,6 +87,30 @@ async fn our_tag_in_if_match_is_judged_by_us() {
     let right = send(&proxy, "PUT", "/").header("If-Match", &tag).body("new").await;
     assert_eq!((right.status, origin.requests()), (200, 2));
     assert_eq!(origin.last().header("if-match"), None, "it was met here");
+}
+
+#[tokio::test]
+async fn a_change_is_not_let_through_where_our_tag_may_be_current() {
+    let (origin, proxy, tag) = stored().await;
+    proxy.advance(61);
+    for method in ["PUT", "PATCH", "DELETE", "POST"] {
+        for name in ["If-None-Match", "If-Match"] {
+            let ask = send(&proxy, method, "/").header(name, &tag).body("new");
+            let why = "RFC 9110 §13.1.1, §13.1.2: nothing is known to be current";
+            assert_eq!(ask.await.status, 412, "{why}: {method} {name}");
+        }
+    }
+    assert!(origin.seen().iter().all(|seen| seen.method == "GET"), "nothing was changed");
+}
+
+#[tokio::test]
+async fn a_condition_means_nothing_to_options() {
+    let (origin, proxy, tag) = stored().await;
+    for (name, value) in [("If-None-Match", &*tag), ("If-Match", "\"larder-0000\"")] {
+        let answer = send(&proxy, "OPTIONS", "/").header(name, value).await;
+        assert_eq!(answer.status, 200, "RFC 9110 §13.2.1: {name}");
+        assert_eq!(origin.last().header(&name.to_lowercase()), None, "nothing of it was its own");
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ type Fields<'a> = &'a [(&'a str, &'a str)];
 
 fn judge(asked: Fields<'_>, stored: Fields<'_>) -> Precondition {
     let packing = Packing::default();
-    let choice = Choice { given: Given::Plain, packing: &packing, length: None };
+    let choice = Choice { given: Given::Plain, packing: &packing, length: None, unpacked: false };
     precondition(&headers(asked), Validators::of(&headers(stored)), choice)
 }
 
@@ -60,6 +60,29 @@ fn if_none_match_is_judged_by_the_weak_comparison() {
     for (asked, etag, expected, section) in rows {
         let stored: Vec<_> = etag.map(|etag| ("etag", etag)).into_iter().collect();
         assert_eq!(judge(asked, &stored), expected, "RFC 9110 {section}: {asked:?} {etag:?}");
+    }
+}
+
+#[test]
+fn a_weak_tag_is_that_of_every_form() {
+    let gzip = Given::Packed(Coding::Gzip);
+    let rows = [
+        ("W/\"a\"", "W/\"a\"", gzip, "", NotModified, "unpacked for it"),
+        ("W/\"a\"", "W/\"a\"", gzip, "br, identity;q=0", NotModified, "packed otherwise"),
+        ("W/\"a\"", "W/\"a\"", Given::Plain, "br, identity;q=0", NotModified, "packed for it"),
+        ("W/\"b\"", "W/\"a\"", gzip, "", Proceed, "another one's"),
+        ("\"a\"", "\"a\"", gzip, "", Proceed, "a strong one names gzip"),
+        ("W/\"a\"", "\"a\"", gzip, "", Proceed, "a strong one, weakened on its way"),
+        ("\"a\"", "W/\"a\"", gzip, "", Proceed, "strong when its client got it"),
+        ("W/\"a--gzip\"", "W/\"a\"", Given::Plain, "", Proceed, "strong when it was packed"),
+    ];
+    for (tag, etag, given, accept, expected, why) in rows {
+        let asked = headers(&[("if-none-match", tag), ("accept-encoding", accept)]);
+        let stored = headers(&[("etag", etag)]);
+        let packing = Packing::default();
+        let choice = Choice { given, packing: &packing, length: None, unpacked: false };
+        let judged = precondition(&asked, Validators::of(&stored), choice);
+        assert_eq!(judged, expected, "RFC 9110 §13.1.2: {why}: {tag} {etag} {accept:?}");
     }
 }
 
@@ -206,6 +229,10 @@ fn our_own_tags_leave_if_none_match() {
             "still a condition",
         ),
         ("PUT", &[("if-none-match", OWN)], Some(OWN), Failed, &[], "§13.1.2: it is current"),
+        ("PUT", &[("if-none-match", OWN)], None, Failed, &[], "§13.1.2: it may be current"),
+        ("OPTIONS", &[("if-none-match", OWN)], Some(OWN), Forward, &[], "§13.2.1: nothing"),
+        ("TRACE", &[("if-none-match", OWN)], None, Forward, &[], "§13.2.1: nothing"),
+        ("OPTIONS", &[("if-match", OWN)], None, Forward, &[], "§13.2.1: nothing"),
         ("PUT", &[("if-none-match", OWN)], Some("\"larder-1\""), Forward, &[], "§13.1.2"),
         ("PUT", &[("if-none-match", "*")], None, Forward, &[("if-none-match", "*")], "§13.1.2"),
     ]);
@@ -259,6 +286,8 @@ fn ours_are_asked_for_where_something_hangs_on_them() {
         (Method::GET, "if-none-match", false),
         (Method::HEAD, "if-none-match", false),
         (Method::PUT, "if-range", false),
+        (Method::OPTIONS, "if-match", false),
+        (Method::OPTIONS, "if-none-match", false),
     ];
     for (method, name, ours) in rows {
         for tag in [OWN, "\"larder-0f--gzip\""] {
@@ -401,7 +430,7 @@ proptest! {
         let (alone, other) = (("if-none-match", tag.as_str()), ("if-none-match", "\"!\""));
         let (alone, among) = (headers(&[alone, accept]), headers(&[alone, other, accept]));
         let packing = Packing::default();
-        let choice = Choice { given, packing: &packing, length: None };
+        let choice = Choice { given, packing: &packing, length: None, unpacked: false };
         let judged = |asked| precondition(asked, Validators::of(&stored), choice);
         assert_eq!(judged(&alone), judged(&among), "RFC 9110 §13.1.2: a list of one");
         assert_eq!(named(&alone, tag.as_bytes(), choice), named(&among, tag.as_bytes(), choice));

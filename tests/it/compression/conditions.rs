@@ -107,6 +107,31 @@ async fn a_weak_tag_that_ends_like_ours_is_told_apart_from_ours() {
 }
 
 #[tokio::test]
+async fn a_weak_tag_is_a_304_in_every_form() {
+    for packs in [true, false] {
+        let reply = match packs {
+            true => Reply::fresh(60, gzip(users()).await).header("Content-Encoding", "gzip"),
+            false => Reply::fresh(60, users()),
+        };
+        let reply = reply.header("Content-Type", "application/json").header("ETag", "W/\"a\"");
+        let origin = Origin::always(reply).await;
+        let proxy = Proxy::with(&origin, "[compression]\nupstream_encoding = \"gzip\"").await;
+        for accept in ["", "br", "gzip", "br, identity;q=0"] {
+            let first = get(&proxy, "/").header("Accept-Encoding", accept).await;
+            assert_eq!((first.status, first.header("etag")), (200, Some("W/\"a\"")));
+            assert_eq!(unpacked(&first).await, users(), "{accept:?}");
+            for method in ["GET", "HEAD"] {
+                let ask = send(&proxy, method, "/").header("Accept-Encoding", accept);
+                let same = ask.header("If-None-Match", "W/\"a\"").await;
+                let got = (same.status, same.header("etag"));
+                assert_eq!(got, (304, Some("W/\"a\"")), "RFC 9110 §13.1.2: {method} {accept:?}");
+            }
+        }
+        assert_eq!(origin.requests(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_304_names_what_the_client_likes_best_of_what_it_has() {
     let digest = "sha-256=:AAAA:";
     let reply = json(60).header("ETag", "\"a\"").header("Repr-Digest", digest);

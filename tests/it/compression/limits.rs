@@ -116,6 +116,52 @@ async fn a_head_of_what_announces_trailers_tells_of_what_a_get_brings() {
 }
 
 #[tokio::test]
+async fn a_head_of_what_is_too_long_to_store_keeps_what_announces_trailers() {
+    let reply = Reply::ok(users()).header("Content-Type", "application/json");
+    let reply = reply.header("Trailer", "X-Sum").header("ETag", "\"a\"");
+    let origin = Origin::always(reply.header("Cache-Control", "max-age=60")).await;
+    for (limit, packs) in [("1KiB", false), ("64KiB", true)] {
+        let config = format!("[cache]\nmax_object_size = \"{limit}\"");
+        let proxy = Proxy::with(&origin, &config).await;
+        for _ in 0..2 {
+            let [head, got] = ["HEAD", "GET"].map(|method| {
+                let ask = send(&proxy, method, "/").header("Accept-Encoding", "gzip");
+                async move { ask.await.header("content-encoding").map(str::to_owned) }
+            });
+            let (head, got) = (head.await, got.await);
+            assert_eq!(head, got, "RFC 9110 §9.3.2: {limit}");
+            assert_eq!(head.is_some(), packs, "{limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_forbids_to_pack_gets_a_304_of_what_it_gets() {
+    let packed = Reply::fresh(60, gzip(users()).await).header("Content-Encoding", "gzip");
+    let packed = packed.header("Content-Type", "application/json");
+    for (reply, accept, own) in
+        [(json(60), "gzip, identity;q=0", "\"a\""), (packed, "br, identity;q=0", "\"a--plain\"")]
+    {
+        let origin = Origin::always(reply.header("ETag", "\"a\"")).await;
+        let proxy = Proxy::with(&origin, GZIP).await;
+        get(&proxy, "/").await;
+        for method in ["GET", "HEAD"] {
+            for (name, value) in [("Cache-Control", "no-transform"), ("Range", "bytes=0-")] {
+                let ask = || send(&proxy, method, "/").header("Accept-Encoding", accept);
+                let first = ask().header(name, value).await;
+                assert_eq!(first.header("etag"), Some(own), "RFC 9111 §5.2.1.6: {method} {name}");
+                let same = ask().header(name, value).header("If-None-Match", own).await;
+                let got = (same.status, same.header("etag"));
+                assert_eq!(got, (304, Some(own)), "RFC 9110 §13.1.2: {method} {name}");
+            }
+            let ask = send(&proxy, method, "/").header("Accept-Encoding", accept);
+            let other = ask.header("If-None-Match", own).await;
+            assert_eq!(other.status, 200, "RFC 9110 §13.1.2: it may be packed: {method}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_gzip_is_refused() {
     let reply = Reply::fresh(60, users()).header("Content-Type", "application/json");
     let origin = Origin::always(reply.header("Content-Encoding", "gzip")).await;

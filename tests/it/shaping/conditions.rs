@@ -1,7 +1,10 @@
 //! Entity-tags of shapes, on their way to the origin and back (RFC 9110 §8.8.3, §13).
 
 use super::{OFFER, USER, before, json};
-use crate::support::{Answer, Origin, Proxy, Reply, get, send};
+use crate::{
+    compression::gzip,
+    support::{Answer, Origin, Proxy, Reply, get, send},
+};
 
 fn tag(answer: &Answer) -> String {
     answer.header("etag").expect("it has an entity-tag").to_owned()
@@ -140,6 +143,41 @@ async fn a_304_of_a_cut_names_the_bytes_that_its_client_has() {
             let same = ask().header("If-None-Match", &known).await;
             let why = "RFC 9110 §8.8.1, §15.4.5; RFC 9111 §4.3.4: no other bytes' name";
             assert_eq!((same.status, tag(&same)), (304, has.clone()), "{why}: {known}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_304_of_a_cut_is_of_a_form_that_the_cut_has() {
+    let date = "Sat, 21 Nov 2026 10:00:00 GMT";
+    let body = gzip(format!("[{}]", vec![USER; 200].join(","))).await;
+    let reply = Reply::fresh(60, body).header("Content-Encoding", "gzip");
+    let reply = reply.header("ETag", "\"v1\"").header("Last-Modified", date);
+    let origin = Origin::always(reply.header("Content-Type", "application/json")).await;
+    let config = format!("{OFFER}compression = {{ upstream_encoding = \"gzip\" }}\n");
+    let known = Proxy::with(&origin, &config).await;
+    let cut = "/?limit=100";
+    let plain = tag(&get(&known, cut).await);
+    let packed = tag(&get(&known, cut).header("Accept-Encoding", "gzip").await);
+    assert!(packed.ends_with("--gzip\"") && !plain.contains("--gzip"), "{packed} {plain}");
+    for at_hand in [true, false] {
+        let proxy = Proxy::with(&origin, &config).await;
+        get(&proxy, if at_hand { cut } else { "/" }).await;
+        for method in ["HEAD", "GET", "HEAD"] {
+            let ask = |accept: &str| send(&proxy, method, cut).header("Accept-Encoding", accept);
+            let refused = ask("gzip, identity;q=0").header("If-None-Match", &plain).await;
+            let got = (refused.status, tag(&refused));
+            let why = "RFC 9110 §13.1.2, §9.3.2: what it has is not what it would get";
+            assert_eq!(got, (200, packed.clone()), "{why}: {method} {at_hand}");
+            let dated = ask("gzip").header("If-Modified-Since", date).await;
+            let got = (dated.status, tag(&dated), dated.header("vary"));
+            let expected = (304, packed.clone(), Some("accept-encoding"));
+            assert_eq!(got, expected, "RFC 9110 §15.4.5: {method} {at_hand}");
+            for (accept, named) in [("", &plain), ("gzip", &plain), ("gzip", &packed)] {
+                let same = ask(accept).header("If-None-Match", named).await;
+                let got = (same.status, tag(&same));
+                assert_eq!(got, (304, named.clone()), "§13.1.2: {method} {at_hand} {accept:?}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Pages and filters of a stored array.
 
-use super::json;
-use crate::support::{Answer, Origin, Proxy, get};
+use super::{OFFER, json};
+use crate::support::{Answer, Origin, Proxy, Reply, get};
 
 const ITEMS: &str = r#"{"kind":"list","items":[{"id":1,"status":"open"},{"id":2,"status":"done"},{"id":3,"status":"open"},{"id":4,"status":"open"},{"id":5}],"end":true}"#;
 
@@ -32,6 +32,42 @@ async fn a_page_tells_of_the_others() {
     assert_eq!((past.status, past.text()), (200, r#"{"items":[]}"#), "past the end is nothing");
     assert_eq!(origin.requests(), 1, "all pages are one answer");
     assert_eq!(origin.last().target, "/l?x=1");
+}
+
+#[tokio::test]
+async fn a_304_of_a_page_has_its_links_or_none() {
+    let origin = Origin::serve(|seen| {
+        let reply = match seen.header("if-none-match") {
+            Some(_) => Reply::status(304),
+            None => Reply::ok("[1,2,3]").header("Content-Type", "application/json"),
+        };
+        let reply = reply.header("ETag", "\"a\"").header("Link", "</style>; rel=\"preload\"");
+        reply.header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let told = |answer: &Answer| {
+        let names = ["etag", "link", "x-total-count"];
+        names.map(|name| answer.headers(name).join(", "))
+    };
+    let proxy = Proxy::with(&origin, OFFER).await;
+    let first = get(&proxy, "/?limit=1&offset=1").await;
+    let tag = first.header("etag").unwrap().to_owned();
+    assert_eq!(first.headers("link").len(), 2, "those of the whole, and those of the page");
+    for seconds in [0, 61, 0] {
+        proxy.advance(seconds);
+        let same = get(&proxy, "/?limit=1&offset=1").header("If-None-Match", &tag).await;
+        let why = "RFC 9110 §15.4.5; RFC 9111 §3.2, §4.3.4: what it has takes the place of the old";
+        assert_eq!((same.status, told(&same)), (304, told(&first)), "{why}: after {seconds} s");
+    }
+    let other = Proxy::with(&origin, OFFER).await;
+    get(&other, "/").await;
+    let same = get(&other, "/?limit=1&offset=1").header("If-None-Match", &tag).await;
+    let got = (same.status, same.header("etag"), same.header("link"));
+    assert_eq!(got, (304, Some(&*tag), None), "RFC 9111 §3.2: what is not there stays");
+    let field = get(&proxy, "/?fields=id").await;
+    let tag = field.header("etag").unwrap();
+    let same = get(&other, "/?fields=id").header("If-None-Match", tag).await;
+    assert_eq!((same.status, told(&same)), (304, told(&field)), "no page, no links of its own");
 }
 
 #[tokio::test]
