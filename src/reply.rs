@@ -129,7 +129,7 @@ fn is_unchanged(visit: &Visit, (head, length): (&Head, Option<u64>)) -> bool {
 /// than the whole: no cut is packed as it came, and its length is not known here.
 fn choice<'a>(visit: &'a Visit, (head, length): (&Head, Option<u64>)) -> Choice<'a> {
     let (given, length) = match (head.forms.given, &visit.wanted) {
-        (Given::Packed(_), Some(_)) => (Given::Plain, None),
+        (given @ Given::Packed(_), Some(_)) => (given.cut(), None),
         (given, _) => (given, length),
     };
     let source = Source::of(Forms { given, ..head.forms }, length);

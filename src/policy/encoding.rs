@@ -204,6 +204,15 @@ impl Given {
         }
     }
 
+    /// What is cut out of it is: no cut is packed as it came.
+    #[must_use]
+    pub fn cut(self) -> Given {
+        match self {
+            Given::Packed(_) => Given::Plain,
+            given => given,
+        }
+    }
+
     /// The form of who cannot have it packed here.
     #[must_use]
     pub fn plain(self) -> Form {

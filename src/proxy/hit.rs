@@ -86,7 +86,7 @@ impl Proxy {
     /// nor its body has to be made.
     fn packed_at_hand(&self, visit: &Visit, entry: &Entry) -> Option<Answer> {
         let (asked, head) = (&visit.asked, &entry.head);
-        let chooses = asked.condition || asked.range || asked.directives.no_transform;
+        let chooses = asked.condition || asked.unpacked();
         let plain = asked.method == Method::Get && visit.wanted.is_none() && !chooses;
         if !plain || !asked.codings || head.forms.given != Given::Plain {
             return None;

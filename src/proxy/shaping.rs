@@ -103,11 +103,7 @@ impl Proxy {
             None => {}
         }
         let length = shaped.map(|shaped| shaped.body.len() as u64);
-        // No cut is packed as it came.
-        let given = match source.forms.given {
-            Given::Packed(_) => Given::Plain,
-            given => given,
-        };
+        let given = source.forms.given.cut();
         answer.source = Some(Source { length, forms: Forms { given, ..source.forms }, ..source });
         answer
     }

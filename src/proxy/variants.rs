@@ -101,11 +101,10 @@ impl Proxy {
     /// Drops every other stored variant that has the strong validator of what a 304 keeps out of
     /// the store: it is said of them as well.
     pub(super) fn forget_others(&self, fetch: &Fetch, reason: Unstorable) {
-        let stored = fetch.stored.as_ref().map(|stored| stored.head.validators());
-        let Some(named) = stored.and_then(strong_tag) else { return };
+        let Some(stored) = &fetch.stored else { return };
+        let Some(named) = strong_tag(stored.head.validators()) else { return };
         // What a credential or a cookie is answered says nothing of what the others are.
-        let stored = fetch.stored.as_ref();
-        let own = stored.is_some_and(|it| is_of_its_own(&fetch.visit, &it.head.meta));
+        let own = is_of_its_own(&fetch.visit, &stored.head.meta);
         if is_of_the_resource(reason) && !is_personal(fetch) && !own {
             others(fetch, named).for_each(|key| self.forget(key));
         }

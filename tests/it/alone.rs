@@ -48,14 +48,20 @@ async fn what_is_in_doubt_while_it_is_fetched_is_not_served_unseen() {
     assert!(!get(&proxy, "/").await.is_hit(), "RFC 9111 §4.4: nobody knows what it changed");
 }
 
-#[tokio::test]
-async fn what_its_client_left_is_stored_if_it_comes_soon() {
-    let (gate, open) = (Gate::new(), Gate::new());
-    let origin = slow(&gate, &open).await;
+/// A fetch whose client has left while the origin was at work on it.
+async fn left(gate: &Gate) -> (Origin, Proxy) {
+    let origin = slow(gate, &Gate::new()).await;
     let proxy = Proxy::with(&origin, OFF).await;
     let client = get(&proxy, "/").sent().await;
     gate.until_arrived(1).await;
     client.reset();
+    (origin, proxy)
+}
+
+#[tokio::test]
+async fn what_its_client_left_is_stored_if_it_comes_soon() {
+    let gate = Gate::new();
+    let (origin, proxy) = left(&gate).await;
     proxy.settle().await;
     gate.open();
     let stored = async {
@@ -74,12 +80,8 @@ async fn what_its_client_left_is_stored_if_it_comes_soon() {
 
 #[tokio::test]
 async fn what_its_client_left_is_given_up_after_a_while() {
-    let (gate, open) = (Gate::new(), Gate::new());
-    let origin = slow(&gate, &open).await;
-    let proxy = Proxy::with(&origin, OFF).await;
-    let client = get(&proxy, "/").sent().await;
-    gate.until_arrived(1).await;
-    client.reset();
+    let gate = Gate::new();
+    let (origin, proxy) = left(&gate).await;
     proxy.let_it_wait(1).await;
     origin.until_closed(1).await;
 }
