@@ -34,12 +34,17 @@ pub fn normalise(asked: &HeaderMap, name: &HeaderName, mut add: impl FnMut(&[u8]
         let mut between: &[u8] = b"";
         for line in field::lines(asked, name.clone()) {
             add(between);
-            // No value holds a line feed: what is no list may have several lines all the same.
-            between = if syntax == Syntax::Exact { b"\n" } else { b"," };
-            match syntax {
-                Syntax::Exact | Syntax::Lines => add(line.trim_ascii()),
-                Syntax::List => add_list(line.trim_ascii(), &mut add),
-            }
+            let line = line.trim_ascii();
+            let is_over = match syntax {
+                Syntax::Exact | Syntax::Lines => {
+                    add(line);
+                    syntax == Syntax::Lines
+                }
+                Syntax::List => add_list(line, &mut add) == Quote::Closed,
+            };
+            // No value holds a line feed: what is no list may have several lines all the same, and
+            // who reads line by line sees an open quote end with its own.
+            between = if is_over { b"," } else { b"\n" };
         }
     }
 }
@@ -85,23 +90,38 @@ fn is_weighted(name: &HeaderName) -> bool {
 
 /// A value without the whitespace around its commas; from a quote that is never closed on, as it
 /// is.
-fn add_list(mut rest: &[u8], add: &mut impl FnMut(&[u8])) {
-    while let Some(comma) = comma(rest) {
-        add(rest[..comma].trim_ascii_end());
-        add(b",");
-        rest = rest[comma + 1..].trim_ascii_start();
+fn add_list(mut rest: &[u8], add: &mut impl FnMut(&[u8])) -> Quote {
+    loop {
+        match comma(rest) {
+            Ok(comma) => {
+                add(rest[..comma].trim_ascii_end());
+                add(b",");
+                rest = rest[comma + 1..].trim_ascii_start();
+            }
+            Err(quote) => {
+                add(rest);
+                return quote;
+            }
+        }
     }
-    add(rest);
 }
 
-/// Where the first comma is that is in no quoted string (RFC 9110 §5.6.4).
-fn comma(value: &[u8]) -> Option<usize> {
+/// What the last quote of a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quote {
+    Closed,
+    Open,
+}
+
+/// Where the first comma is that is in no quoted string (RFC 9110 §5.6.4); else how it ends.
+fn comma(value: &[u8]) -> Result<usize, Quote> {
     let (mut quoted, mut escaped) = (false, false);
-    value.iter().position(|byte| {
+    let comma = value.iter().position(|byte| {
         quoted ^= *byte == b'"' && !escaped;
         escaped = quoted && !escaped && *byte == b'\\';
         *byte == b',' && !quoted
-    })
+    });
+    comma.ok_or(if quoted { Quote::Open } else { Quote::Closed })
 }
 
 /// A list of names by falling weight, in lower case; `None`, and nothing added, where it is none.
