@@ -4,6 +4,8 @@
 //! test compares. The tokens are few, so they can label a metric; what is not bounded (the name of
 //! a [`Field`]) stands beside them, in Cache-Status and log alone.
 
+use std::sync::OnceLock;
+
 use crate::{
     policy::{Unstorable, cookies::KEY_COOKIES},
     target::Refusal,
@@ -277,30 +279,35 @@ impl Reason {
 /// The longest field name that is told, in bytes; every registered one is shorter.
 const MAX_FIELD: usize = 47;
 
-/// The name of the field that made the difference, in lower case; copied without allocation.
+/// The names that can be told: the first that were. An API whose Vary names others again and again
+/// has none told at last, and takes no more memory.
+static FIELDS: [OnceLock<Box<str>>; 256] = [const { OnceLock::new() }; 256];
+
+/// The name of the field that made the difference, in lower case: where it stands among those that
+/// were told. So what carries it stays small.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Field {
-    length: u8,
-    name: [u8; MAX_FIELD],
-}
+pub struct Field(u8);
 
 impl Field {
-    /// `None` for a name that is longer than is told. The field that holds the cookies of a key is
-    /// called what the client knows it as.
+    /// `None` for a name that is longer than is told, and where too many others were told before.
+    /// The field that holds the cookies of a key is called what the client knows it as.
     #[must_use]
     pub fn of(name: &http::HeaderName) -> Option<Field> {
         let name = if *name == KEY_COOKIES { &http::header::COOKIE } else { name };
-        let told = name.as_str().as_bytes();
-        let mut name = [0; MAX_FIELD];
-        name.get_mut(..told.len())?.copy_from_slice(told);
-        Some(Field { length: u8::try_from(told.len()).ok()?, name })
+        if name.as_str().len() > MAX_FIELD {
+            return None;
+        }
+        let is_its = |known: &OnceLock<Box<str>>| {
+            **known.get_or_init(|| name.as_str().into()) == *name.as_str()
+        };
+        let at = FIELDS.iter().position(is_its)?;
+        u8::try_from(at).ok().map(Field)
     }
 
     /// As it is written.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        let name = self.name.get(..usize::from(self.length)).unwrap_or_default();
-        str::from_utf8(name).unwrap_or_default()
+    pub fn as_str(self) -> &'static str {
+        FIELDS[usize::from(self.0)].get().map_or("", |name| name)
     }
 }
 

@@ -30,6 +30,7 @@ use std::{
     time::Instant,
 };
 
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode, header::UPGRADE, request};
 
 pub use body::ResponseBody;
@@ -162,35 +163,33 @@ impl Upstream {
     ///
     /// # Errors
     /// Why there is no response head.
-    pub async fn send(
-        &self,
+    pub fn send<'a>(
+        &'a self,
         head: request::Parts,
         body: RequestBody,
-        errand: Errand<'_>,
-    ) -> Result<Response<ResponseBody>, Error> {
-        let result = self.exchange(head, body, errand).await;
-        self.health.note(&result);
-        result
+        errand: Errand<'a>,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Error>> + Send + 'a {
+        // Made here, not by what is awaited, which would hold both.
+        let request = framing::request(head, body);
+        self.exchange(request, errand).inspect(|result| self.health.note(result))
     }
 
     async fn exchange(
         &self,
-        head: request::Parts,
-        body: RequestBody,
+        request: Request<RequestBody>,
         errand: Errand<'_>,
     ) -> Result<Response<ResponseBody>, Error> {
         if let Some(quota) = &self.quota {
             quota.is_worth_waiting(errand.stale, self.config.first_byte)?;
         }
-        let upgrade = Upgrade::of(&head);
+        let upgrade = Upgrade::of(&request);
         let stay = match upgrade {
-            Upgrade::NotAsked if http_body::Body::is_end_stream(&body) => Stay::Brief,
+            Upgrade::NotAsked if http_body::Body::is_end_stream(request.body()) => Stay::Brief,
             Upgrade::NotAsked | Upgrade::Asked => Stay::Long,
         };
         let by = (Client::of(errand.client), stay);
         let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
         let begun = self.clock.instant();
-        let request = framing::request(head, body);
         // Boxed, like all that few requests come to: each request is as large as the largest of
         // what it may come to, and is moved about.
         let (connection, now) = match self.at_hand(&request) {
@@ -298,7 +297,7 @@ enum Upgrade {
 }
 
 impl Upgrade {
-    fn of(head: &request::Parts) -> Upgrade {
-        if head.headers.contains_key(UPGRADE) { Upgrade::Asked } else { Upgrade::NotAsked }
+    fn of(request: &Request<RequestBody>) -> Upgrade {
+        if request.headers().contains_key(UPGRADE) { Upgrade::Asked } else { Upgrade::NotAsked }
     }
 }
