@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::{
+    process::{Pid, setpriority_process},
+    thread::{CpuSet, sched_setaffinity},
+};
 
 use crate::{
     bare::Failure,
@@ -19,12 +22,20 @@ use crate::{
 pub(crate) const SERVER: &str = "0";
 const LOAD: usize = 1;
 
+/// The origin's niceness beside a load that never sleeps: it must be woken all the same.
+const URGENT: i32 = -10;
+
+/// The same beside a load that keeps time, and must not wait for it.
+const PATIENT: i32 = 10;
+
 /// The rest of the run.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) effort: Effort,
     pub(crate) origin: SocketAddr,
     child: Child,
+    /// Whether this may say who goes first.
+    rules: bool,
     missing: Vec<Peer>,
 }
 
@@ -35,17 +46,27 @@ impl Bench {
         cores.set(LOAD);
         sched_setaffinity(None, &cores)?;
         let origin = free_address()?;
-        // It shares its core with a load that never sleeps, and must be woken all the same. Only
-        // root may raise it; elsewhere it stays as it is.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "nice", "-n", "-10"]).arg(std::env::current_exe()?);
+        command.args(["--pdeathsig", "TERM"]).arg(std::env::current_exe()?);
         let child = command.args(["origin", &origin.to_string()]).spawn()?;
+        let rules = renice(&child, URGENT);
         while TcpStream::connect(origin).is_err() {
             thread::sleep(Duration::from_millis(1));
         }
         let others = [Peer::Nginx, Peer::NginxAsItComes, Peer::Haproxy, Peer::Varnish];
         let missing = others.into_iter().filter(|peer| peer.program().is_none()).collect();
-        Ok(Bench { effort, origin, child, missing })
+        Ok(Bench { effort, origin, child, rules, missing })
+    }
+
+    /// Does something while the origin lets the load go first, with which it shares a core.
+    pub(crate) fn in_time<T>(&self, measure: impl FnOnce() -> T) -> T {
+        if !self.rules {
+            return measure();
+        }
+        renice(&self.child, PATIENT);
+        let measured = measure();
+        renice(&self.child, URGENT);
+        measured
     }
 
     /// Whether a server is installed.
@@ -62,6 +83,12 @@ impl Bench {
     pub(crate) fn setup(&self, cores: &'static str) -> Setup {
         Setup { origin: self.origin, cores, memory: 1024, canned: None, more: "", nginx: "" }
     }
+}
+
+/// `false` where that is not allowed: only root may make a process more urgent.
+fn renice(child: &Child, niceness: i32) -> bool {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    setpriority_process(pid, niceness).is_ok()
 }
 
 impl Drop for Bench {

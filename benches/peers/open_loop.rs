@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
+    num::NonZeroU64,
     time::{Duration, Instant},
 };
 
@@ -14,12 +15,17 @@ use rustix::{
     buffer::spare_capacity,
     event::{Timespec, epoll},
     fd::OwnedFd,
+    thread::set_current_timer_slack,
 };
 
 use crate::bare::Failure;
 
-/// A wait shorter than this is spent awake: the kernel wakes sleepers late by about as much.
-const TOO_SHORT: Duration = Duration::from_micros(100);
+/// A wait shorter than this is spent awake: to sleep takes about as much. Longer ones are slept
+/// through, because the origin needs the core, too.
+const TOO_SHORT: Duration = Duration::from_micros(10);
+
+/// How late the kernel may wake a sleeper to spare itself a timer, in nanoseconds.
+const SLACK: NonZeroU64 = NonZeroU64::MIN;
 
 /// No answer takes longer than this.
 const SILENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -77,6 +83,7 @@ pub(crate) fn run(
     plan: Plan,
     mut next: impl FnMut(u64) -> Ask,
 ) -> Result<Tally, Failure> {
+    set_current_timer_slack(Some(SLACK))?;
     let (arrivals, mut connections) = connect(plan)?;
     let mut arrived = Vec::with_capacity(plan.connections);
     // In turn, so that none is idle for so long that the server closes it.

@@ -125,7 +125,7 @@ fn percentile(
     part: f64,
     next: impl FnMut(u64) -> Ask,
 ) -> Result<f64, Failure> {
-    let tally = open_loop::run(&bench.effort.clock, plan, next)?;
+    let tally = bench.in_time(|| open_loop::run(&bench.effort.clock, plan, next))?;
     let reached = plan.requests as f64 / tally.took.as_secs_f64();
     match plan.rate {
         Some(rate) if reached < 0.95 * rate && !bench.effort.noisy => {
