@@ -211,7 +211,8 @@ impl Proxy {
     ) {
         let (key, now) = (fetch.place.key, exchange.response);
         let part = self.store.part(key, now);
-        let headed = || part.as_ref().map(without_body);
+        let headed =
+            || part.as_ref().map(|part| Entry::without_body(part.head.clone(), part.asked));
         let Some(stored) = self.store.entry(key, now).or_else(headed) else { return };
         if stored.head.status != StatusCode::OK
             || stored.head.meta.received > exchange.request.mono
@@ -226,11 +227,12 @@ impl Proxy {
         match (says, renewed(&fetch, &stored, response, exchange)) {
             (HeadSays::Other, _) => self.forget(key),
             (_, Err(why)) if why.ends_it() => self.forget(key),
-            (HeadSays::Same, Ok(entry)) => match part {
-                None => self.keep((&fetch, leader), (&fetch.place, &entry), News::Head),
-                Some(part) => {
-                    self.hold_part(leader, &fetch.place, part.under(entry.head.clone()));
+            (HeadSays::Same, Ok(head)) => match part {
+                None => {
+                    let entry = stored.freshened(head, fetch.asked);
+                    self.keep((&fetch, leader), (&fetch.place, &entry), News::Head);
                 }
+                Some(part) => self.hold_part(leader, &fetch.place, part.under(head)),
             },
             (HeadSays::Same | HeadSays::Nothing, _) => {}
         }
@@ -328,12 +330,6 @@ fn head_of_whole(fetch: &Fetch, head: &Head, fields: HeaderMap, older: Option<&P
     fields.remove(header::CONTENT_RANGE);
     OF_THE_CONTENT.iter().for_each(|name| drop(fields.remove(name)));
     fetch.head(head.meta, StatusCode::OK, &fields)
-}
-
-/// A part's head, to be judged as that of the whole.
-fn without_body(part: &Part) -> Entry {
-    let nothing = (Bytes::new(), BodyHasher::default().finish(None));
-    Entry::new(part.head.clone(), nothing, part.asked)
 }
 
 /// A part that has become the whole.

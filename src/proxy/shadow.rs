@@ -141,8 +141,8 @@ impl Watch {
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED {
             let stored = stored.filter(|it| is_same_tag(it, response))?;
-            let entry = renewed(&fetch, &stored, response, exchange).ok()?;
-            store.put(&fetch.place, entry, exchange.response);
+            let head = renewed(&fetch, &stored, response, exchange).ok()?;
+            store.put(&fetch.place, stored.freshened(head, fetch.asked), exchange.response);
             return None;
         }
         let limit = fetch.visit.route.cache.max_object_size;

@@ -14,7 +14,7 @@ use crate::{
         encoding::{self, UpstreamEncoding},
         validation::{self, Validators, strong_tag},
     },
-    store::Entry,
+    store::{Entry, Head},
     upstream::ResponseBody,
 };
 
@@ -91,7 +91,10 @@ impl Proxy {
             let Some(stored) = self.store.entry(key, exchange.response) else { continue };
             let place = fetch.place.beside(key);
             match renewed(fetch, &stored, response, exchange) {
-                Ok(entry) => self.keep((fetch, leader), (&place, &entry), News::Head),
+                Ok(head) => {
+                    let entry = stored.freshened(head, fetch.asked);
+                    self.keep((fetch, leader), (&place, &entry), News::Head);
+                }
                 Err(why) if why.ends_it() => self.forget(key),
                 Err(_) => {}
             }
@@ -128,8 +131,8 @@ fn is_of_the_resource(reason: Unstorable) -> bool {
     matches!(reason, NoStore | Private | Connection | VaryStar | VaryTooLong | NoFreshness)
 }
 
-/// A stored response under the fields of a 304 or of a 200 to HEAD; whose request brought it does
-/// not change.
+/// The head of a stored response under the fields of a 304 or of a 200 to HEAD; whose request
+/// brought it does not change.
 ///
 /// # Errors
 /// Why it does not go on so.
@@ -138,7 +141,7 @@ pub(super) fn renewed(
     stored: &Entry,
     response: &Response<ResponseBody>,
     exchange: Exchange,
-) -> Result<Entry, Unrenewed> {
+) -> Result<Head, Unrenewed> {
     let mut freshened = Freshened::new(stored, response, &fetch.visit);
     let names = fetch.selecting(freshened.judged()).map_err(Unrenewed::Unstorable)?;
     let meta = match fetch.judge(exchange, StatusCode::OK, freshened.judged()) {
@@ -159,7 +162,7 @@ pub(super) fn renewed(
     let mut fields = freshened.fields;
     storable::make_storable(&mut fields, &fetch.visit, exchange.response);
     let meta = Meta { authorized, cookie, ..meta };
-    Ok(stored.freshened(fetch.head(meta, stored.head.status, &fields), fetch.asked))
+    Ok(fetch.head(meta, stored.head.status, &fields))
 }
 
 /// Whether these fields are those that the variants are told apart by.

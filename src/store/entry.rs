@@ -147,6 +147,13 @@ impl Entry {
         Entry::stored(head, (body, id), (asked, 0))
     }
 
+    /// The head of what has no body here, to be judged alone. It gets no ETag: there is nothing to make
+    /// one of.
+    #[must_use]
+    pub fn without_body(head: Head, asked: Turn) -> Entry {
+        Entry::stored(head, (Bytes::new(), OnceLock::new()), (asked, 0))
+    }
+
     /// One that another node has stored as this version.
     pub(super) fn shared(head: Head, (body, id): (Bytes, BodyId), of: (Turn, u64)) -> Entry {
         Entry::stored(head, (body, OnceLock::from(id)), of)

@@ -17,7 +17,13 @@ fn asked(seen: &Seen) -> Option<(usize, usize)> {
 
 /// The part of `body` that is asked for, as an origin gives it that has it under `tag`.
 fn answer(seen: &Seen, tag: &str, body: &str) -> Reply {
-    let current = seen.header("if-range").is_none_or(|it| it == tag);
+    let reply = part_of(seen, tag, body);
+    if tag.is_empty() { reply } else { reply.header("ETag", tag) }
+}
+
+/// The same without the tag, where If-Range names no other validator.
+fn part_of(seen: &Seen, validator: &str, body: &str) -> Reply {
+    let current = seen.header("if-range").is_none_or(|it| it == validator);
     let reply = match asked(seen).filter(|_| current) {
         Some((first, last)) => Reply::status(206)
             .header("Content-Range", format!("bytes {first}-{last}/10"))
@@ -26,8 +32,7 @@ fn answer(seen: &Seen, tag: &str, body: &str) -> Reply {
     };
     let reply =
         reply.header("Cache-Control", "max-age=60").header("X-Take", seen.number.to_string());
-    let reply = reply.header("Content-Type", "text/plain");
-    if tag.is_empty() { reply } else { reply.header("ETag", tag) }
+    reply.header("Content-Type", "text/plain")
 }
 
 /// An origin of ten digits under `tag`, and a proxy before it.
@@ -98,6 +103,40 @@ async fn a_part_never_answers_for_the_whole() {
     assert_eq!(cached.status, 504, "RFC 9111 §5.2.1.7");
     let part = get(&proxy, "/").header("Cache-Control", "only-if-cached");
     assert_eq!(part.header("Range", "bytes=1-2").await.text(), "12", "that much is there");
+}
+
+#[tokio::test]
+async fn a_head_gives_a_part_no_entity_tag_of_its_own() {
+    let modified = date(-9000);
+    let served = modified.clone();
+    let origin = Origin::serve(move |seen| {
+        let body = if seen.target == "/other" { "abcdefghij" } else { DIGITS };
+        let reply = match seen.method.as_str() {
+            "HEAD" => Reply::ok(body).header("Cache-Control", "max-age=60"),
+            _ => part_of(&seen, &served, body),
+        };
+        reply.header("Last-Modified", served.clone())
+    })
+    .await;
+    let proxy = Proxy::before(&origin).await;
+    let mut tags = Vec::new();
+    for target in ["/", "/other"] {
+        let part = get(&proxy, target).header("Range", "bytes=0-4").await;
+        assert_eq!((part.status, part.header("etag")), (206, None));
+        assert!(!send(&proxy, "HEAD", target).await.is_hit());
+        let again = get(&proxy, target).header("Range", "bytes=0-3").await;
+        assert_eq!((again.status, again.is_hit(), again.header("etag")), (206, true, None));
+        let whole = get(&proxy, target).await;
+        assert_eq!((whole.status, whole.cache_status().fwd()), (200, "partial"));
+        let fresh = Proxy::before(&origin).await;
+        get(&fresh, target).await;
+        let (joined, at_once) = (get(&proxy, target).await, get(&fresh, target).await);
+        assert!(joined.is_hit() && at_once.is_hit());
+        assert_eq!(joined.header("etag"), at_once.header("etag"));
+        tags.extend(joined.header("etag").map(str::to_owned));
+    }
+    assert_eq!(tags.len(), 2);
+    assert_ne!(tags[0], tags[1], "RFC 9110 §8.8.1: a strong validator is of one representation");
 }
 
 #[tokio::test]
