@@ -1,7 +1,9 @@
 //! What is no error in a configuration, and yet worth a word at the start and in `larder check`.
 
-use super::{Config, Route};
-use crate::{key, shape::Paging};
+use http::HeaderName;
+
+use super::{Config, Route, throttle::Part};
+use crate::{key, policy::has_underscore, shape::Paging};
 
 /// What the machine allows, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub fn advice(config: &Config, machine: &Machine) -> Vec<String> {
     advice.extend(trust(config));
     advice.extend(heuristic(config));
     advice.extend(config.routes.iter().filter_map(unshaped));
+    advice.extend(config.routes.iter().filter_map(uncached));
     advice.extend(unused(config));
     advice
 }
@@ -92,6 +95,25 @@ fn unshaped(route: &Route) -> Option<String> {
     ))
 }
 
+/// A route whose limit goes by a field that keeps its requests out of the cache.
+fn uncached(route: &Route) -> Option<String> {
+    let key = &route.cache.rules.key.headers;
+    let parts = route.throttle.iter().flat_map(|limit| &limit.key);
+    let keeps_out = |part: &Part| match part {
+        Part::Header(name) if has_underscore(name) && !key.contains(name) => Some(name.clone()),
+        Part::Header(_) | Part::ClientIp | Part::Cookie(_) => None,
+    };
+    let names: Vec<HeaderName> = parts.filter_map(keeps_out).collect();
+    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    Some(format!(
+        "a limit of the route {:?} goes by {}, and a request with such a field is neither stored nor \
+         answered from the cache, because many APIs take it for the one with hyphens: send that one, \
+         or name this in cache.key.headers",
+        route.name,
+        some(&names)?
+    ))
+}
+
 fn unused(config: &Config) -> Option<String> {
     let used = |name: &str| config.routes.iter().any(|route| route.upstream == name);
     let names = config.upstreams.iter().map(|upstream| upstream.name.as_str());
@@ -141,7 +163,10 @@ mod tests {
                     cache.heuristic = '0%'\n[[routes]]\nmatch.path = '/e'\n\
                     cache.key.query.exclude = ['fields', 'utm_*']\n[[routes]]\nmatch.path = '/f'\n\
                     cache.key.query.include = ['q']\nshape = { fields = 'fields' }\n\
-                    [[routes]]\nmatch.path = '/g'\ncache.key.query.include = ['q']";
+                    [[routes]]\nmatch.path = '/g'\ncache.key.query.include = ['q']\n\
+                    [[routes]]\nmatch.path = '/h'\ncache.key.headers = ['x_b']\n\
+                    [[routes.throttle]]\nkey = ['header:X_A', 'header:X_B', 'header:X-C']\n\
+                    rate = '1/s'";
         let expected = [
             "limits.max_connections and the upstreams' max_concurrent need 11088 open files, and the \
              hard limit is 1024: raise it (LimitNOFILE= in systemd, ulimit -Hn) or lower them",
@@ -149,7 +174,7 @@ mod tests {
              that there are: lower them, or the process may be killed under load",
             "trusted_proxies holds 0.0.0.0/0, so every client can choose its own address, host and \
              scheme by X-Forwarded-*: name your proxies alone",
-            "heuristic freshness is on for \"/a\", \"/b\", \"/c\" and 4 more: answers that do not say \
+            "heuristic freshness is on for \"/a\", \"/b\", \"/c\" and 5 more: answers that do not say \
              how long they are fresh may be served when they are not; prefer ttl, or a Cache-Control \
              from the API",
             "cache.key.query of the route \"/e\" drops \"fields\", which its shape does not handle: \
@@ -157,6 +182,9 @@ mod tests {
             "cache.key.query of the route \"/f\" drops \"offset\", \"limit\", \"page\" and 1 more, \
              which its shape does not handle: whatever a client asks by it, all get the same; keep \
              it in the key, or let shape take it",
+            "a limit of the route \"/h\" goes by \"x_a\", and a request with such a field is neither \
+             stored nor answered from the cache, because many APIs take it for the one with hyphens: \
+             send that one, or name this in cache.key.headers",
             "no route leads to the upstream \"b\": name it in one, or remove it",
         ];
         assert_eq!(advise(text, machine), expected);
