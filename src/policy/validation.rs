@@ -112,7 +112,8 @@ fn none_match_names(asked: &HeaderMap, etag: Option<&[u8]>, choice: Choice<'_>) 
 
 /// The client's own spelling of a response's strong entity-tag, if its If-None-Match has one, and
 /// which form that names: it is the tag of what the client holds. Of several it is the one whose
-/// form the client likes best.
+/// form the client likes best; of equals that of unpacked bytes, which all can read: beside those,
+/// what came was packed.
 #[must_use]
 pub fn named<'a>(
     asked: &'a HeaderMap,
@@ -129,7 +130,8 @@ pub fn named<'a>(
         let coded = Coded::of(tag).filter(|coded| coded.names(etag))?;
         Some((coded.kind.weight(choice, accepts), tag, coded.kind))
     };
-    let best = |one: (u16, _, _), other: (u16, _, _)| if other.0 > one.0 { other } else { one };
+    let rank = |(weight, _, kind): &(u16, _, Kind)| (*weight, *kind == Kind::Unpacked);
+    let best = |one, other| if rank(&other) > rank(&one) { other } else { one };
     let all = tags(asked, header::IF_NONE_MATCH).filter_map(weighed);
     let (_, tag, kind) = all.reduce(best).filter(|best| best.0 > 0 && is_strong(etag))?;
     // Strong, as a 200 would have it (§15.4.5), though somebody on the way made it weak.

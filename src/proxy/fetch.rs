@@ -346,9 +346,10 @@ pub(super) fn for_one(visit: &Visit, encoding: UpstreamEncoding) -> UpstreamEnco
 
 /// Whether what the upstream is asked for hangs on what the client takes: it has bytes as they came,
 /// and whether they came packed their tag does not say. So the upstream is to compare that with the
-/// tag of what the client could read.
+/// tag of what the client could read. What is cut out of it is never packed as it came.
 pub(super) fn hangs_on_client(visit: &Visit) -> bool {
     visit.route.encoding == UpstreamEncoding::Gzip
+        && visit.wanted.is_none()
         && visit.asked.is_conditional()
         && validation::names_as_it_came(&visit.head.headers)
 }

@@ -413,6 +413,31 @@ async fn a_relayed_304_is_of_the_plain_bytes_that_were_named() {
 }
 
 #[tokio::test]
+async fn a_304_is_of_the_bytes_that_its_client_can_read() {
+    let packed = gzip(users()).await;
+    for cache in ["no-store", "private, max-age=60", "max-age=60"] {
+        let packed = packed.clone();
+        let origin = Origin::serve(move |seen| {
+            let named = seen.header("if-none-match").is_some_and(|it| it.contains("\"a\""));
+            let whole = || Reply::ok(packed.clone()).header("Content-Encoding", "gzip");
+            let reply = if named { Reply::status(304) } else { whole() };
+            let reply = reply.header("ETag", "\"a\"").header("Cache-Control", cache);
+            if named { reply } else { reply.header("Content-Type", "application/json") }
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        let ask = || get(&proxy, "/").header("Accept-Encoding", "identity");
+        assert_eq!(ask().await.header("etag"), Some("\"a--plain\""));
+        // So a cache asks that has both.
+        for known in ["\"a\", \"a--plain\"", "\"a--plain\", \"a\""] {
+            let same = ask().header("If-None-Match", known).await;
+            let got = (same.status, same.header("etag"));
+            assert_eq!(got, (304, Some("\"a--plain\"")), "RFC 9110 §15.4.5: {known} {cache}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_names_no_bytes_continues_none() {
     for tag in ["a", "\"a\"b\"", "\"a", "w/\"a\"", "W/\"a\""] {
         let text = users();

@@ -103,6 +103,34 @@ async fn a_private_answers_shape_is_validated_by_the_origin() {
 }
 
 #[tokio::test]
+async fn a_private_shape_of_what_came_packed_is_a_304_at_once() {
+    let packed = gzip(USER).await;
+    // It has a tag for each coding, as many have.
+    let origin = Origin::serve(move |seen| {
+        let takes = seen.header("accept-encoding").is_some_and(|it| it.contains("gzip"));
+        let tag = if takes { "\"v1-gz\"" } else { "\"v1\"" };
+        let reply = match (seen.header("if-none-match"), takes) {
+            (Some(known), _) if known == tag => Reply::status(304),
+            (_, true) => Reply::ok(packed.clone()).header("Content-Encoding", "gzip"),
+            (_, false) => Reply::ok(USER),
+        };
+        let reply = reply.header("ETag", tag).header("Vary", "Accept-Encoding");
+        reply.header("Cache-Control", "private").header("Content-Type", "application/json")
+    })
+    .await;
+    let config = format!("{OFFER}\n[compression]\nupstream_encoding = \"gzip\"");
+    let proxy = Proxy::with(&origin, &config).await;
+    for accept in ["gzip", "identity", "zstd"] {
+        let ask = || get(&proxy, "/?fields=id").header("Accept-Encoding", accept);
+        let first = ask().await;
+        let tag = first.header("etag").expect("a tag");
+        let same = ask().header("If-None-Match", tag).await;
+        let got = (same.status, same.header("etag"));
+        assert_eq!(got, (304, Some(tag)), "RFC 9110 §13.1.2: {accept}");
+    }
+}
+
+#[tokio::test]
 async fn a_cut_is_not_continued_from_the_whole() {
     let (_origin, proxy) = before(json(USER).header("ETag", "\"v1\"")).await;
     let id = tag(&get(&proxy, "/?fields=id").await);
