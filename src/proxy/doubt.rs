@@ -100,12 +100,12 @@ impl<'a> Doubt<'a> {
         let keys = self.get_keys(target);
         let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
         if !keys.iter().any(is_known) {
-            // Others may have it, or somebody who has it at hand still: to drop it there needs no name
-            // that is remembered.
+            // Others may have it, or somebody who has it at hand still, or it lies under a claim that
+            // was never heard: to reach it there needs no name that is remembered.
             for key in keys {
                 proxy.in_flight.disown(key);
                 proxy.invalidate_afar(key);
-                proxy.store.drop_target(key);
+                proxy.store.doubt_target(key, proxy.clock.mono());
             }
             return;
         }
