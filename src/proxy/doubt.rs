@@ -97,19 +97,19 @@ impl<'a> Doubt<'a> {
     /// numbers would push others out.
     fn doubt(&self) {
         let (proxy, target) = (self.proxy, &self.visit.target);
-        let keys = self.visit.get_keys(self.snapshot, target);
+        let keys = self.get_keys(target);
         let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
         if !keys.iter().any(is_known) {
-            // Others may have it, or somebody who has it at hand still: to drop it there needs no name
-            // that is remembered.
+            // Others may have it, or somebody who has it at hand still, or it lies under a claim that
+            // was never heard: to reach it there needs no name that is remembered.
             for key in keys {
                 proxy.in_flight.disown(key);
                 proxy.invalidate_afar(key);
-                proxy.store.drop_target(key);
+                proxy.store.doubt_target(key, proxy.clock.mono());
             }
             return;
         }
-        let urls = Scope::Urls(self.visit.get_names(self.snapshot, target).collect());
+        let urls = Scope::Urls(self.get_names(target));
         let groups: Vec<Name> = keys.iter().flat_map(|key| proxy.store.groups(*key)).collect();
         let groups = (!groups.is_empty()).then_some(Scope::Tags(groups));
         for scope in groups.into_iter().chain([urls]) {
@@ -119,8 +119,33 @@ impl<'a> Doubt<'a> {
 
     fn invalidate(&self, target: &PathAndQuery) -> Vec<Name> {
         let by = word(&self.visit.head.method);
-        let keys = self.visit.get_keys(self.snapshot, target);
-        keys.into_iter().flat_map(|key| self.proxy.invalidate(key, by)).collect()
+        let keys = self.get_keys(target).into_iter();
+        keys.flat_map(|key| self.proxy.invalidate(key, by)).collect()
+    }
+
+    /// The keys of a target, of both snapshots.
+    fn get_keys(&self, target: &PathAndQuery) -> Vec<Key> {
+        let mut keys = self.visit.get_keys(self.snapshot, target);
+        if let Some(present) = self.reloaded() {
+            let more = self.visit.get_keys(&present, target);
+            keys.extend(more.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
+        }
+        keys
+    }
+
+    fn get_names(&self, target: &PathAndQuery) -> Vec<Name> {
+        let mut names: Vec<Name> = self.visit.get_names(self.snapshot, target).collect();
+        if let Some(present) = self.reloaded() {
+            names.extend(self.visit.get_names(&present, target));
+        }
+        names
+    }
+
+    /// The snapshot of now, where the configuration was reloaded since the request came: what was
+    /// stored meanwhile lies under keys of that.
+    fn reloaded(&self) -> Option<Arc<Snapshot>> {
+        let present = self.proxy.snapshot.load_full();
+        (!Arc::ptr_eq(&present, self.snapshot)).then_some(present)
     }
 }
 

@@ -289,7 +289,9 @@ impl Fetch {
         tags.extend(visit.route.cache.tags.iter().cloned());
         let (path, query) = (visit.head.uri.path(), visit.head.uri.query());
         let (tags, groups) = (&*tags, &*groups);
-        let known = Known { origin: visit.origin(), path, query, tags, groups };
+        // That one proxy before this writes another Host changes no name that operators know.
+        let host = visit.believed.host.as_deref();
+        let known = Known { origin: visit.origin(), host, path, query, tags, groups };
         Named::new(self.began, known).apart((!visit.listed).then(|| visit.bare()))
     }
 

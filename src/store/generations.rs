@@ -107,6 +107,8 @@ struct Table {
     marks: u64,
     /// When a target of each place was last invalidated, and one more; 0 where nobody wants to know.
     apart: Vec<u64>,
+    /// What goes with these places and began before this moment is doubted, and since when.
+    doubts: HashMap<u32, (u64, Mono)>,
 }
 
 /// A target's place.
@@ -181,14 +183,14 @@ impl Generations {
             return Standing::Current;
         }
         let (table, began) = (self.table.read(), named.began.local);
-        let doubted = match table.doubted {
-            Some((before, since)) if began < before => Standing::Doubted(since),
-            _ => Standing::Current,
-        };
-        match table.is_rewritten(named) {
-            true => Standing::Gone,
-            false => doubted.and(table.standing(named, |purge| purge.local > began)),
+        if table.is_rewritten(named) {
+            return Standing::Gone;
         }
+        let doubts = [table.doubted, table.doubt_of(named)].into_iter().flatten();
+        let doubted = doubts
+            .filter(|(before, _)| began < *before)
+            .fold(Standing::Current, |it, (_, since)| it.and(Standing::Doubted(since)));
+        doubted.and(table.standing(named, |purge| purge.local > began))
     }
 
     /// What the cluster's purges mean for a response that another node fetched. What comes after
@@ -250,6 +252,20 @@ impl Generations {
         self.newest.store(now, Relaxed);
     }
 
+    /// A target may have changed: what goes with its place and began before is validated.
+    pub(super) fn doubt_target(&self, target: &Key, now: Mono) {
+        let place = place(target);
+        if !self.table.read().is_wanted(place as usize) {
+            return;
+        }
+        let mut table = self.table.write();
+        let mark = table.mark();
+        // The earlier: what is stale stands in for a while only.
+        let since = table.doubts.get(&place).map_or(now, |(_, since)| now.min(*since));
+        table.doubts.insert(place, (mark, since));
+        self.newest.store(mark, Relaxed);
+    }
+
     /// Lets what began before a mark be validated; it counts as stale since `since`.
     pub(super) fn doubt(&self, mark: u64, since: Mono) {
         let mut table = self.table.write();
@@ -278,6 +294,10 @@ impl Table {
         let place = named.apart.map(|it| it.get() as usize - 1);
         let last = place.and_then(|place| self.apart.get(place)?.checked_sub(1));
         last.is_some_and(|last| last > named.began.local)
+    }
+
+    fn doubt_of(&self, named: &Named) -> Option<(u64, Mono)> {
+        self.doubts.get(&(named.apart?.get() - 1)).copied()
     }
 
     fn is_wanted(&self, place: usize) -> bool {

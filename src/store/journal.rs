@@ -140,8 +140,14 @@ mod tests {
 
     #[test]
     fn the_first_purge_that_meant_it_is_told() {
-        let known =
-            Known { origin: ORIGIN, path: "/u/1", query: None, tags: &["t".into()], groups: &[] };
+        let known = Known {
+            origin: ORIGIN,
+            host: None,
+            path: "/u/1",
+            query: None,
+            tags: &["t".into()],
+            groups: &[],
+        };
         let began = Moment { local: 3, global: 0 };
         let named = Named::new(began, known);
         let journal = Journal::default();

@@ -46,7 +46,7 @@ pub use part::Part;
 
 use crate::{
     key::Key,
-    policy::{Fwd, Now, Wall, cookies::KEY_COOKIES},
+    policy::{Fwd, Mono, Now, Wall, cookies::KEY_COOKIES},
     reason::{Field, Miss, Missed},
 };
 use coherence::Heard;
@@ -352,9 +352,16 @@ impl Store {
     }
 
     /// Drops what lies under a target's key, and what goes with that without lying there.
-    pub fn drop_target(&self, primary: Key) {
+    fn drop_target(&self, primary: Key) {
         self.memory.remove(&primary);
         self.generations.rewrite(&primary);
+    }
+
+    /// Drops what lies under a target's key, and lets what goes with that without lying there be
+    /// validated.
+    pub fn doubt_target(&self, primary: Key, now: Mono) {
+        self.memory.remove(&primary);
+        self.generations.doubt_target(&primary, now);
     }
 
     fn slots(&self, primary: Key) -> Vec<Slot> {

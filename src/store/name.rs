@@ -17,8 +17,8 @@ pub const MAX_TAGS: usize = 64;
 /// the last of these.
 pub const MAX_PREFIXES: usize = 32;
 
-/// The names of one response at most: its URL, its prefixes, and each tag in its origin and
-/// anywhere.
+/// The names at most of one response that nodes share, which has one host: its URL, its prefixes, and
+/// each tag in its origin and anywhere.
 pub const MAX_NAMES_OF_ONE: usize = 1 + MAX_PREFIXES + 2 * MAX_TAGS;
 
 /// A name, by hash: who could make two collide would only purge too much.
@@ -39,6 +39,8 @@ pub struct Origin<'a> {
 pub struct Known<'a> {
     /// Whose it is.
     pub origin: Origin<'a>,
+    /// The host that clients ask for it by, where that is another.
+    pub host: Option<&'a str>,
     /// The path, as in the key.
     pub path: &'a str,
     /// The query, as in the key.
@@ -55,7 +57,7 @@ pub struct Known<'a> {
 pub struct Named {
     /// When its fetch, or the validation that last found it good, began.
     pub(super) began: Moment,
-    /// The URL, the prefixes, the tags of any host, the tags; of those the groups last.
+    /// The URLs, the prefixes, the tags of any host, the tags; of those the groups last.
     names: Names,
     /// How many of the names are groups.
     groups: usize,
@@ -175,17 +177,21 @@ impl Named {
     /// A response whose fetch began at `began`, and what it is known by.
     #[must_use]
     pub fn new(began: Moment, known: Known<'_>) -> Named {
-        let Known { origin, path, query, tags, groups } = known;
-        if tags.is_empty() && groups.is_empty() {
+        let Known { origin, host, path, query, tags, groups } = known;
+        if host.is_none() && tags.is_empty() && groups.is_empty() {
             let names = Names::Of(Url::new(origin, path, query), OnceLock::new());
             return Named { began, names, groups: 0, crowded: false, apart: None };
         }
         let crowded = tags.len() + groups.len() > MAX_TAGS;
         let groups = &groups[..groups.len().min(MAX_TAGS)];
         let tags = &tags[..tags.len().min(MAX_TAGS - groups.len())];
-        let mut names = of_url(origin, path, query);
-        names.extend(tags.iter().chain(groups).map(|tag| Name::tag_anywhere(tag)));
-        names.extend(tags.iter().chain(groups).map(|tag| Name::tag(origin, tag)));
+        let elsewhere = host.map(|authority| Origin { authority, ..origin });
+        // Those of its own origin are the last.
+        let origins = || elsewhere.into_iter().chain([origin]);
+        let mut names: Vec<Name> = origins().flat_map(|it| of_url(it, path, query)).collect();
+        let bears = || tags.iter().chain(groups);
+        names.extend(bears().map(|tag| Name::tag_anywhere(tag)));
+        names.extend(origins().flat_map(|it| bears().map(move |tag| Name::tag(it, tag))));
         let (names, groups) = (Names::Known(names.into()), groups.len());
         Named { began, names, groups, crowded, apart: None }
     }
@@ -275,7 +281,7 @@ mod tests {
     const ORIGIN: Origin<'static> = Origin { scheme: "http", authority: "a" };
 
     fn known<'a>(path: &'a str, tags: &'a [String], groups: &'a [String]) -> Named {
-        let known = Known { origin: ORIGIN, path, query: None, tags, groups };
+        let known = Known { origin: ORIGIN, host: None, path, query: None, tags, groups };
         Named::new(Moment::default(), known)
     }
 
@@ -307,7 +313,7 @@ mod tests {
     fn names_are_the_same_whenever_they_are_worked_out() {
         let tag = ["t".to_owned()];
         for (path, query) in [("/", None), ("/a/b", Some("")), ("/a", Some("b=?")), ("/a?", None)] {
-            let of = |tags| Known { origin: ORIGIN, path, query, tags, groups: &[] };
+            let of = |tags| Known { origin: ORIGIN, host: None, path, query, tags, groups: &[] };
             let later = Named::new(Moment::default(), of(&[]));
             let at_once = Named::new(Moment::default(), of(&tag));
             let (later, names) = (later.names(), at_once.names());
@@ -355,5 +361,27 @@ mod tests {
         let named = known("/", &tags, &tags[..5]);
         assert!(named.crowded, "65 are not");
         assert_eq!((named.groups().len(), named.names().len()), (5, 2 + 2 * MAX_TAGS));
+    }
+
+    #[test]
+    fn what_is_asked_for_by_another_host_has_the_names_of_both_its_own_groups_last() {
+        let elsewhere = Origin { authority: "www", ..ORIGIN };
+        let (path, many) = ("/s".repeat(100), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+        for (tags, groups) in [(&[][..], &[][..]), (&many[..1], &many[1..3]), (&many, &many)] {
+            let (path, query) = (&*path, Some("q"));
+            let known = Known { origin: ORIGIN, host: Some("www"), path, query, tags, groups };
+            let named = Named::new(Moment::default(), known);
+            let most = 2 * (1 + MAX_PREFIXES) + 3 * MAX_TAGS;
+            assert!(named.names().len() <= most, "they are bounded");
+            for origin in [ORIGIN, elsewhere] {
+                let tags = groups.iter().take(MAX_TAGS).map(|it| Name::tag(origin, it));
+                let urls = [Name::url(origin, path, query), Name::prefix(origin, "/s")];
+                for name in tags.chain(urls) {
+                    assert!(named.names().contains(&name), "{origin:?}");
+                }
+            }
+            let own = groups.iter().take(MAX_TAGS).map(|it| Name::tag(ORIGIN, it));
+            assert_eq!(named.groups(), own.collect::<Vec<_>>(), "RFC 9875 §2.1: of its origin");
+        }
     }
 }

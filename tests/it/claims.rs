@@ -141,3 +141,25 @@ async fn a_location_may_name_the_host_that_a_trusted_proxy_was_asked_for() {
         assert_eq!(!hit, goes, "{location} with {config:?}");
     }
 }
+
+/// More claims than are told apart to who invalidates: who can send a request and leave takes nothing
+/// out of the cache by that.
+#[tokio::test]
+async fn an_unknown_outcome_drops_nothing_that_lies_under_a_claim_of_many() {
+    let origin = Origin::serve(|seen| match seen.method.as_str() {
+        "GET" if seen.header("if-none-match").is_some() => Reply::status(304),
+        "GET" => Reply::fresh(60, "x").header("ETag", "\"1\""),
+        _ => Reply::reset(),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, TRUSTED).await;
+    for n in 0..64 {
+        by(get(&proxy, "/other"), &format!("t{n}")).await;
+    }
+    by(get(&proxy, "/a"), "t64").await;
+    assert!(is_hit(&proxy, "/a", "t64").await, "it is stored");
+    assert_eq!(send(&proxy, "PUT", "/a").await.status, 502);
+    let told = by(get(&proxy, "/a"), "t64").await.cache_status();
+    assert_eq!((told.fwd(), told.fwd_status), ("stale", Some(304)), "it is validated");
+    assert!(is_hit(&proxy, "/a", "t64").await, "and is good again");
+}

@@ -294,3 +294,39 @@ async fn an_error_to_the_second_try_says_nothing_of_the_first() {
     let after = get(&proxy, "/").await;
     assert!(!after.is_hit(), "RFC 9111 §4.4: the first PUT may have changed it: {after:?}");
 }
+
+/// What is stored meanwhile lies where the request's own configuration knows of nothing.
+#[tokio::test]
+async fn a_write_that_is_under_way_invalidates_what_a_reload_lets_be_stored() {
+    let reloads = [
+        "[[routes]]\nname = 'x'\nmatch = { path = '/x/**' }",
+        "[cache]\nset_cookie = 'strip'",
+        "[cache.key]\nquery = { exclude = ['a'] }",
+    ];
+    let outcomes = [
+        ("/x/1?a=1", Reply::status(204)),
+        ("/x/1?a=1", Reply::reset()),
+        ("/w", Reply::status(204).header("Content-Location", "/x/1?a=1")),
+    ];
+    for (words, (target, outcome)) in
+        reloads.iter().flat_map(|it| outcomes.iter().map(move |o| (it, o)))
+    {
+        let (gate, held) = (Gate::new(), outcome.clone());
+        let shut = gate.clone();
+        let origin = Origin::serve(move |seen| match seen.method.as_str() {
+            "GET" => Reply::fresh(600, format!("take {}", seen.number)),
+            _ => held.clone().held(&shut),
+        })
+        .await;
+        let proxy = Proxy::before(&origin).await;
+        let mut write = send(&proxy, "PUT", target).sent().await;
+        gate.until_arrived(1).await;
+        proxy.reload(words);
+        get(&proxy, "/x/1?a=1").await;
+        assert!(get(&proxy, "/x/1?a=1").await.is_hit(), "{words}: it is stored");
+        gate.open();
+        write.read().await.unwrap();
+        let hit = get(&proxy, "/x/1?a=1").await.is_hit();
+        assert!(!hit, "RFC 9111 §4.4: {words}, a PUT of {target}, {outcome:?}");
+    }
+}

@@ -320,3 +320,35 @@ async fn a_purge_of_many_writes_one_name() {
     }
     assert_eq!(origin.requests(), 50);
 }
+
+/// Behind a trusted proxy that rewrites Host, operators know the host that clients ask for.
+#[tokio::test]
+async fn what_was_asked_for_by_another_host_is_purged_by_either() {
+    let config =
+        format!("trusted_proxies = ['127.0.0.0/8']\n{}", admin("purge_from = ['127.0.0.0/8']"));
+    let reply = Reply::fresh(600, "x").header("Surrogate-Key", "k").header("Cache-Groups", "\"g\"");
+    for (reply, has_tags) in [(reply, true), (Reply::fresh(600, "x"), false)] {
+        let (_origin, proxy) = before(reply, &config).await;
+        let stored =
+            |path: &'static str| get(&proxy, path).header("X-Forwarded-Host", "WWW.test:80");
+        let orders = |host: &str| {
+            let plain = [
+                format!(r#"{{"url": "http://{host}/s?a"}}"#),
+                format!(r#"{{"url": "https://{host}/s?a"}}"#),
+                format!(r#"{{"prefix": "http://{host}/s"}}"#),
+            ];
+            let tags = ["k", "g"].map(|tag| format!(r#"{{"tags": ["{tag}"], "host": "{host}"}}"#));
+            plain.into_iter().chain(tags.into_iter().filter(|_| has_tags)).collect::<Vec<_>>()
+        };
+        for (host, goes) in [("www.test", true), ("api.test", true), ("other.test", false)] {
+            for order in orders(host) {
+                stored("/s?a").await;
+                purge(&proxy, &order).await;
+                assert_eq!(!stored("/s?a").await.is_hit(), goes, "{order}");
+            }
+            stored("/s?a").await;
+            send(&proxy, "PURGE", "/s?a").host(host).await;
+            assert_eq!(!stored("/s?a").await.is_hit(), goes, "PURGE of {host}");
+        }
+    }
+}

@@ -26,7 +26,8 @@ fn purge(generations: &Generations, tags: &[&str], manner: Manner, at: Mono) {
 /// What begins now and bears these tags.
 fn born(generations: &Generations, tags: &[&str]) -> Named {
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-    let known = Known { origin: ORIGIN, path: "/p", query: None, tags: &tags, groups: &[] };
+    let known =
+        Known { origin: ORIGIN, host: None, path: "/p", query: None, tags: &tags, groups: &[] };
     Named::new(generations.now(), known)
 }
 
@@ -93,7 +94,8 @@ fn softly_purged_is_stale_since_the_first_purge_after_it_began() {
 #[test]
 fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
     let generations = Generations::new();
-    let known = Known { origin: ORIGIN, path: "/p", query: None, tags: &[], groups: &[] };
+    let known =
+        Known { origin: ORIGIN, host: None, path: "/p", query: None, tags: &[], groups: &[] };
     generations.purge(&Scope::All, Manner::Hard, AT, Some(5));
     assert_eq!(generations.now(), Moment { local: 1, global: 5 });
     let older = Named::new(Moment { local: 0, global: 4 }, known);
@@ -107,7 +109,8 @@ fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
 #[test]
 fn what_another_node_fetched_is_compared_in_the_clusters_order() {
     let generations = Generations::new();
-    let known = Known { origin: ORIGIN, path: "/p", query: None, tags: &[], groups: &[] };
+    let known =
+        Known { origin: ORIGIN, host: None, path: "/p", query: None, tags: &[], groups: &[] };
     let afar = |global| Named::new(Moment { local: 0, global }, known);
     let url = Scope::Urls(vec![Name::url(ORIGIN, "/p", None)]);
     generations.purge(&url, Manner::Hard, AT, None);
@@ -255,6 +258,15 @@ fn targets_that_are_invalidated_in_numbers_take_nothing_else_along() {
     }
     assert_eq!(generations.standing(&changed), Standing::Gone, "RFC 9111 §4.4");
     assert!(is_current(&generations, &plain) && is_current(&generations, &other));
-    assert!(is_current(&generations, &apart("/changed")), "it began later");
+    let later = apart("/changed");
+    assert!(is_current(&generations, &later), "it began later");
+    for at in [Mono(5), Mono(9)] {
+        generations.doubt_target(&target("/changed"), at);
+        generations.doubt_target(&target("/made-up/1"), at);
+    }
+    assert_eq!(generations.standing(&later), Standing::Doubted(Mono(5)), "not since the last one");
+    assert_eq!(generations.standing(&changed), Standing::Gone, "a doubt brings nothing back");
+    assert!(is_current(&generations, &plain) && is_current(&generations, &other));
+    assert!(is_current(&generations, &apart("/changed")), "it began after the doubt");
     assert_eq!(generations.purges(), 0, "none of these is a purge");
 }
