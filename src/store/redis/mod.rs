@@ -15,6 +15,7 @@ mod link;
 mod lookups;
 mod member;
 mod names;
+mod peers;
 mod pending;
 pub mod record;
 mod scripts;
@@ -132,6 +133,7 @@ struct Inner {
     nudge: Notify,
     waiters: lease::Waiters,
     acks: acks::Said,
+    peers: peers::Peers,
     handler: Box<dyn Fn(Event) + Send + Sync>,
     applied: AtomicU64,
     /// The newest purge that Redis is known to have had; never less than what is applied.
@@ -183,6 +185,7 @@ impl Remote {
             nudge: Notify::new(),
             waiters: lease::Waiters::default(),
             acks: acks::Said::default(),
+            peers: peers::Peers::default(),
             handler: Box::new(handler),
             applied: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
@@ -297,7 +300,12 @@ impl Remote {
     /// Waits until every node that lives has applied a purge, or `within` has passed.
     pub async fn acknowledged(&self, seq: Seq, within: Duration) -> Acks {
         let inner = &self.inner;
-        let nodes = inner.nodes().await;
+        let mut nodes = inner.nodes().await;
+        for node in inner.peers.expected(inner.link.clock.mono()) {
+            if !nodes.iter().any(|(known, _)| *known == node) {
+                nodes.push((node, Seq::default()));
+            }
+        }
         let _ = inner.link.clock.timeout(within, inner.acks.until(&nodes, seq)).await;
         inner.acks.sort(&nodes, seq)
     }
@@ -424,7 +432,8 @@ impl Inner {
         Some(seq)
     }
 
-    /// The nodes that live, each with the newest purge that it had applied at its last heartbeat.
+    /// The nodes that live, as far as Redis knows, each with the newest purge that it had applied at
+    /// its last heartbeat.
     async fn nodes(&self) -> Vec<(String, Seq)> {
         let Some(on) = self.link.up() else { return Vec::new() };
         let call = Call::new(Script::Nodes, &[&self.names.nodes]);

@@ -115,6 +115,7 @@ async fn connect(inner: &Arc<Inner>) -> Result<(Arc<Connections>, Wire), Over> {
     let epoch = catch_up(inner, &mut log, generations.0, generations.1).await?;
     is_quick(inner, &reads).await?;
     let on = Arc::new(Connections::new(reads, writes, scripts, epoch));
+    inner.peers.come_back(inner.link.clock.mono());
     inner.link.open(on.clone());
     inner.link.counters.ups.one();
     *inner.down_since.lock() = None;
@@ -305,12 +306,14 @@ async fn beat(inner: &Inner, on: &Connections) -> Over {
         let within = inner.timeout.max(Duration::from_millis(250));
         let answers = inner.link.run(on, &[call], within).await;
         let answer = answers.ok().and_then(|mut answers| answers.pop()?.ok());
-        let answer = answer.and_then(|it| <(String, String)>::from_redis_value(it).ok());
-        if let Some((epoch, last)) = answer {
+        let answer =
+            answer.and_then(|it| <(String, String, Vec<String>)>::from_redis_value(it).ok());
+        if let Some((epoch, last, alive)) = answer {
             let epoch = epoch.strip_prefix('E').and_then(|hex| member::epoch(hex.as_bytes()));
             if epoch != Some(on.epoch) || Heard::parse(&last).unwrap_or_default() < heard {
                 return Over::Gap;
             }
+            inner.peers.see(alive);
         }
         let next = inner.link.clock.sleep(HEARTBEAT);
         tokio::pin!(next);

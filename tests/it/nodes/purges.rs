@@ -1,5 +1,7 @@
 //! Purges across nodes.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 pub(super) async fn try_purge(node: &Proxy, order: &str) -> Answer {
@@ -88,6 +90,33 @@ async fn a_node_that_does_not_say_so_is_told_of() {
     assert_eq!(answer.status, 202, "{}", answer.text());
     let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(told["missing"], serde_json::json!(["silent"]));
+}
+
+#[tokio::test]
+async fn a_purge_counts_the_nodes_that_redis_has_forgotten() {
+    let (redis, origin) = (RedisServer::start().await, Origin::always(fresh("x")).await);
+    let (one, other) = two(&origin, &redis).await;
+    until_both_live(&redis).await;
+    let signs = || redis.ask::<BTreeMap<String, String>>(&["HGETALL", "larder:v1:nodes"]);
+    let first = signs().await;
+    within("each to have seen the other alive", async {
+        while signs().await.iter().any(|(node, at)| first.get(node) == Some(at)) {
+            pause().await;
+        }
+    })
+    .await;
+    get(&one, "/a").await;
+    until_stored(&one, 1).await;
+    assert!(get(&other, "/a").await.is_hit());
+    redis.ask::<()>(&["FLUSHALL"]).await;
+    let answer = try_purge(&one, r#"{"url": "http://api.test/a"}"#).await;
+    let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let count = |list: &str| told[list].as_array().map_or(0, Vec::len);
+    match answer.status {
+        200 => assert!(count("nodes") == 2 && !is_cached(&other, "/a").await, "{told}"),
+        202 => assert_eq!((count("nodes"), count("missing")), (1, 1), "{told}"),
+        status => assert_eq!(status, 503, "{told}"),
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,90 @@
+//! The nodes that were seen alive, also while Redis does not know them: after it was away, or has lost
+//! all it had, they come back one by one, and until then each goes on with what it has in memory.
+
+use parking_lot::Mutex;
+
+use crate::policy::Mono;
+
+/// How long a node may take to come back once another has: the longest wait between two tries, and
+/// some time to connect, in milliseconds.
+const BACK_WITHIN: i64 = 7_000;
+
+/// Nodes that are remembered.
+const MAX_NODES: usize = 4096;
+
+/// Nodes by name, this one among them.
+#[derive(Debug, Default)]
+pub(super) struct Peers(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Those of the last heartbeat.
+    now: Vec<String>,
+    /// Those before the link came up, and when it did.
+    before: Option<(Vec<String>, Mono)>,
+}
+
+impl Peers {
+    /// These live, as the heartbeat tells.
+    pub(super) fn see(&self, mut names: Vec<String>) {
+        names.truncate(MAX_NODES);
+        self.0.lock().now = names;
+    }
+
+    /// The link has come up: who lived before has perhaps not come back yet.
+    pub(super) fn come_back(&self, at: Mono) {
+        let mut seen = self.0.lock();
+        let names = seen.expected(at);
+        seen.now.clear();
+        seen.before = Some((names, at));
+    }
+
+    /// Those that may live at this time.
+    pub(super) fn expected(&self, at: Mono) -> Vec<String> {
+        self.0.lock().expected(at)
+    }
+}
+
+impl Seen {
+    fn expected(&self, at: Mono) -> Vec<String> {
+        let mut names = self.now.clone();
+        let before = self.before.iter().filter(|(_, up)| at.since(*up) < BACK_WITHIN);
+        for name in before.flat_map(|(names, _)| names) {
+            if names.len() < MAX_NODES && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn who_lived_before_the_link_came_up_may_take_its_time() {
+        let peers = Peers::default();
+        assert_eq!(peers.expected(Mono(0)), names(&[]));
+        peers.come_back(Mono(0));
+        peers.see(names(&["a", "b"]));
+        assert_eq!(peers.expected(Mono(1)), names(&["a", "b"]));
+        peers.come_back(Mono(10_000));
+        peers.see(names(&["a"]));
+        assert_eq!(peers.expected(Mono(10_001)), names(&["a", "b"]), "b is on its way");
+        peers.come_back(Mono(12_000));
+        peers.see(names(&["a", "c"]));
+        assert_eq!(
+            peers.expected(Mono(18_999)),
+            names(&["a", "c", "b"]),
+            "it may need another try"
+        );
+        assert_eq!(peers.expected(Mono(19_000)), names(&["a", "c"]), "and then it is gone");
+        peers.see(names(&["a"]));
+        assert_eq!(peers.expected(Mono(19_001)), names(&["a"]), "who stops is not waited for");
+    }
+}
