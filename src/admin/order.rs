@@ -1,5 +1,11 @@
 //! What a purge's body says, or what is wrong with it.
 
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
@@ -22,13 +28,8 @@ const KEYS: [&str; 6] = ["url", "prefix", "tags", "all", "host", "soft"];
 /// # Errors
 /// What is wrong with it.
 pub fn read(body: &[u8]) -> Result<Order, Problem> {
-    let value = serde_json::from_slice::<Value>(body);
-    let value = value.map_err(|error| Problem::bad(format!("this is not JSON: {error}")))?;
-    let Value::Object(object) = value else {
-        return Err(Problem::bad(
-            "write an object, as in {\"url\": \"https://api.example.org/a\"}",
-        ));
-    };
+    let Members(object) = serde_json::from_slice(body)
+        .map_err(|error| Problem::bad(format!("this is no order: {error}")))?;
     if let Some(unknown) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
         let known = KEYS.join(", ");
         return Err(Problem::bad(format!("unknown member {unknown:?}: there are {known}")));
@@ -39,6 +40,38 @@ pub fn read(body: &[u8]) -> Result<Order, Problem> {
         Some(_) => return Err(Problem::bad("soft is true or false")),
     };
     Ok(Order { what: what(&object)?, manner })
+}
+
+/// The members of an object, none of them twice: who writes two URLs means both, and others would
+/// take the last (RFC 8259 §4).
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Members, D::Error> {
+        json.deserialize_map(Once).map(Members)
+    }
+}
+
+/// Reads such.
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object, as in {\"url\": \"https://api.example.org/a\"}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format!("{name:?} is there twice")));
+            }
+            object.insert(name, value);
+        }
+        Ok(object)
+    }
 }
 
 fn what(object: &Map<String, Value>) -> Result<What, Problem> {
@@ -113,8 +146,11 @@ mod tests {
     fn what_is_wrong_is_named() {
         let many = format!(r#"{{"tags": [{}"a"]}}"#, r#""a","#.repeat(MAX_TAGS));
         for (body, word) in [
-            ("", "JSON"),
-            ("[]", "object"),
+            ("", "no order"),
+            ("{\"all\": true", "no order"),
+            ("[]", "JSON object"),
+            (r#"{"url": "http://a/1", "url": "http://a/2"}"#, "\"url\" is there twice"),
+            (r#"{"tags": ["x"], "soft": true, "\u0073oft": false}"#, "\"soft\" is there twice"),
             ("{}", "exactly one"),
             (r#"{"urls": []}"#, "\"urls\""),
             (r#"{"url": "http://a/", "all": true}"#, "exactly one"),
