@@ -36,9 +36,13 @@ pub fn normalise(asked: &HeaderMap, name: &HeaderName, mut add: impl FnMut(&[u8]
             add(between);
             let line = line.trim_ascii();
             let is_over = match syntax {
-                Syntax::Exact | Syntax::Lines => {
+                Syntax::Exact => {
                     add(line);
-                    syntax == Syntax::Lines
+                    false
+                }
+                Syntax::Lines => {
+                    add(line);
+                    add_list(line, &mut |_| ()) == Quote::Closed
                 }
                 Syntax::List => add_list(line, &mut add) == Quote::Closed,
             };
