@@ -1,21 +1,19 @@
 //! What must be the same of a route for what was stored on it to be found again.
 //!
-//! A hash of the route's name, of what it matches, of every rule that says what may be stored
-//! for whom, and of those that say which URLs are one: else a write would end nothing of what other
-//! rules had told apart, and those might come back. It is the same in every process, on every machine
-//! and after every restart: the words are hashed, not the program's own numbers. What changes
-//! freshness alone is not in it.
+//! A hash of the route's name, of what it matches, and of every rule that says what may be stored
+//! for whom. It is the same in every process, on every machine and after every restart: the words
+//! are hashed, not the program's own numbers. What changes freshness alone is not in it, nor the
+//! rules for the query: what they leave is what is forwarded, and part of the key as such.
 
 use blake3::Hasher;
 
 use crate::{
-    config::{self, Query, routes::HostPattern},
+    config::{self, routes::HostPattern},
     policy::{
         Rules,
         conditions::{OfRequest, OfResponse},
         rules::{Authorization, Cookies, SetCookie},
     },
-    shape::Offer,
 };
 
 /// The hash.
@@ -32,8 +30,6 @@ impl Sharing {
             HostPattern::Suffix(suffix) => format!("*{suffix}"),
         });
         words.rules(&route.cache.rules);
-        words.query(&route.cache.query);
-        words.offer(route.shape.as_ref());
         Sharing(*words.0.finalize().as_bytes())
     }
 
@@ -73,19 +69,6 @@ impl Words {
             OfResponse::Status(first, last) => format!("status:{first}-{last}"),
             OfResponse::Header(name, value) => told("response", name.as_str(), value.as_deref()),
         });
-    }
-
-    fn query(&mut self, query: &Query) {
-        self.list(&query.include, Clone::clone);
-        self.list(&query.exclude, Clone::clone);
-        self.add(if query.sort { "sorted" } else { "as it came" });
-    }
-
-    /// The parameters that are no part of a target.
-    fn offer(&mut self, offer: Option<&Offer>) {
-        self.list(offer.and_then(|it| it.fields.as_ref()).as_slice(), |it| (*it).clone());
-        self.list(offer.map_or(&[][..], |it| it.paging.parameters()), ToString::to_string);
-        self.list(offer.map_or(&[][..], |it| &it.filter), Clone::clone);
     }
 
     fn list<'a, T: 'a>(

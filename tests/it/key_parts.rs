@@ -203,24 +203,3 @@ async fn other_key_parts_find_nothing_that_was_stored_before() {
         assert!(!ask("c").await.is_hit(), "{words} told them apart; now nothing does");
     }
 }
-
-#[tokio::test]
-async fn what_a_write_ended_under_other_rules_for_the_query_does_not_come_back() {
-    let path = "[[routes]]\nname = 'r'\nmatch = { path = '/**' }\n";
-    for words in [
-        "cache.key.query = { exclude = ['a'] }",
-        "cache.key.query = { include = ['b'] }",
-        "cache.key.query = { sort = true }",
-        "shape = { fields = 'a' }",
-        "shape = { filter = ['a'] }",
-    ] {
-        let (_origin, proxy) = before("max-age=60", "").await;
-        proxy.reload(path);
-        get(&proxy, "/y?b=1&a=1").await;
-        assert!(get(&proxy, "/y?b=1&a=1").await.is_hit());
-        proxy.reload(&format!("{path}{words}"));
-        send(&proxy, "PUT", "/y?b=1&a=1").await;
-        proxy.reload(path);
-        assert!(!get(&proxy, "/y?b=1&a=1").await.is_hit(), "RFC 9111 §4.4: {words}, and back");
-    }
-}
