@@ -31,12 +31,17 @@ impl Peers {
         self.0.lock().now = names;
     }
 
+    /// The link is lost: who lives now may be back when it is.
+    pub(super) fn go(&self, at: Mono) {
+        let mut seen = self.0.lock();
+        seen.now = seen.expected(at);
+        seen.before = None;
+    }
+
     /// The link has come up: who lived before has perhaps not come back yet.
     pub(super) fn come_back(&self, at: Mono) {
         let mut seen = self.0.lock();
-        let names = seen.expected(at);
-        seen.now.clear();
-        seen.before = Some((names, at));
+        seen.before = Some((std::mem::take(&mut seen.now), at));
     }
 
     /// Those that may live at this time.
@@ -73,18 +78,27 @@ mod tests {
         peers.come_back(Mono(0));
         peers.see(names(&["a", "b"]));
         assert_eq!(peers.expected(Mono(1)), names(&["a", "b"]));
+        peers.go(Mono(2));
         peers.come_back(Mono(10_000));
         peers.see(names(&["a"]));
         assert_eq!(peers.expected(Mono(10_001)), names(&["a", "b"]), "b is on its way");
-        peers.come_back(Mono(12_000));
+        peers.go(Mono(10_002));
+        peers.come_back(Mono(90_000));
+        peers.go(Mono(90_001));
+        assert_eq!(
+            peers.expected(Mono(100_000)),
+            names(&["a", "b"]),
+            "time stands still meanwhile"
+        );
+        peers.come_back(Mono(112_000));
         peers.see(names(&["a", "c"]));
         assert_eq!(
-            peers.expected(Mono(18_999)),
+            peers.expected(Mono(118_999)),
             names(&["a", "c", "b"]),
             "it may need another try"
         );
-        assert_eq!(peers.expected(Mono(19_000)), names(&["a", "c"]), "and then it is gone");
+        assert_eq!(peers.expected(Mono(119_000)), names(&["a", "c"]), "and then it is gone");
         peers.see(names(&["a"]));
-        assert_eq!(peers.expected(Mono(19_001)), names(&["a"]), "who stops is not waited for");
+        assert_eq!(peers.expected(Mono(119_001)), names(&["a"]), "who stops is not waited for");
     }
 }

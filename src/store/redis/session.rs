@@ -94,6 +94,7 @@ fn wait(attempt: u32, random: f64) -> Duration {
 
 fn close(inner: &Inner) {
     inner.link.close();
+    inner.peers.go(inner.link.clock.mono());
     inner.link.counters.downs.one();
     *inner.down_since.lock() = Some(inner.link.clock.now().mono);
     inner.waiters.stir_all();
