@@ -225,7 +225,9 @@ fn tag_names(tags: &[String], host: Option<&Target>) -> Vec<Name> {
     match host {
         None => tags.iter().map(|tag| Name::tag_anywhere(tag)).collect(),
         Some(host) => {
-            let names = |origin| tags.iter().map(move |tag| Name::tag(origin, tag));
+            let named =
+                |origin, tag: &String| [Name::tag(origin, tag), Name::tag_asked(origin, tag)];
+            let names = |origin| tags.iter().flat_map(move |tag| named(origin, tag));
             host.origins().into_iter().flat_map(names).collect()
         }
     }

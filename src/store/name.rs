@@ -105,6 +105,13 @@ impl Name {
         Name::of(b"tag", Some(origin), tag.as_bytes())
     }
 
+    /// The same, of what clients ask for by this host where its own is another. No group is that: what
+    /// one API says of its groups is said of no other's (RFC 9875 §2.1).
+    #[must_use]
+    pub fn tag_asked(origin: Origin<'_>, tag: &str) -> Name {
+        Name::of(b"tag asked", Some(origin), tag.as_bytes())
+    }
+
     /// A tag, whoever's it is.
     #[must_use]
     pub fn tag_anywhere(tag: &str) -> Name {
@@ -191,7 +198,10 @@ impl Named {
         let mut names: Vec<Name> = origins().flat_map(|it| of_url(it, path, query)).collect();
         let bears = || tags.iter().chain(groups);
         names.extend(bears().map(|tag| Name::tag_anywhere(tag)));
-        names.extend(origins().flat_map(|it| bears().map(move |tag| Name::tag(it, tag))));
+        let asked =
+            elsewhere.into_iter().flat_map(|it| bears().map(move |tag| Name::tag_asked(it, tag)));
+        names.extend(asked);
+        names.extend(bears().map(|tag| Name::tag(origin, tag)));
         let (names, groups) = (Names::Known(names.into()), groups.len());
         Named { began, names, groups, crowded, apart: None }
     }
@@ -373,15 +383,20 @@ mod tests {
             let named = Named::new(Moment::default(), known);
             let most = 2 * (1 + MAX_PREFIXES) + 3 * MAX_TAGS;
             assert!(named.names().len() <= most, "they are bounded");
-            for origin in [ORIGIN, elsewhere] {
-                let tags = groups.iter().take(MAX_TAGS).map(|it| Name::tag(origin, it));
+            let groups: Vec<&String> = groups.iter().take(MAX_TAGS).collect();
+            for (origin, tag) in
+                [(ORIGIN, Name::tag as fn(_, _) -> _), (elsewhere, Name::tag_asked)]
+            {
+                let tags = groups.iter().map(|it| tag(origin, it));
                 let urls = [Name::url(origin, path, query), Name::prefix(origin, "/s")];
                 for name in tags.chain(urls) {
                     assert!(named.names().contains(&name), "{origin:?}");
                 }
             }
-            let own = groups.iter().take(MAX_TAGS).map(|it| Name::tag(ORIGIN, it));
+            let own = groups.iter().map(|it| Name::tag(ORIGIN, it));
             assert_eq!(named.groups(), own.collect::<Vec<_>>(), "RFC 9875 §2.1: of its origin");
+            let foreign = |group: &&String| named.names().contains(&Name::tag(elsewhere, group));
+            assert!(!groups.iter().any(foreign), "RFC 9875 §2.1: and of no other's");
         }
     }
 }

@@ -291,3 +291,21 @@ async fn a_stored_part_is_in_its_groups() {
     let after = get(&proxy, "/").header("Range", "bytes=0-1").await;
     assert!(!after.is_hit(), "RFC 9875 §3");
 }
+
+/// A trusted proxy may pass another Host on than the one that clients ask for; what an API says there
+/// of its groups is said of no other's.
+#[tokio::test]
+async fn groups_are_not_those_of_the_host_that_clients_ask_for() {
+    let origin = Origin::serve(|seen| match seen.method.as_str() {
+        "POST" => Reply::status(204).header("Cache-Group-Invalidation", "\"g\""),
+        _ => Reply::fresh(60, "x").header("Cache-Groups", "\"g\""),
+    })
+    .await;
+    let proxy = Proxy::with(&origin, "trusted_proxies = ['127.0.0.0/8']").await;
+    let stored = || get(&proxy, "/s").host("a.test").header("X-Forwarded-Host", "www.test");
+    stored().await;
+    send(&proxy, "POST", "/other").host("www.test").await;
+    assert!(stored().await.is_hit(), "RFC 9875 §2.1: a group is its origin's");
+    send(&proxy, "POST", "/other").host("a.test").await;
+    assert!(!stored().await.is_hit(), "this is its own");
+}
