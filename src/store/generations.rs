@@ -32,6 +32,9 @@ const MAX_NAMES: usize = 1 << 16;
 /// other: after 65,536 targets that is one in sixteen.
 const PLACES: u32 = 1 << 20;
 
+/// Places whose doubts are remembered; what goes with others is dropped in doubt.
+const MAX_DOUBTED: usize = 1 << 16;
+
 /// How many purges came before, on this node and in the cluster: the time by which fetches and
 /// purges are ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,8 +110,8 @@ struct Table {
     marks: u64,
     /// When a target of each place was last invalidated, and one more; 0 where nobody wants to know.
     apart: Vec<u64>,
-    /// What goes with these places and began before this moment is doubted, and since when.
-    doubts: HashMap<u32, (u64, Mono)>,
+    /// The doubts of these places since they were last invalidated.
+    doubts: HashMap<u32, Past>,
 }
 
 /// A target's place.
@@ -186,11 +189,11 @@ impl Generations {
         if table.is_rewritten(named) {
             return Standing::Gone;
         }
-        let doubts = [table.doubted, table.doubt_of(named)].into_iter().flatten();
-        let doubted = doubts
-            .filter(|(before, _)| began < *before)
-            .fold(Standing::Current, |it, (_, since)| it.and(Standing::Doubted(since)));
-        doubted.and(table.standing(named, |purge| purge.local > began))
+        let doubted = match table.doubted {
+            Some((before, since)) if began < before => Standing::Doubted(since),
+            _ => Standing::Current,
+        };
+        doubted.and(table.doubt_of(named)).and(table.standing(named, |purge| purge.local > began))
     }
 
     /// What the cluster's purges mean for a response that another node fetched. What comes after
@@ -260,9 +263,12 @@ impl Generations {
         }
         let mut table = self.table.write();
         let mark = table.mark();
-        // The earlier: what is stale stands in for a while only.
-        let since = table.doubts.get(&place).map_or(now, |(_, since)| now.min(*since));
-        table.doubts.insert(place, (mark, since));
+        if table.doubts.len() < MAX_DOUBTED || table.doubts.contains_key(&place) {
+            let doubts = table.doubts.entry(place).or_default();
+            doubts.add(Manner::Doubt, Moment { local: mark, ..Moment::default() }, now);
+        } else {
+            table.apart[place as usize] = mark + 1;
+        }
         self.newest.store(mark, Relaxed);
     }
 
@@ -296,8 +302,11 @@ impl Table {
         last.is_some_and(|last| last > named.began.local)
     }
 
-    fn doubt_of(&self, named: &Named) -> Option<(u64, Mono)> {
-        self.doubts.get(&(named.apart?.get() - 1)).copied()
+    fn doubt_of(&self, named: &Named) -> Standing {
+        let past = named.apart.and_then(|place| self.doubts.get(&(place.get() - 1)));
+        past.map_or(Standing::Current, |past| {
+            past.standing(|doubt| doubt.local > named.began.local)
+        })
     }
 
     fn is_wanted(&self, place: usize) -> bool {
