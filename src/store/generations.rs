@@ -245,13 +245,15 @@ impl Generations {
 
     /// A target was invalidated: what goes with its place and began before is gone.
     pub(super) fn rewrite(&self, target: &Key) {
-        let place = place(target) as usize;
-        if !self.table.read().is_wanted(place) {
+        let place = place(target);
+        if !self.table.read().is_wanted(place as usize) {
             return;
         }
         let mut table = self.table.write();
         let now = table.mark();
-        table.apart[place] = now + 1;
+        table.apart[place as usize] = now + 1;
+        // What they were of is gone.
+        table.doubts.remove(&place);
         self.newest.store(now, Relaxed);
     }
 
