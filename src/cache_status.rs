@@ -297,7 +297,7 @@ fn remembered(
 }
 
 /// Writes a number without the formatting machinery: this stands on the hit path.
-fn digits(number: i64, buffer: &mut [u8; 20]) -> &[u8] {
+pub(crate) fn digits(number: i64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut rest = number.unsigned_abs();
     let mut start = buffer.len();
     loop {

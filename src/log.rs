@@ -114,9 +114,8 @@ impl AccessLog {
     pub fn record(&self, head: &request::Parts, peer: PeerAddr, at: Now) -> Option<Box<Record>> {
         let open = self.0.as_ref()?;
         let field = |name: &HeaderName| head.headers.get(name).cloned();
-        Some(Box::new(Record {
+        let known = Again {
             log: open.clone(),
-            started: at,
             client: match peer {
                 PeerAddr::Ip(address) => Some(address),
                 PeerAddr::Unix => None,
@@ -124,17 +123,9 @@ impl AccessLog {
             method: head.method.clone(),
             version: head.version,
             host: field(&header::HOST),
-            uri: head.uri.clone(),
             fields: open.style.fields.iter().map(field).collect(),
-            ids: None,
-            status: 0,
-            cache: "",
-            reason: None,
-            missed: None,
-            bytes: 0,
-            torn: false,
-            head_ms: 0,
-        }))
+        };
+        Some(Box::new(Record::new(known, head.uri.clone(), at)))
     }
 }
 
@@ -179,7 +170,67 @@ pub struct Record {
     pub head_ms: i64,
 }
 
+/// What the records of requests have in common that differ in their targets alone.
+#[derive(Debug)]
+pub struct Again {
+    log: Arc<Open>,
+    client: Option<IpAddr>,
+    method: Method,
+    version: Version,
+    host: Option<HeaderValue>,
+    fields: Box<[Option<HeaderValue>]>,
+}
+
+impl Again {
+    /// Begins the record of the request for a target.
+    #[must_use]
+    pub fn record(&self, uri: Uri, at: Now) -> Box<Record> {
+        let Again { log, client, method, version, host, fields } = self;
+        let (method, host, fields) = (method.clone(), host.clone(), fields.clone());
+        let known =
+            Again { log: log.clone(), client: *client, method, version: *version, host, fields };
+        Box::new(Record::new(known, uri, at))
+    }
+}
+
 impl Record {
+    fn new(known: Again, uri: Uri, at: Now) -> Record {
+        let Again { log, client, method, version, host, fields } = known;
+        Record {
+            log,
+            started: at,
+            client,
+            method,
+            version,
+            host,
+            uri,
+            fields,
+            ids: None,
+            status: 0,
+            cache: "",
+            reason: None,
+            missed: None,
+            bytes: 0,
+            torn: false,
+            head_ms: 0,
+        }
+    }
+
+    /// What other requests have in common with this.
+    #[must_use]
+    pub fn again(&self) -> Again {
+        // What hyper has read lies in its buffer, and would keep that.
+        let own = |it: &Option<HeaderValue>| HeaderValue::from_bytes(it.as_ref()?.as_bytes()).ok();
+        Again {
+            log: self.log.clone(),
+            client: self.client,
+            method: self.method.clone(),
+            version: self.version,
+            host: own(&self.host),
+            fields: self.fields.iter().map(own).collect(),
+        }
+    }
+
     fn style(&self) -> &Style {
         &self.log.style
     }

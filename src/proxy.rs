@@ -4,6 +4,9 @@
 //! `Proxy::fetch` is the origin's: ask, store, tell. They meet in
 //! [`collapse`](crate::collapse). Nothing is decided here and no field is
 //! read: the policy decides, and this acts on it once.
+//!
+//! A client that says the same again, but for the target, has a shorter way to a hit, by
+//! what is known of its first request: `repeat`.
 
 mod ahead;
 mod alone;
@@ -24,6 +27,7 @@ mod keep;
 mod passed;
 pub mod purge;
 mod recent;
+mod repeat;
 mod report;
 mod send;
 mod setup;
@@ -187,6 +191,11 @@ impl Proxy {
         match self.at_once(&visit, Some(&body), hit) {
             AtOnce::Answer(mut answer) => {
                 send::count(&mut answer, &visit.route.metrics, 0);
+                if let Some(wanted) = &peer.repeater_wanted {
+                    let log = last.record.as_ref().map(|it| it.again());
+                    let repeater = self.repeater(visit, &snapshot, (scheme, log));
+                    repeater.into_iter().for_each(|it| wanted.meet(it));
+                }
                 Either::Left(ready(self.send(answer, last)))
             }
             AtOnce::Wait(found) => {

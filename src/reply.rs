@@ -8,6 +8,7 @@ mod range;
 mod source;
 mod trouble;
 mod unshaped;
+mod wire;
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode, Version,
@@ -37,7 +38,7 @@ use crate::{
 };
 
 pub use batched::{Unbatched, in_place, unbatched};
-pub use hit::{Lines, packed};
+pub use hit::{Lines, packed, written};
 use hit::{add_age, headed, sent};
 use range::Held;
 pub use range::from_part;
@@ -48,6 +49,7 @@ pub use trouble::{
     refused_upgrade, spoilt, throttled, to_https,
 };
 pub use unshaped::{malformed, too_large, torn, untouched};
+pub use wire::write_head;
 
 /// A response to a client, and what the cache did for it.
 #[derive(Debug)]
@@ -123,6 +125,14 @@ fn is_unchanged(visit: &Visit, (head, length): (&Head, Option<u64>)) -> bool {
     let judge = || validation::precondition(asked, head.validators(), choice);
     // The validators must be looked for, and most requests have no condition.
     visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
+}
+
+/// Whether the client has it already as it is stored, and by a tag that a 304 has just so.
+#[must_use]
+pub fn is_just_unchanged(visit: &Visit, entry: &Entry) -> bool {
+    let (head, choice) = (&entry.head, choice(visit, (&entry.head, Some(entry.body.len() as u64))));
+    let has_just = validation::has_just(&visit.head.headers, head.validators().etag, choice);
+    has_just && head.status.is_success() && !head.forms.escaped
 }
 
 /// Among which forms the client chooses, of what is cut out of a stored response where it wants less

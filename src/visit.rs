@@ -2,6 +2,7 @@
 
 mod apply;
 mod keys;
+mod turn;
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -173,35 +174,6 @@ impl Visit {
             arrived,
             ids,
         })
-    }
-
-    /// Whether a GET of another target on this route by the same sender differs from this in its
-    /// target alone: nothing in its head is of this one's, and no rule looks at both.
-    #[must_use]
-    pub fn can_turn(&self) -> bool {
-        let rules = &self.route.cache.rules;
-        let plain = self.head.method == Method::GET && self.upgrade == Upgrade::No;
-        plain
-            && self.asked.bypass.is_none()
-            && !(self.content || self.asked.condition || self.asked.range)
-            && rules.bypass_when.is_empty()
-            && rules.no_store_when.request.is_empty()
-    }
-
-    /// Makes this the GET of another target on the same route, where it [can](Self::can_turn) be.
-    ///
-    /// # Errors
-    /// Why that target is not let in; this is none of either then.
-    pub fn turn_to(&mut self, target: &PathAndQuery, at: Now) -> Result<(), Refusal> {
-        let Visit { head, route, .. } = self;
-        head.uri = target.clone().into();
-        target::check_target(head)?;
-        self.wanted = want(route, target, head);
-        apply_query(route, head);
-        self.target = target.clone();
-        self.primary = under(self.bare(), self.claim);
-        self.arrived = at;
-        Ok(())
     }
 
     /// A GET of the same target by the same client, without conditions and without content.
@@ -408,10 +380,11 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
     set_query(head, &query.taken.rest);
     head.method = Method::GET;
     let conditions = Conditions::of(&head.headers);
+    let ranged = [header::RANGE, header::IF_RANGE].iter().any(|it| head.headers.contains_key(it));
     if let Ok(cut) = &query.taken.cut {
         validation::ask_for_whole(&mut head.headers, cut.tag());
     }
-    Some(Arc::new(Wanted { query, is_head, conditions, target: target.clone() }))
+    Some(Arc::new(Wanted { query, is_head, conditions, ranged, target: target.clone() }))
 }
 
 /// Makes a target that of the whole.

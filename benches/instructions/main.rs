@@ -16,7 +16,7 @@ async fn main() -> Result<(), Failure> {
     let [name, times] = args.as_slice() else { return Ok(()) };
     let work = Work::ALL.into_iter().find(|(it, _)| it == name);
     let (_, work) = work.ok_or(
-        "hit, not-modified, bare-hit, relay, bare-relay, miss, batch, memo, as-long or packed",
+        "hit, other-hit, varied-hit, not-modified, bare-hit, relay, bare-relay, miss, batch, memo, as-long or packed",
     )?;
     let mut rig = Rig::new(work).await?;
     rig.work(times.parse()?).await?;

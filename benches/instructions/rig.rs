@@ -51,8 +51,12 @@ const ADDED: [(&str, &str); 3] =
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// A hit in Larder's memory.
+    /// A hit in Larder's memory, by a client that says the same each time.
     Hit,
+    /// A hit, each time another of two.
+    OtherHit,
+    /// A hit by a client that says something else each time.
+    VariedHit,
     /// The same, for a client that has it already.
     NotModified,
     /// The same head and body from bare hyper.
@@ -87,8 +91,10 @@ pub(crate) struct Rig {
 
 impl Work {
     /// All of it, by name.
-    pub(crate) const ALL: [(&str, Work); 10] = [
+    pub(crate) const ALL: [(&str, Work); 12] = [
         ("hit", Work::Hit),
+        ("other-hit", Work::OtherHit),
+        ("varied-hit", Work::VariedHit),
         ("not-modified", Work::NotModified),
         ("bare-hit", Work::BareHit),
         ("relay", Work::Relay),
@@ -123,6 +129,7 @@ impl Work {
             }
             Work::Memo => format!("{}\r\n", REQUEST.replacen("?", "?fields=id,name,price&", 1)),
             Work::NotModified => format!("{REQUEST}{CONDITION}\r\n"),
+            Work::VariedHit => format!("{REQUEST}X-Count: 00000000\r\n\r\n"),
             Work::Packed => format!("{REQUEST}Accept-Encoding: gzip\r\n\r\n"),
             _ => format!("{REQUEST}\r\n"),
         }
@@ -187,6 +194,8 @@ impl Rig {
     pub(crate) async fn new(work: Work) -> Result<Rig, Failure> {
         let (address, server) = match work {
             Work::Hit
+            | Work::OtherHit
+            | Work::VariedHit
             | Work::NotModified
             | Work::Relay
             | Work::Miss
@@ -214,9 +223,10 @@ impl Rig {
         let client = TcpStream::connect(address).await?;
         client.set_nodelay(true)?;
         let mut rig = Rig { client, work, request: work.request().into_bytes(), length: 0, server };
-        // The first response may be another than those that follow: a miss, not a hit.
-        rig.length = rig.first().await?;
-        rig.length = rig.first().await?;
+        // The first responses may be others than those that follow: misses, not hits.
+        for _ in 0..3 {
+            rig.length = rig.first().await?;
+        }
         Ok(rig)
     }
 
@@ -238,12 +248,18 @@ impl Rig {
         drop(self.server);
     }
 
-    /// Counts the number of the page up, where each request is to be another.
+    /// Counts the number of the page up, or of the request, where each is to be another.
     fn turn_page(&mut self) {
-        if self.work != Work::Miss {
-            return;
-        }
-        for digit in self.request[..PAGE_ENDS].iter_mut().rev() {
+        let end = match self.work {
+            Work::Miss => PAGE_ENDS,
+            Work::VariedHit => self.request.len() - "\r\n\r\n".len(),
+            Work::OtherHit => {
+                self.request[PAGE_ENDS - 1] ^= 1;
+                return;
+            }
+            _ => return,
+        };
+        for digit in self.request[..end].iter_mut().rev() {
             match *digit {
                 b'9' => *digit = b'0',
                 _ => {

@@ -138,6 +138,14 @@ pub fn named<'a>(
     Some((entity_tag::opaque(tag), kind))
 }
 
+/// Whether a 304 to these conditions is that of the stored bytes as they came, and has their tag as it
+/// is; others that are one take more to be told.
+#[must_use]
+pub fn has_just(asked: &HeaderMap, etag: Option<&[u8]>, choice: Choice<'_>) -> bool {
+    etag.is_some_and(|etag| is_strong(etag) && names_just(asked, etag))
+        && Kind::AsItCame.weight(choice, Accepts::of(asked)) > 0
+}
+
 /// Whether If-None-Match is this strong tag of bytes as they came, to the letter, and nothing else.
 /// So it is in most requests that have one, and nothing has to be taken apart.
 fn names_just(asked: &HeaderMap, etag: &[u8]) -> bool {

@@ -45,14 +45,19 @@ pub(super) struct Unmade {
     id: BodyId,
 }
 
+/// What a request accepts.
+pub(super) fn accepts(visit: &Visit) -> Accepts {
+    match visit.asked.codings {
+        true => Accepts::of(&visit.head.headers),
+        false => Accepts::PLAIN,
+    }
+}
+
 impl<'a> Wish<'a> {
     pub(super) fn of(visit: &'a Visit) -> Wish<'a> {
         Wish {
             primary: visit.primary,
-            accepts: match visit.asked.codings {
-                true => Accepts::of(&visit.head.headers),
-                false => Accepts::PLAIN,
-            },
+            accepts: accepts(visit),
             unpacked: visit.asked.unpacked(),
             // A HEAD of what is cut goes its way as a GET.
             is_head: visit.asked.method == Method::Head

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::StatusCode;
 use hyper::body::Incoming;
 
 use super::{Proxy, Wish, shaping::name_cut, toll};
@@ -14,13 +16,13 @@ use crate::{
     policy::{
         self, Decision,
         asked::Method,
-        coding::Accepts,
+        coding::{Accepts, Coding},
         encoding::{Form, Given},
     },
     reason::Reason,
     reply::{self, Answer},
     snapshot::Route,
-    store::{Cut, Entry, Found, Memo},
+    store::{Cut, Entry, Found, Memo, shape::Extent},
     transform::memos::Recipe,
     visit::Visit,
 };
@@ -31,6 +33,16 @@ pub(super) enum AtOnce<T> {
     Answer(T),
     /// Nothing yet; what was found, where it was time to look.
     Wait(Option<Found>),
+}
+
+/// A hit whose head is written already.
+pub(super) struct InLines {
+    /// The status that is written.
+    pub(super) status: StatusCode,
+    /// What is told of it.
+    pub(super) told: CacheStatus,
+    /// What comes behind the head.
+    pub(super) body: Bytes,
 }
 
 impl Proxy {
@@ -71,8 +83,12 @@ impl Proxy {
         visit: &Visit,
         (entry, cut): (&Entry, Option<&Cut>),
     ) -> Option<Answer> {
-        if let Some(packed) = self.packed_at_hand(visit, entry) {
-            return Some(packed);
+        let accepts = || Accepts::of(&visit.head.headers);
+        if let Some(memo) = self.packed_at_hand((visit, accepts), entry) {
+            let packed = reply::packed(visit, &entry.head, memo);
+            if packed.is_some() {
+                return packed;
+            }
         }
         let mut answer = self.hit(visit, entry, None);
         self.formed(&visit.route, &Wish::of(visit), &mut answer).ok()?;
@@ -82,20 +98,54 @@ impl Proxy {
         Some(answer)
     }
 
-    /// All of a stored response as it was packed before, which is what most ask for: neither its head
-    /// nor its body has to be made.
-    fn packed_at_hand(&self, visit: &Visit, entry: &Entry) -> Option<Answer> {
-        let (asked, head) = (&visit.asked, &entry.head);
-        let chooses = asked.condition || asked.unpacked();
-        let plain = asked.method == Method::Get && visit.wanted.is_none() && !chooses;
-        if !plain || !asked.codings || head.forms.given != Given::Plain {
+    /// The same, for who gets all of it as it lies there, or has it: the lines of its head are added to
+    /// `out`, and nothing is made at all. `accepts`: what the request does.
+    pub(super) fn hit_in_lines(
+        &self,
+        (visit, accepts): (&Visit, Accepts),
+        entry: &Entry,
+        out: &mut Vec<u8>,
+    ) -> Option<InLines> {
+        let in_lines = |(status, told), body| InLines { status, told, body };
+        if visit.asked.condition {
+            let unpacked = visit.asked.unpacked() || visit.wanted.is_some();
+            let just = (!unpacked).then(|| reply::is_just_unchanged(visit, entry))?;
+            let none = (Extent::NotModified, None, 0);
+            let told = just.then(|| reply::written(visit, entry, none, out))??;
+            return Some(in_lines(told, Bytes::new()));
+        }
+        if !is_plain(visit) {
             return None;
         }
-        let (accepts, length) = (Accepts::of(&visit.head.headers), entry.body.len() as u64);
-        let form = head.forms.given.form(&visit.route.packing, accepts, Some(length));
+        if let Some((coding, body)) = self.packed_at_hand((visit, || accepts), entry) {
+            let whole = (Extent::Whole, Some(coding), body.len());
+            return Some(in_lines(reply::written(visit, entry, whole, out)?, body));
+        }
+        let (forms, length) = (&entry.head.forms, entry.body.len());
+        let form = forms.given.form(&visit.route.packing, accepts, Some(length as u64));
+        if form != Form::AsItCame || forms.escaped {
+            return None;
+        }
+        let told = reply::written(visit, entry, (Extent::Whole, None, length), out)?;
+        Some(in_lines(told, entry.body.clone()))
+    }
+
+    /// All of a stored response as it was packed before, which is what most ask for: neither its head
+    /// nor its body has to be made.
+    fn packed_at_hand(
+        &self,
+        (visit, accepts): (&Visit, impl FnOnce() -> Accepts),
+        entry: &Entry,
+    ) -> Option<(Coding, Bytes)> {
+        let head = &entry.head;
+        if !is_plain(visit) || !visit.asked.codings || head.forms.given != Given::Plain {
+            return None;
+        }
+        let length = Some(entry.body.len() as u64);
+        let form = head.forms.given.form(&visit.route.packing, accepts(), length);
         let Form::Packed(coding) = form else { return None };
         match self.store.memo(Recipe::Pack(coding).key(&entry.id()))? {
-            Memo::Made(body) => reply::packed(visit, head, (coding, body)),
+            Memo::Made(body) => Some((coding, body)),
             Memo::TooLong | Memo::Spoilt => None,
         }
     }
@@ -111,6 +161,13 @@ impl Proxy {
         let ttl = cache_status::ttl(&stored.head.meta, now);
         reply::stored(visit, stored, now, CacheStatus::Hit { ttl, detail })
     }
+}
+
+/// Whether a request is for all of what is stored, in whatever form.
+fn is_plain(visit: &Visit) -> bool {
+    let asked = &visit.asked;
+    let chooses = asked.condition || asked.unpacked();
+    asked.method == Method::Get && visit.wanted.is_none() && !chooses
 }
 
 /// Whether the cache has no part in a request.

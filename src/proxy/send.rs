@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 
 use super::Proxy;
 use crate::{
     body::Body,
-    cache_status,
+    cache_status::{self, CacheStatus},
     ids::{self, Ids},
     log::Record,
     metrics::Metrics,
     policy::Now,
     reply::Answer,
+    snapshot::Snapshot,
     target::Scheme,
 };
 
@@ -35,8 +36,7 @@ impl Proxy {
     /// Tells a client that came by TLS to come by nothing else (RFC 6797 §7.1), where the operator
     /// wants that and the origin has not spoken of it.
     fn tell_hsts(&self, fields: &mut HeaderMap) {
-        let snapshot = self.snapshot.load();
-        if let Some(value) = snapshot.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
+        if let Some(value) = hsts(&self.snapshot.load()) {
             fields.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| value.clone());
         }
     }
@@ -60,12 +60,22 @@ impl Proxy {
         }
         let Some(mut record) = record else { return response };
         record.ids = ids;
-        record.status = response.status().as_u16();
+        self.tell(&mut record, response.status(), &status);
+        response.map(|body| body.logged(*record))
+    }
+
+    /// Tells the log's record of an answer whose head is ready.
+    pub(super) fn tell(&self, record: &mut Record, answer: StatusCode, status: &CacheStatus) {
+        record.status = answer.as_u16();
         record.cache = status.outcome();
         (record.reason, record.missed) = (status.reason(), status.missed());
         record.head_ms = self.clock.now().mono.since(record.started.mono);
-        response.map(|body| body.logged(*record))
     }
+}
+
+/// What clients that came by TLS are told to go on with, where they are.
+pub(super) fn hsts(snapshot: &Snapshot) -> Option<&HeaderValue> {
+    snapshot.tls.as_ref()?.hsts.as_ref()
 }
 
 /// Counts an answer whose head was ready `millis` after its request's had been read.

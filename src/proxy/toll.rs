@@ -43,17 +43,26 @@ impl Proxy {
     /// A hit for what it costs, or the refusal of a request past a limit; `None` where it may have to
     /// wait for its turn.
     pub(super) fn sell(&self, visit: &Visit, hit: Answer) -> Option<Answer> {
-        if visit.route.throttle.is_free(Count::All) {
-            return Some(hit);
-        }
-        Some(match self.charge(visit, Count::All).now_or_never()? {
-            Ok(toll) => hit.telling(toll.spend()),
-            Err(refusal) => {
-                let about = (visit.primary, visit.asked.method);
-                self.recent.note(about, &refusal, visit.arrived.wall);
-                refusal
-            }
+        Some(match self.pay(visit)? {
+            Ok(told) => hit.telling(told),
+            Err(refusal) => refusal,
         })
+    }
+
+    /// Charges a request for a hit, and what is told of that; `None` where it may have to wait for its
+    /// turn.
+    ///
+    /// # Errors
+    /// The answer to a request past a limit.
+    pub(super) fn pay(&self, visit: &Visit) -> Option<Result<Option<Told>, Answer>> {
+        if visit.route.throttle.is_free(Count::All) {
+            return Some(Ok(None));
+        }
+        let toll = self.charge(visit, Count::All).now_or_never()?;
+        Some(toll.map(Toll::spend).inspect_err(|refusal| {
+            let about = (visit.primary, visit.asked.method);
+            self.recent.note(about, refusal, visit.arrived.wall);
+        }))
     }
 
     /// Charges a request, when its turn has come.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::{Answer, Source};
+use super::{Answer, Source, wire};
 use crate::{
     body::Body,
     cache_status::{self, CacheStatus},
@@ -66,6 +66,30 @@ pub fn packed(visit: &Visit, head: &Head, (coding, body): (Coding, Bytes)) -> Op
     *response.headers_mut() = head.fields.hit_packed(coding, added)?;
     *response.status_mut() = head.status;
     Some(Answer { response, status, source: None, is_told: true })
+}
+
+/// The head of a hit in lines, for who gets all of it, `length` bytes, or has it; `packed`: as what it
+/// was packed before. More may be added, and an empty line has to be. `None` where it is not at hand
+/// in that form.
+pub fn written(
+    visit: &Visit,
+    entry: &Entry,
+    (extent, packed, length): (Extent, Option<Coding>, usize),
+    out: &mut Vec<u8>,
+) -> Option<(StatusCode, CacheStatus)> {
+    let (head, now) = (&entry.head, visit.arrived);
+    let told = CacheStatus::Hit { ttl: cache_status::ttl(&head.meta, now), detail: None };
+    let stored = Some(entry.body.len() as u64);
+    let varies = packed.is_some() || head.forms.given.varies(&visit.route.packing, stored);
+    let added = Added { age: seconds(head, now), told: (told, head.status), varies };
+    let status = match extent {
+        Extent::Whole => head.status,
+        Extent::NotModified => StatusCode::NOT_MODIFIED,
+    };
+    wire::begin(status, out);
+    let is_dated = head.fields.write((extent, packed), added, out)?;
+    wire::end(status, length, (!is_dated).then_some(now.wall), out);
+    Some((status, told))
 }
 
 /// The fields of what a fetch has just brought: nobody has asked for them before.

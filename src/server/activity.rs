@@ -18,6 +18,8 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
+use super::repeat::{RepeaterWanted, Talk};
+
 /// How far a connection may still go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -59,6 +61,8 @@ pub(super) struct Activity {
     writes: AtomicU32,
     level: AtomicU8,
     waker: AtomicWaker,
+    /// Of repeats (HTTP/1).
+    talk: Talk,
 }
 
 impl Activity {
@@ -75,12 +79,14 @@ impl Activity {
             writes: AtomicU32::new(0),
             level: AtomicU8::new(Level::Serving as u8),
             waker: AtomicWaker::new(),
+            talk: Talk::default(),
         })
     }
 
     /// From here on the connection speaks HTTP/2.
     pub(super) fn multiplex(&self) {
         self.multiplexed.store(true, Relaxed);
+        self.talk.end();
     }
 
     /// Whether the connection speaks HTTP/2.
@@ -88,8 +94,11 @@ impl Activity {
         self.multiplexed.load(Relaxed)
     }
 
-    /// A request head is complete; the request is under way until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>, bare: bool) -> Guard {
+    /// A request head is complete; the request is under way until the guard is dropped. `content`:
+    /// how many bytes follow, where that is known.
+    pub(super) fn begin(self: &Arc<Self>, content: Option<u64>) -> Guard {
+        let bare = content == Some(0);
+        self.talk.begin(content);
         self.add(&self.requests, 1);
         self.bare.store(bare, Relaxed);
         // Where hyper reads no more before this request is over, it holds bytes of the next one.
@@ -106,6 +115,17 @@ impl Activity {
         } else {
             count.store(count.load(Relaxed).wrapping_add(by), Relaxed);
         }
+    }
+
+    /// A whole request has come and is answered, without hyper.
+    pub(super) fn pass(&self) {
+        self.head.store(false, Relaxed);
+        self.add(&self.moves, 1);
+    }
+
+    /// What those who read and those who answer tell each other of repeats.
+    pub(super) fn talk(&self) -> &Talk {
+        &self.talk
     }
 
     /// hyper asked for more bytes, and got so many.
@@ -209,6 +229,16 @@ impl Activity {
 pub(super) struct Guard(Arc<Activity>);
 
 impl Guard {
+    /// The connection's wish for what answers more of the kind.
+    pub(super) fn repeater_wanted(&self) -> Option<RepeaterWanted> {
+        self.0.talk.wants_repeater().then(|| RepeaterWanted::of(self.0.clone()))
+    }
+
+    /// From here on the connection speaks another protocol.
+    pub(super) fn switch(&self) {
+        self.0.talk.end();
+    }
+
     /// Whether the connection is to end after this request.
     pub(super) fn is_last(&self) -> bool {
         self.0.level() != Level::Serving
@@ -219,6 +249,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.0.add(&self.0.requests, u32::MAX);
         self.0.add(&self.0.moves, 1);
+        self.0.talk.answered();
     }
 }
 
@@ -260,15 +291,15 @@ mod tests {
     fn bytes_behind_a_bare_request_are_the_next_head() {
         let activity = Activity::new();
         assert_eq!(activity.phase(), Phase::Head, "the first head is due");
-        let guard = activity.begin(true);
+        let guard = activity.begin(Some(0));
         activity.read(0);
         assert_eq!(activity.phase(), Phase::Busy);
         drop(guard);
         assert_eq!(activity.phase(), Phase::Idle, "hyper's buffer was empty, or it had not read");
-        let guard = activity.begin(true);
+        let guard = activity.begin(Some(0));
         drop(guard);
         assert_eq!(activity.phase(), Phase::Head, "hyper did not read: it holds bytes already");
-        let guard = activity.begin(true);
+        let guard = activity.begin(Some(0));
         activity.read(3);
         drop(guard);
         assert_eq!(activity.phase(), Phase::Head, "they came while the request was under way");
@@ -277,7 +308,7 @@ mod tests {
     #[test]
     fn bytes_behind_a_request_with_a_body_are_taken_for_the_body() {
         let activity = Activity::new();
-        let guard = activity.begin(false);
+        let guard = activity.begin(None);
         activity.read(100);
         drop(guard);
         assert_eq!(activity.phase(), Phase::Idle);

@@ -56,7 +56,7 @@ pub(super) async fn serve<H: Handler>(accepted: Accepted, common: Arc<Common>, h
     let Some(entered) = knock.enter(&common, &activity).await else { return };
     let Entered { socket, addr, way, http2 } = entered;
     let tenure = Arc::new(Tenure { place, cut: common.cut.subscribe() });
-    let peer = Peer { addr, socket: peer, way, tenure };
+    let peer = Peer { addr, socket: peer, way, tenure, repeater_wanted: None };
     let (limits, timeouts) = common.bounds();
     let watch = Watch::new(activity.clone(), common.clock.clone(), timeouts);
     let it = Serving { common, activity, peer, handler, limits, timeouts, watch };
@@ -81,7 +81,8 @@ struct Serving<H> {
 
 impl<H: Handler> Serving<H> {
     async fn http1(mut self, socket: Socket) {
-        let io = TokioIo::new(Watched::new(socket, self.activity.clone()));
+        let io = Watched::new(socket, self.activity.clone(), self.limits.max_head);
+        let io = TokioIo::new(io);
         let service = self.requests().http1();
         let mut connection =
             http::http1(&self.limits).serve_connection(io, service).with_upgrades();

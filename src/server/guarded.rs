@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_frame_is_sliced_for_http_2_and_no_byte_is_lost() {
         let bytes: Bytes = (0..100_000u32).flat_map(u32::to_be_bytes).collect();
-        let guard = Activity::new().begin(true);
+        let guard = Activity::new().begin(None);
         let mut body = Guarded::new(Full::new(bytes.clone()), guard, Some(Arc::default()));
         let mut whole = Vec::new();
         while let Some(frame) = body.frame().await {

@@ -68,16 +68,20 @@ impl<H: Handler> Requests<H> {
         Future: Send,
     > + Send {
         service_fn(move |request: Request<Incoming>| {
-            let guard = self.activity.begin(request.body().is_end_stream());
+            let guard = self.activity.begin(request.body().size_hint().exact());
             if request.version() == Version::HTTP_10 {
                 // It knows no chunks: a body without a length ends with its connection.
                 self.activity.set_fragile(true);
             }
-            let answer = self.handler.answer(request, self.peer.clone());
+            let peer = Peer { repeater_wanted: guard.repeater_wanted(), ..self.peer.clone() };
+            let answer = self.handler.answer(request, peer);
             async move {
                 let mut response = answer.await;
                 // What is answered at once is answered before the watch can tell hyper.
                 let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                if switches {
+                    guard.switch();
+                }
                 if guard.is_last() && !switches {
                     response.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
@@ -98,7 +102,7 @@ impl<H: Handler> Requests<H> {
         Future: Send + 'static,
     > + Send {
         service_fn(move |request: Request<Incoming>| {
-            let (guard, flow) = (self.activity.begin(false), Arc::<Flow>::default());
+            let (guard, flow) = (self.activity.begin(None), Arc::<Flow>::default());
             *latest.lock() = Some(flow.clone());
             let is_head = request.method() == Method::HEAD;
             let answer = (request.headers().len() <= max_fields)

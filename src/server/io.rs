@@ -1,5 +1,7 @@
 //! A socket whose reads and writes are noted in the connection's [`Activity`].
 //!
+//! What repeats an earlier request is answered here ([`Repeats`]), and hyper never sees it.
+//!
 //! It also holds back what may become the preface of HTTP/2 until that is certain: hyper's
 //! HTTP/1 parser knows the preface only when it comes in one piece.
 
@@ -7,13 +9,13 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{activity::Activity, socket::Socket};
+use super::{activity::Activity, repeat::Repeats, socket::Socket};
 
 /// RFC 9113 §3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -24,6 +26,7 @@ pub(super) struct Watched {
     socket: Socket,
     activity: Arc<Activity>,
     start: Start,
+    repeats: Repeats,
 }
 
 /// What comes before the socket's next bytes.
@@ -39,13 +42,14 @@ enum Start {
 
 impl Watched {
     /// A socket from which nothing was read yet.
-    pub(super) fn new(socket: Socket, activity: Arc<Activity>) -> Watched {
-        Watched { socket, activity, start: Start::Preface(0) }
+    pub(super) fn new(socket: Socket, activity: Arc<Activity>, max_head: usize) -> Watched {
+        let (start, repeats) = (Start::Preface(0), Repeats::new(max_head));
+        Watched { socket, activity, start, repeats }
     }
 
     /// A socket that begins with HTTP/2, and needs no finding out.
     pub(super) fn known(socket: Socket, activity: Arc<Activity>) -> Watched {
-        Watched { socket, activity, start: Start::Past }
+        Watched { socket, activity, start: Start::Past, repeats: Repeats::new(0) }
     }
 
     /// Gives bytes back that were read.
@@ -100,7 +104,21 @@ impl Watched {
         Poll::Ready(Ok(()))
     }
 
-    fn note(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Writes what was answered here; ready where there is nothing left to write.
+    #[inline]
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.repeats.writes() {
+            true => self.poll_rest(cx),
+            false => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wrote = self.repeats.poll_write(&mut self.socket, cx);
+        self.note(wrote)
+    }
+
+    fn note<T>(&self, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &wrote {
             Poll::Pending => self.activity.block(),
             Poll::Ready(Ok(_)) => self.activity.wrote(),
@@ -125,9 +143,18 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = self.poll_start(cx, buf);
-        self.activity.read(buf.filled().len() - before);
-        read
+        loop {
+            ready!(self.poll_answer(cx))?;
+            let read = self.poll_start(cx, buf);
+            let this = &mut *self;
+            let come = &buf.filled()[before..];
+            if !come.is_empty() && this.repeats.read(come, &this.activity) {
+                buf.set_filled(before);
+                continue;
+            }
+            this.activity.read(come.len());
+            return read;
+        }
     }
 }
 
@@ -137,6 +164,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_answer(cx))?;
         let wrote = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.note(wrote)
     }
@@ -146,6 +174,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_answer(cx))?;
         let wrote = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
         self.note(wrote)
     }
@@ -155,10 +184,15 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(self.poll_answer(cx))?;
+        let this = &mut *self;
+        ready!(Pin::new(&mut this.socket).poll_flush(cx))?;
+        this.repeats.flushed(&this.activity);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

@@ -29,6 +29,7 @@ mod open;
 pub mod peer;
 mod places;
 pub mod proxy_protocol;
+mod repeat;
 mod socket;
 mod streams;
 pub mod tls;
@@ -42,6 +43,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 pub use peer::{Peer, PeerAddr, Tenure, Way};
+pub use repeat::{Repeated, Repeater, RepeaterWanted};
 
 use crate::{
     admin::{Admin, Phase},

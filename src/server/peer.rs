@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use http::HeaderValue;
 use tokio::sync::watch;
 
+use super::repeat::RepeaterWanted;
 use crate::target::Scheme;
 
 /// Where a connection comes from.
@@ -60,6 +61,8 @@ pub struct Peer {
     /// What a tunnel must hold on to: the connection's place among `max_connections`, and the
     /// signal to end.
     pub tenure: std::sync::Arc<Tenure>,
+    /// Whether its connection wants to know how to answer more of the request's kind.
+    pub repeater_wanted: Option<RepeaterWanted>,
 }
 
 /// A connection's place among `max_connections`, and the signal that it must end.

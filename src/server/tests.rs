@@ -7,6 +7,7 @@ mod drain;
 mod http1;
 mod http2;
 mod listen;
+mod repeat;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -117,6 +118,29 @@ impl Wire {
             text.push(char::from(self.byte().await));
         }
         text
+    }
+
+    /// What comes next, in one read.
+    async fn some(&mut self) -> Vec<u8> {
+        let mut some = vec![0; 64 << 10];
+        let length = within("some bytes", self.0.read(&mut some)).await.unwrap();
+        some.truncate(length);
+        some
+    }
+
+    /// The body of a response of at least so many bytes.
+    async fn response_of(&mut self, at_least: usize) -> Vec<u8> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head.push(char::from(self.byte().await));
+        }
+        let lower = head.to_lowercase();
+        let length = lower.split("content-length: ").nth(1).expect("a Content-Length");
+        let length: usize = length.split('\r').next().unwrap().parse().unwrap();
+        assert!(length >= at_least, "{head}");
+        let mut body = vec![0; length];
+        within("the body", self.0.read_exact(&mut body)).await.unwrap();
+        body
     }
 
     async fn byte(&mut self) -> u8 {

@@ -23,6 +23,8 @@ pub struct Wanted {
     pub is_head: bool,
     /// By which it says that its client may have it already.
     pub conditions: Conditions,
+    /// It has Range or If-Range, which are of no cut, but of the whole.
+    pub ranged: bool,
     /// Path and query as the client sent them: what links are made of.
     pub target: PathAndQuery,
 }
@@ -32,6 +34,12 @@ impl Conditions {
     #[must_use]
     pub fn of(request: &HeaderMap) -> Conditions {
         Conditions(validation::conditions(request))
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether they name a cut.

@@ -150,6 +150,18 @@ impl Block {
         heads::fill(self, Sent::Packed(coding), added).map(|(fields, _)| fields)
     }
 
+    /// Adds the fields of a hit in lines, and gives whether Date is among them; `None` where they are
+    /// not at hand in that form. `packed`: before a whole body that was packed here.
+    #[must_use]
+    pub fn write(
+        &self,
+        (extent, packed): (Extent, Option<Coding>),
+        added: Added,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        heads::write(self, packed.map_or(Sent::Stored(extent), Sent::Packed), added, out)
+    }
+
     /// The same, made from this block alone, for what is not asked for again and again; values share
     /// its memory.
     #[must_use]

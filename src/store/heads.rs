@@ -1,5 +1,5 @@
 //! The heads of hits that a thread made last, at hand: a clone of one takes less than half of what
-//! it takes to make it.
+//! it takes to make it, and a copy of its lines less than that.
 //!
 //! A head is known by where its stored fields lie, and holds on to them, and to a short body beside
 //! them, so that nothing else can lie there meanwhile. What is told is a copy, made by and for this
@@ -17,7 +17,7 @@ use super::{
     shape::{Added, Extent},
 };
 use crate::{
-    cache_status,
+    cache_status, fields,
     policy::{
         coding::Coding,
         encoding::{self, Form},
@@ -58,22 +58,53 @@ struct Made {
     told: Added,
     fields: HeaderMap,
     vary_is_due: bool,
+    /// The same in lines, and whether Date is among them; made when somebody asks.
+    lines: Option<(Vec<u8>, bool)>,
 }
 
 /// What [`Block::fill`] gives for a block, in the form in which it is sent.
 pub(super) fn fill(block: &Block, sent: Sent, added: Added) -> Option<(HeaderMap, bool)> {
+    let known = at_hand(block, sent, added, |made| (made.fields.clone(), made.vary_is_due));
+    known.or_else(|| sent.of(block, added))
+}
+
+/// Adds the same in lines, and gives whether Date is among them; `None` where it was not asked for
+/// before, or Vary is still to be added to.
+pub(super) fn write(block: &Block, sent: Sent, added: Added, out: &mut Vec<u8>) -> Option<bool> {
+    at_hand(block, sent, added, |made| {
+        if made.vary_is_due {
+            return None;
+        }
+        let (lines, is_dated) = made.lines.get_or_insert_with(|| {
+            let mut lines = Vec::new();
+            let is_dated = fields::write_lines(&made.fields, &mut lines);
+            (lines, is_dated)
+        });
+        out.extend_from_slice(lines);
+        Some(*is_dated)
+    })
+    .flatten()
+}
+
+/// What `take` takes from a head that is at hand.
+fn at_hand<T>(
+    block: &Block,
+    sent: Sent,
+    added: Added,
+    take: impl FnOnce(&mut Made) -> T,
+) -> Option<T> {
     let of = block.bytes();
     if of.is_empty() || of.len() > MAX_LENGTH {
-        return sent.of(block, added);
+        return None;
     }
     // A thread that ends has nothing at hand any more.
     let mut places = HEADS.try_with(RefCell::take).unwrap_or_default();
     if places.is_empty() {
         places.resize_with(AT_HAND, Place::default);
     }
-    let filled = places[place(of, sent)].fill(block, sent, added);
+    let taken = places[place(of, sent)].made(block, sent, added).map(take);
     let _ = HEADS.try_with(|it| it.replace(places));
-    filled
+    taken
 }
 
 /// Blocks are aligned, and some hundred bytes long.
@@ -102,26 +133,29 @@ impl Sent {
 }
 
 impl Place {
-    fn fill(&mut self, block: &Block, sent: Sent, added: Added) -> Option<(HeaderMap, bool)> {
+    /// The head, where it was asked for twice in a row.
+    fn made(&mut self, block: &Block, sent: Sent, added: Added) -> Option<&mut Made> {
         let of = block.bytes();
         let at = of.as_ptr() as usize;
         let again = std::mem::replace(&mut self.last, at) == at;
-        if let Some(made) = self.made.as_mut().filter(|it| it.is_of(of, sent, added.varies)) {
-            made.tell(added);
-            return Some((made.fields.clone(), made.vary_is_due));
+        let is_made = self.made.as_ref().is_some_and(|it| it.is_of(of, sent, added.varies));
+        if !is_made {
+            if !again {
+                return None;
+            }
+            self.made = Some(Box::new(Made::new(block, sent, added)?));
         }
-        if again {
-            let made = Made::new(block, sent, added)?;
-            self.made = Some(Box::new(made));
-        }
-        sent.of(block, added)
+        let made = self.made.as_mut()?;
+        made.tell(added);
+        Some(made)
     }
 }
 
 impl Made {
     fn new(block: &Block, sent: Sent, told: Added) -> Option<Made> {
         let (fields, vary_is_due) = sent.of(&block.copied(), told)?;
-        Some(Made { of: block.bytes().clone(), sent, told, fields, vary_is_due })
+        let of = block.bytes().clone();
+        Some(Made { of, sent, told, fields, vary_is_due, lines: None })
     }
 
     fn is_of(&self, of: &Bytes, sent: Sent, varies: bool) -> bool {
@@ -136,6 +170,7 @@ impl Made {
             self.fields.insert(header::AGE, added.age());
             self.fields.insert(cache_status::NAME, added.cache_status());
             self.told = added;
+            self.lines = None;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{H2, Origin, Proxy, Reply, get, send, within};
+use crate::support::{Client, H2, Origin, Proxy, Reply, get, send, within};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -152,4 +152,38 @@ async fn a_line_tells_of_http_2_what_it_tells_of_http_1() {
     let line = &logged.lines(1).await[0];
     assert_eq!((&line["host"], &line["path"]), (&"api.test".into(), &"/a".into()));
     assert!(line["id"].is_string() && answer.header("x-request-id") == line["id"].as_str());
+}
+
+#[tokio::test]
+async fn requests_that_repeat_another_have_lines_like_it_each_its_own() {
+    let origin = Origin::always(Reply::fresh(60, "0123456789")).await;
+    let more = "request_id = \"on\"\ntrace = \"on\"\nfields = [\"user-agent\"]\n";
+    let logged = Logged::before(&origin, more).await;
+    for page in 0..2 {
+        get(&logged.proxy, &format!("/a?page={page}")).await;
+    }
+    let mut client = Client::connect(&logged.proxy).await;
+    let (fields, mut ids) = ([("User-Agent", "test/1")], Vec::new());
+    for page in [0, 1, 0, 1, 1] {
+        client.ask("GET", &format!("/a?page={page}"), &fields).await;
+        let answer = client.read().await.unwrap();
+        ids.push(answer.header("x-request-id").expect("an id").to_owned());
+    }
+    let lines = logged.lines(7).await.split_off(2);
+    let pages: Vec<_> = lines.iter().map(|line| line["path"].as_str().unwrap()).collect();
+    assert_eq!(pages, ["/a?page=0", "/a?page=1", "/a?page=0", "/a?page=1", "/a?page=1"]);
+    let mut traces: Vec<_> = lines.iter().map(|line| line["trace"].to_string()).collect();
+    for (line, id) in lines.iter().zip(&ids) {
+        assert_eq!(line["id"], **id, "the client and the log know it by the same");
+        let told = (&line["status"], &line["cache"], &line["bytes"], &line["method"]);
+        assert_eq!(told, (&200.into(), &"hit".into(), &10.into(), &"GET".into()), "{line}");
+        assert_eq!((&line["host"], &line["client"]), (&"api.test".into(), &"127.0.0.1".into()));
+        assert_eq!(line["fields"]["user-agent"], "test/1", "{line}");
+        assert!(line["torn"].is_null() || line["torn"] == false, "{line}");
+    }
+    for all in [&mut ids, &mut traces] {
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 5, "no two have the same");
+    }
 }

@@ -161,3 +161,20 @@ async fn strict_transport_security_is_said_where_the_operator_wants_it() {
     client.ask("GET", "/", &[]).await;
     assert_eq!(client.read().await.unwrap().header(field), None, "a reload takes it back");
 }
+
+/// RFC 6797 §7.1: the answers to requests that repeat another have what the first one has.
+#[tokio::test]
+async fn repeats_by_tls_are_answered_whole_and_told_to_come_by_nothing_else() {
+    let authority = authority();
+    let body = "x".repeat(1 << 20);
+    let origin = Origin::always(Reply::fresh(60, body.clone())).await;
+    let proxy = Proxy::with(&origin, &authority.tls("hsts = \"max-age=86400\"", &["site"])).await;
+    let mut client = connect(&authority, &proxy).await;
+    for time in 0..6 {
+        client.write(ASK).await;
+        let answer = client.read().await.unwrap();
+        assert_eq!((answer.text() == body, answer.is_hit()), (true, time > 0), "{time}");
+        let told = answer.headers("strict-transport-security");
+        assert_eq!(told, ["max-age=86400"], "{time}");
+    }
+}

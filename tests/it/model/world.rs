@@ -370,7 +370,7 @@ impl Client {
         let tenure =
             Arc::new(Tenure { place: Arc::new(place), cut: tokio::sync::watch::channel(false).1 });
         let addr = PeerAddr::Ip(Ipv4Addr::LOCALHOST.into());
-        let peer = Peer { addr, socket: addr, way: Way::Plain, tenure };
+        let peer = Peer { addr, socket: addr, way: Way::Plain, tenure, repeater_wanted: None };
         let service = service_fn(move |request: http::Request<Incoming>| {
             let answer = proxy.clone().handle(request, peer.clone());
             async move { Ok::<_, std::convert::Infallible>(answer.await) }
