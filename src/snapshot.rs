@@ -7,6 +7,7 @@
 
 mod hearsay;
 mod sharing;
+mod unreached;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -30,7 +31,7 @@ use crate::{
     validate::Validation,
 };
 pub use hearsay::Hearsay;
-use sharing::Sharing;
+pub use unreached::Unreached;
 
 /// One configuration, ready for requests.
 #[derive(Debug)]
@@ -55,8 +56,6 @@ pub struct Snapshot {
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
     limiters: Limiters,
-    /// Reloads so far that took a route's sharing away.
-    departures: u64,
 }
 
 /// One route.
@@ -66,11 +65,9 @@ pub struct Route {
     pub name: String,
     /// Its line in the file; 0 for the upstream at the top.
     pub line: usize,
-    /// Part of every key on it, too: another one where other things may be shared, or where the
-    /// route was not there meanwhile and so missed what became invalid. From equal configurations,
-    /// processes that never reloaded work out the same.
+    /// Part of every key on it, too: another one where other things may be shared. From equal rules,
+    /// all processes work out the same.
     pub generation: u64,
-    sharing: Sharing,
     /// Where its requests go.
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
@@ -128,19 +125,14 @@ impl Snapshot {
         let body_idle = config.timeouts.body_idle;
         let known = previous.map(|it| &it.limiters);
         let mut limiters = Limiters::new(clock, known);
-        let sharings: Vec<Sharing> = config.routes.iter().map(Sharing::of).collect();
-        let departures = previous.map_or(0, |it| it.departures_before(&sharings));
         let mut routes = Vec::new();
-        for (wanted, sharing) in config.routes.iter().zip(sharings) {
+        for wanted in &config.routes {
             let upstream = upstreams.get(&wanted.upstream);
             let upstream = upstream.ok_or_else(|| format!("no upstream {:?}", wanted.upstream))?;
-            let kept = previous.and_then(|it| it.generation(sharing));
-            let generation = kept.unwrap_or_else(|| sharing.generation(departures));
             routes.push(Arc::new(Route {
                 name: wanted.name.clone(),
                 line: wanted.line,
-                generation,
-                sharing,
+                generation: sharing::generation(wanted),
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
                 packing: wanted.compression.packing.clone(),
@@ -168,7 +160,6 @@ impl Snapshot {
             purge_from: config.admin.purge_from.clone(),
             upstreams,
             limiters,
-            departures,
         })
     }
 
@@ -191,18 +182,6 @@ impl Snapshot {
 
     fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {
         self.routes.iter().find(|it| it.name == route).map(|it| it.metrics.clone())
-    }
-
-    /// The generation of the route that shares just so.
-    fn generation(&self, sharing: Sharing) -> Option<u64> {
-        self.routes.iter().find(|it| it.sharing == sharing).map(|it| it.generation)
-    }
-
-    /// The departures once `next` is all that there is: should what leaves now come back, it finds
-    /// nothing of what it had.
-    fn departures_before(&self, next: &[Sharing]) -> u64 {
-        let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
-        self.departures + u64::from(leaves)
     }
 }
 

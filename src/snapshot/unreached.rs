@@ -1,0 +1,48 @@
+//! What was not reached by what became invalid before a reload.
+//!
+//! An unsafe request ends what lies under the keys that its target has by the rules of that moment
+//! (RFC 9111 §4.4). Under other rules it has other keys. So what lies there from before, stored by
+//! this process when it had those rules the last time, or by another node that has them already, may
+//! be out of date when they are taken in.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Route, Snapshot};
+
+/// Generations of routes, by what is to become of what was stored on them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unreached {
+    /// It may have been shared by rules that others replaced meanwhile: it ends.
+    pub taken_in: Vec<u64>,
+    /// Its URLs are told apart by another rule: it is validated.
+    pub told_apart: Vec<u64>,
+}
+
+impl Unreached {
+    /// By a reload from `previous` to `next`.
+    #[must_use]
+    pub fn between(previous: &Snapshot, next: &Snapshot) -> Unreached {
+        let mut unreached = Unreached::default();
+        let known = previous.routes.iter().map(|route| (route.generation, route));
+        let known: HashMap<u64, &Arc<Route>> = known.collect();
+        for route in &next.routes {
+            match known.get(&route.generation) {
+                None => unreached.taken_in.push(route.generation),
+                Some(before) if !before.tells_urls_apart_as(route) => {
+                    unreached.told_apart.push(route.generation);
+                }
+                Some(_) => {}
+            }
+        }
+        unreached
+    }
+}
+
+impl Route {
+    /// Whether every target has the same key on both, their generations aside.
+    fn tells_urls_apart_as(&self, other: &Route) -> bool {
+        let taken =
+            |it: &Route| it.shape.clone().map(|offer| (offer.fields, offer.paging, offer.filter));
+        self.cache.query == other.cache.query && taken(self) == taken(other)
+    }
+}
