@@ -5,7 +5,9 @@
 //! the same keeps its pool, one of the same name what it knows of its quota, and a limit whose key, rate and burst are the same
 //! what it knows of clients.
 
+mod former;
 mod hearsay;
+mod keying;
 mod sharing;
 mod unreached;
 
@@ -17,11 +19,15 @@ use ipnet::IpNet;
 use crate::{
     batch,
     clock::Clock,
-    config::{self, Config, routes::Table},
+    config::{
+        self, Config,
+        routes::{Pattern, Table},
+    },
     ids::Naming,
     log::AccessLog,
     metrics::Metrics,
     policy::{
+        Mono,
         encoding::{Packing, UpstreamEncoding},
         has_underscore,
     },
@@ -30,7 +36,9 @@ use crate::{
     upstream::Upstream,
     validate::Validation,
 };
+use former::Former;
 pub use hearsay::Hearsay;
+pub use keying::Keying;
 pub use unreached::Unreached;
 
 /// One configuration, ready for requests.
@@ -56,6 +64,7 @@ pub struct Snapshot {
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
     limiters: Limiters,
+    former: Former,
 }
 
 /// One route.
@@ -68,6 +77,7 @@ pub struct Route {
     /// Part of every key on it, too: another one where other things may be shared. From equal rules,
     /// all processes work out the same.
     pub generation: u64,
+    pattern: Pattern,
     /// Where its requests go.
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
@@ -97,6 +107,17 @@ impl Snapshot {
     #[must_use]
     pub fn route(&self, host: &str, path: &str, method: &str) -> Option<&Arc<Route>> {
         self.table.find(host, path, method).and_then(|index| self.routes.get(index))
+    }
+
+    /// What the keys of a target are made of, on each route whose host and path match it; and on those
+    /// that did a while ago, where other nodes may have them still.
+    pub fn keyings<'a>(
+        &'a self,
+        (host, path): (&'a str, &'a str),
+        now: Mono,
+    ) -> impl Iterator<Item = Keying<'a>> {
+        let routes = self.table.all(host, path).filter_map(|index| self.routes.get(index));
+        routes.map(|route| route.keying()).chain(self.former.keyings((host, path), now))
     }
 
     /// Builds the snapshot of a configuration, without its log; upstreams that `previous` has just
@@ -133,6 +154,7 @@ impl Snapshot {
                 name: wanted.name.clone(),
                 line: wanted.line,
                 generation: sharing::generation(wanted),
+                pattern: wanted.pattern.clone(),
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
                 packing: wanted.compression.packing.clone(),
@@ -148,6 +170,9 @@ impl Snapshot {
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
         let table = table(config);
+        // Where there are no other nodes, none has them still.
+        let shared = previous.filter(|_| config.redis.is_some());
+        let former = shared.map(|it| Former::after(it, &routes, clock.mono()));
         Ok(Snapshot {
             routes,
             table,
@@ -160,6 +185,7 @@ impl Snapshot {
             purge_from: config.admin.purge_from.clone(),
             upstreams,
             limiters,
+            former: former.unwrap_or_default(),
         })
     }
 

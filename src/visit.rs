@@ -14,7 +14,7 @@ use crate::{
     key::{Claim, Key},
     policy::{Asked, Carried, Now, asked::Exempt, cookies, validation},
     server::{PeerAddr, Way},
-    shape::{Conditions, Wanted},
+    shape::{Conditions, Offer, Wanted},
     snapshot::{Route, Snapshot},
     store::Origin,
     target::{self, Refusal},
@@ -221,7 +221,7 @@ impl Visit {
         if has_aliases(&visit.route, &visit.head) {
             return None;
         }
-        forget_shape(&visit.route, &mut visit.head);
+        forget_shape(visit.route.shape.as_ref(), &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         let _ = apply_cookies(&visit.route, &mut visit.head);
@@ -415,8 +415,8 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
 }
 
 /// Makes a target that of the whole.
-fn forget_shape(route: &Route, head: &mut request::Parts) {
-    let taken = route.shape.as_ref().and_then(|offer| offer.take(head.uri.query()?));
+fn forget_shape(offer: Option<&Offer>, head: &mut request::Parts) {
+    let taken = offer.and_then(|offer| offer.take(head.uri.query()?));
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
 }
 

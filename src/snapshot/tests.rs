@@ -1,6 +1,6 @@
 //! Which routes find again what was stored before a reload.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Snapshot, Unreached};
 use crate::{clock::Clock, config};
@@ -8,9 +8,13 @@ use crate::{clock::Clock, config};
 const ROUTE: &str = "[[routes]]\nname = \"r\"\nmatch.path = \"/r\"\n";
 
 fn snapshot(text: &str, previous: Option<&Snapshot>) -> Snapshot {
+    snapshot_at(text, previous, &Clock::manual(0).0)
+}
+
+fn snapshot_at(text: &str, previous: Option<&Snapshot>, clock: &Clock) -> Snapshot {
     let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"http://a\"\n{text}");
     let config = config::parse("p", &text, &|_| None).expect("a configuration");
-    Snapshot::build(&config, previous, &Clock::manual(0).0).expect("a snapshot")
+    Snapshot::build(&config, previous, clock).expect("a snapshot")
 }
 
 fn generation(snapshot: &Snapshot, name: &str) -> Option<u64> {
@@ -109,4 +113,25 @@ fn other_rules_for_urls_are_told_of() {
     let offered = |more| snapshot(&format!("{ROUTE}shape = {{ fields = 'a'{more} }}\n"), None);
     let (one, other) = (offered(""), offered(", max_size = '1MiB'"));
     assert_eq!(Unreached::between(&one, &other), Unreached::default(), "the keys are the same");
+}
+
+#[test]
+fn other_nodes_may_have_the_last_routes_that_left_for_an_hour() {
+    const REDIS: &str = "[cache.redis]\nurl = \"redis://r\"\n";
+    let (clock, manual) = Clock::manual(0);
+    let with = |n: usize| format!("{REDIS}{ROUTE}cache.bypass_when = [\"query:{n}\"]\n");
+    let known = |of: &Snapshot| of.keyings(("a", "/r"), clock.mono()).count();
+    let mut last = snapshot_at(&with(0), None, &clock);
+    assert_eq!(known(&last), 2, "this one, and the one at the top");
+    for n in 1..40 {
+        last = snapshot_at(&with(n), Some(&last), &clock);
+        assert_eq!(known(&last), 2 + n.min(16), "the newest 16");
+    }
+    let back = snapshot_at(&with(38), Some(&last), &clock);
+    assert_eq!(known(&back), 2 + 16, "what is back has not left");
+    assert_eq!(back.keyings(("a", "/else"), clock.mono()).count(), 1, "what they matched");
+    manual.advance(Duration::from_secs(3600));
+    assert_eq!(known(&back), 2, "they have all been reloaded by then");
+    let gone = snapshot("", Some(&snapshot(ROUTE, None)));
+    assert_eq!(gone.keyings(("a", "/r"), clock.mono()).count(), 1, "no other nodes");
 }

@@ -5,9 +5,7 @@
 //! this process when it had those rules the last time, or by another node that has them already, may
 //! be out of date when they are taken in.
 
-use std::{collections::HashMap, sync::Arc};
-
-use super::{Route, Snapshot};
+use super::{Snapshot, keying::by_generation};
 
 /// Generations of routes, by what is to become of what was stored on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,26 +21,16 @@ impl Unreached {
     #[must_use]
     pub fn between(previous: &Snapshot, next: &Snapshot) -> Unreached {
         let mut unreached = Unreached::default();
-        let known = previous.routes.iter().map(|route| (route.generation, route));
-        let known: HashMap<u64, &Arc<Route>> = known.collect();
+        let known = by_generation(&previous.routes);
         for route in &next.routes {
             match known.get(&route.generation) {
                 None => unreached.taken_in.push(route.generation),
-                Some(before) if !before.tells_urls_apart_as(route) => {
+                Some(before) if !before.tells_urls_apart_as(route.keying()) => {
                     unreached.told_apart.push(route.generation);
                 }
                 Some(_) => {}
             }
         }
         unreached
-    }
-}
-
-impl Route {
-    /// Whether every target has the same key on both, their generations aside.
-    fn tells_urls_apart_as(&self, other: &Route) -> bool {
-        let taken =
-            |it: &Route| it.shape.clone().map(|offer| (offer.fields, offer.paging, offer.filter));
-        self.cache.query == other.cache.query && taken(self) == taken(other)
     }
 }

@@ -109,3 +109,22 @@ async fn a_node_that_comes_back_ends_what_its_writes_did_not_reach() {
         assert!(!get(&one, TARGET).await.is_hit(), "nor does the other serve it: {between}");
     }
 }
+
+/// Nodes are reloaded one after the other: who is ahead knows what the others have still.
+#[tokio::test]
+async fn who_has_reloaded_ends_what_those_hold_that_have_not_yet() {
+    for (before, after) in [(ROUTE, SHARED), (ROUTE, URLS), (URLS, ROUTE), (ROUTE, "")] {
+        let (redis, origin) = (RedisServer::start().await, serving().await);
+        let one = started(&origin, &redis, before).await;
+        let other = started(&origin, &redis, before).await;
+        share(&one, &other).await;
+        one.reload(&text(&redis.url(), after));
+        send(&one, "PUT", TARGET).await;
+        until_gone(&other, TARGET).await;
+        assert!(!get(&other, TARGET).await.is_hit(), "§4.4: {before} and {after}");
+        let order = format!("{{\"url\": \"http://api.test{TARGET}\"}}");
+        purges::until_both_live(&redis).await;
+        purges::purge(&one, &order).await;
+        assert!(!is_cached(&other, TARGET).await, "by order, too: {before} and {after}");
+    }
+}
