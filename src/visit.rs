@@ -21,6 +21,7 @@ use crate::{
     throttle::Sender,
 };
 use apply::{apply_cookies, apply_query, has_aliases, select_cookies, set_query, takes_part};
+pub use keys::GetKey;
 use keys::{bare, claim, under};
 
 /// What makes a request conditional, and what describes its content.

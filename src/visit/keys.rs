@@ -12,20 +12,39 @@ use crate::{
     target::{self, Scheme},
 };
 
+/// A key under which the answer to a GET may be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GetKey {
+    /// Under a claim: in this node's memory alone.
+    Claimed(Key),
+    /// Under none: wherever anything is stored.
+    Bare(Key),
+}
+
+impl GetKey {
+    /// The key itself.
+    #[must_use]
+    pub fn key(self) -> Key {
+        match self {
+            GetKey::Claimed(key) | GetKey::Bare(key) => key,
+        }
+    }
+}
+
 impl Visit {
     /// The keys under which a GET of `path_and_query` on this authority may be stored: some for
     /// each route whose host and path match it (RFC 9111 §4.4). One under each claim that was heard,
     /// and under this one's own: what a trusted proxy says besides the target URI is no reason to stay
     /// valid. That without any claim is the last: who invalidates that looks at the others no more.
     #[must_use]
-    pub fn get_keys(&self, snapshot: &Snapshot, path_and_query: &PathAndQuery) -> Vec<Key> {
+    pub fn get_keys(&self, snapshot: &Snapshot, path_and_query: &PathAndQuery) -> Vec<GetKey> {
         let mut claims = snapshot.hearsay.claims();
         claims.extend(self.claim.filter(|own| !claims.contains(own)));
         let gets = self.gets(snapshot, path_and_query);
         let bare =
             gets.map(|(keying, head)| by(keying, self.believed.scheme, &self.authority, &head));
-        let all = |bare: Key| claims.iter().map(move |claim| bare.under(claim));
-        bare.flat_map(|bare| all(bare).chain([bare])).collect()
+        let claimed = |bare: Key| claims.iter().map(move |it| GetKey::Claimed(bare.under(it)));
+        bare.flat_map(|bare| claimed(bare).chain([GetKey::Bare(bare)])).collect()
     }
 
     /// The key of its target URI, whatever is claimed of it.
