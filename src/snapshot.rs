@@ -6,6 +6,7 @@
 //! what it knows of clients.
 
 mod former;
+mod had;
 mod hearsay;
 mod keying;
 mod sharing;
@@ -37,6 +38,7 @@ use crate::{
     validate::Validation,
 };
 use former::Former;
+use had::Had;
 pub use hearsay::Hearsay;
 pub use keying::Keying;
 pub use unreached::Unreached;
@@ -65,6 +67,7 @@ pub struct Snapshot {
     upstreams: HashMap<String, Arc<Upstream>>,
     limiters: Limiters,
     former: Former,
+    had: Had,
 }
 
 /// One route.
@@ -170,9 +173,7 @@ impl Snapshot {
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
         let table = table(config);
-        // Where there are no other nodes, none has them still.
-        let shared = previous.filter(|_| config.redis.is_some());
-        let former = shared.map(|it| Former::after(it, &routes, clock.mono()));
+        let former = Former::of(config, previous, &routes, clock.mono());
         Ok(Snapshot {
             routes,
             table,
@@ -185,7 +186,8 @@ impl Snapshot {
             purge_from: config.admin.purge_from.clone(),
             upstreams,
             limiters,
-            former: former.unwrap_or_default(),
+            former,
+            had: Had::of(config, previous),
         })
     }
 

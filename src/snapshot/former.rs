@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Keying, Route, Snapshot, keying::by_generation};
 use crate::{
     config::{
-        Query,
+        Config, Query,
         routes::{Pattern, Table},
     },
     policy::Mono,
@@ -43,8 +43,16 @@ struct Left {
 }
 
 impl Former {
-    /// Those of `previous`, where `next` does not have them just so.
-    pub(super) fn after(previous: &Snapshot, next: &[Arc<Route>], now: Mono) -> Former {
+    /// Those of `previous` that `next` does not have just so; none where there are no other nodes.
+    pub(super) fn of(
+        config: &Config,
+        previous: Option<&Snapshot>,
+        next: &[Arc<Route>],
+        now: Mono,
+    ) -> Former {
+        let Some(previous) = previous.filter(|_| config.redis.is_some()) else {
+            return Former::default();
+        };
         let present = by_generation(next);
         let known = previous.former.left.iter().filter(|it| now.since(it.at) < LASTS).cloned();
         let left = known.chain(previous.routes.iter().map(|route| Left::of(route, now)));

@@ -90,6 +90,22 @@ fn what_was_away_is_told_of_when_it_comes_back() {
 }
 
 #[test]
+fn what_nobody_had_before_is_not_told_of() {
+    let before = snapshot("", None);
+    let grown = snapshot(ROUTE, Some(&before));
+    assert_eq!(
+        Unreached::between(&before, &grown),
+        Unreached::default(),
+        "nothing is stored by it"
+    );
+    const REDIS: &str = "[cache.redis]\nurl = \"redis://r\"\n";
+    let before = snapshot(REDIS, None);
+    let grown = snapshot(&format!("{REDIS}{ROUTE}"), Some(&before));
+    let taken_in = Unreached::between(&before, &grown).taken_in;
+    assert_eq!(taken_in, Vec::from_iter(generation(&grown, "r")), "another node may have it");
+}
+
+#[test]
 fn other_rules_for_urls_are_told_of() {
     let rules = [
         "cache.key.query.include = [\"a\"]",

@@ -24,6 +24,7 @@ impl Unreached {
         let known = by_generation(&previous.routes);
         for route in &next.routes {
             match known.get(&route.generation) {
+                None if !next.had.may_include(route.generation) => {}
                 None => unreached.taken_in.push(route.generation),
                 Some(before) if !before.tells_urls_apart_as(route.keying()) => {
                     unreached.told_apart.push(route.generation);
