@@ -5,8 +5,12 @@
 //! the same keeps its pool, one of the same name what it knows of its quota, and a limit whose key, rate and burst are the same
 //! what it knows of clients.
 
+mod former;
+mod had;
 mod hearsay;
+mod keying;
 mod sharing;
+mod unreached;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,11 +20,15 @@ use ipnet::IpNet;
 use crate::{
     batch,
     clock::Clock,
-    config::{self, Config, routes::Table},
+    config::{
+        self, Config,
+        routes::{Pattern, Table},
+    },
     ids::Naming,
     log::AccessLog,
     metrics::Metrics,
     policy::{
+        Mono,
         encoding::{Packing, UpstreamEncoding},
         has_underscore,
     },
@@ -29,8 +37,11 @@ use crate::{
     upstream::Upstream,
     validate::Validation,
 };
+use former::Former;
+use had::Had;
 pub use hearsay::Hearsay;
-use sharing::Sharing;
+pub use keying::Keying;
+pub use unreached::Unreached;
 
 /// One configuration, ready for requests.
 #[derive(Debug)]
@@ -55,8 +66,8 @@ pub struct Snapshot {
     pub purge_from: Vec<IpNet>,
     upstreams: HashMap<String, Arc<Upstream>>,
     limiters: Limiters,
-    /// Reloads so far that took a route's sharing away.
-    departures: u64,
+    former: Former,
+    had: Had,
 }
 
 /// One route.
@@ -66,11 +77,10 @@ pub struct Route {
     pub name: String,
     /// Its line in the file; 0 for the upstream at the top.
     pub line: usize,
-    /// Part of every key on it, too: another one where other things may be shared, or where the
-    /// route was not there meanwhile and so missed what became invalid. From equal configurations,
-    /// processes that never reloaded work out the same.
+    /// Part of every key on it, too: another one where other things may be shared. From equal rules,
+    /// all processes work out the same.
     pub generation: u64,
-    sharing: Sharing,
+    pattern: Pattern,
     /// Where its requests go.
     pub upstream: Arc<Upstream>,
     /// What is cached on it.
@@ -102,6 +112,17 @@ impl Snapshot {
         self.table.find(host, path, method).and_then(|index| self.routes.get(index))
     }
 
+    /// What the keys of a target are made of, on each route whose host and path match it; and on those
+    /// that did a while ago, where other nodes may have them still.
+    pub fn keyings<'a>(
+        &'a self,
+        (host, path): (&'a str, &'a str),
+        now: Mono,
+    ) -> impl Iterator<Item = Keying<'a>> {
+        let routes = self.table.all(host, path).filter_map(|index| self.routes.get(index));
+        routes.map(|route| route.keying()).chain(self.former.keyings((host, path), now))
+    }
+
     /// Builds the snapshot of a configuration, without its log; upstreams that `previous` has just
     /// so are taken over.
     ///
@@ -128,19 +149,15 @@ impl Snapshot {
         let body_idle = config.timeouts.body_idle;
         let known = previous.map(|it| &it.limiters);
         let mut limiters = Limiters::new(clock, known);
-        let sharings: Vec<Sharing> = config.routes.iter().map(Sharing::of).collect();
-        let departures = previous.map_or(0, |it| it.departures_before(&sharings));
         let mut routes = Vec::new();
-        for (wanted, sharing) in config.routes.iter().zip(sharings) {
+        for wanted in &config.routes {
             let upstream = upstreams.get(&wanted.upstream);
             let upstream = upstream.ok_or_else(|| format!("no upstream {:?}", wanted.upstream))?;
-            let kept = previous.and_then(|it| it.generation(sharing));
-            let generation = kept.unwrap_or_else(|| sharing.generation(departures));
             routes.push(Arc::new(Route {
                 name: wanted.name.clone(),
                 line: wanted.line,
-                generation,
-                sharing,
+                generation: sharing::generation(wanted),
+                pattern: wanted.pattern.clone(),
                 upstream: upstream.clone(),
                 cache: wanted.cache.clone(),
                 packing: wanted.compression.packing.clone(),
@@ -156,6 +173,7 @@ impl Snapshot {
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
         let table = table(config);
+        let former = Former::of(config, previous, &routes, clock.mono());
         Ok(Snapshot {
             routes,
             table,
@@ -168,7 +186,8 @@ impl Snapshot {
             purge_from: config.admin.purge_from.clone(),
             upstreams,
             limiters,
-            departures,
+            former,
+            had: Had::of(config, previous),
         })
     }
 
@@ -191,18 +210,6 @@ impl Snapshot {
 
     fn metrics(&self, route: &str) -> Option<Arc<Metrics>> {
         self.routes.iter().find(|it| it.name == route).map(|it| it.metrics.clone())
-    }
-
-    /// The generation of the route that shares just so.
-    fn generation(&self, sharing: Sharing) -> Option<u64> {
-        self.routes.iter().find(|it| it.sharing == sharing).map(|it| it.generation)
-    }
-
-    /// The departures once `next` is all that there is: should what leaves now come back, it finds
-    /// nothing of what it had.
-    fn departures_before(&self, next: &[Sharing]) -> u64 {
-        let leaves = self.routes.iter().any(|it| !next.contains(&it.sharing));
-        self.departures + u64::from(leaves)
     }
 }
 

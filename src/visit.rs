@@ -15,13 +15,14 @@ use crate::{
     key::{Claim, Key},
     policy::{Asked, Carried, Now, asked::Exempt, cookies, validation},
     server::{PeerAddr, Way},
-    shape::{Conditions, Wanted},
+    shape::{Conditions, Offer, Wanted},
     snapshot::{Route, Snapshot},
     store::Origin,
     target::{self, Refusal},
     throttle::Sender,
 };
 use apply::{apply_cookies, apply_query, has_aliases, select_cookies, set_query, takes_part};
+pub use keys::GetKey;
 use keys::{bare, claim, under};
 
 /// What makes a request conditional, and what describes its content.
@@ -193,7 +194,7 @@ impl Visit {
         if has_aliases(&visit.route, &visit.head) {
             return None;
         }
-        forget_shape(&visit.route, &mut visit.head);
+        forget_shape(visit.route.shape.as_ref(), &mut visit.head);
         visit.asked = Asked::new(&visit.head, false, &visit.route.cache.rules);
         apply_query(&visit.route, &mut visit.head);
         let _ = apply_cookies(&visit.route, &mut visit.head);
@@ -388,8 +389,8 @@ fn want(route: &Route, target: &PathAndQuery, head: &mut request::Parts) -> Opti
 }
 
 /// Makes a target that of the whole.
-fn forget_shape(route: &Route, head: &mut request::Parts) {
-    let taken = route.shape.as_ref().and_then(|offer| offer.take(head.uri.query()?));
+fn forget_shape(offer: Option<&Offer>, head: &mut request::Parts) {
+    let taken = offer.and_then(|offer| offer.take(head.uri.query()?));
     taken.into_iter().for_each(|taken| set_query(head, &taken.rest));
 }
 

@@ -122,8 +122,15 @@ fn path(n: usize) -> String {
 
 fn put(store: &Store, clock: &Clock, n: usize, tag: &str) {
     let (path, tags) = (path(n), [tag.to_owned()]);
-    let known =
-        Known { origin: ORIGIN, host: None, path: &path, query: None, tags: &tags, groups: &[] };
+    let known = Known {
+        generation: 0,
+        origin: ORIGIN,
+        host: None,
+        path: &path,
+        query: None,
+        tags: &tags,
+        groups: &[],
+    };
     let head = Head {
         meta: Meta { received: clock.now().mono, lifetime: 3600, ..Meta::default() },
         status: StatusCode::OK,

@@ -1,7 +1,5 @@
 //! What is no error in a configuration, and yet worth a word at the start and in `larder check`.
 
-use http::HeaderName;
-
 use super::{Config, Route, throttle::Part};
 use crate::{key, policy::has_underscore, shape::Paging};
 
@@ -99,12 +97,11 @@ fn unshaped(route: &Route) -> Option<String> {
 fn uncached(route: &Route) -> Option<String> {
     let key = &route.cache.rules.key.headers;
     let parts = route.throttle.iter().flat_map(|limit| &limit.key);
-    let keeps_out = |part: &Part| match part {
-        Part::Header(name) if has_underscore(name) && !key.contains(name) => Some(name.clone()),
+    let names = parts.filter_map(|part| match part {
+        Part::Header(name) if has_underscore(name) && !key.contains(name) => Some(name.as_str()),
         Part::Header(_) | Part::ClientIp | Part::Cookie(_) => None,
-    };
-    let names: Vec<HeaderName> = parts.filter_map(keeps_out).collect();
-    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    });
+    let names: Vec<&str> = names.collect();
     Some(format!(
         "a limit of the route {:?} goes by {}, and a request with such a field is neither stored nor \
          answered from the cache, because many APIs take it for the one with hyphens: send that one, \

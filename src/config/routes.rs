@@ -26,7 +26,7 @@ pub enum HostPattern {
 ///
 /// A host first, the longer suffix next, then any host; below that the longer literal beginning,
 /// then a path without `**` and more literal bytes, then named methods, then the file's order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     hosts: HashMap<String, Group>,
     /// The longest first.

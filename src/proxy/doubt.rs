@@ -13,7 +13,7 @@ use crate::{
     policy::{asked, groups, invalidation},
     snapshot::Snapshot,
     store::{By, Manner, Name, Scope, Told},
-    visit::Visit,
+    visit::{GetKey, Visit},
 };
 
 /// Watches over a request whose effect on the origin is not known yet. Where it stays unknown
@@ -98,19 +98,20 @@ impl<'a> Doubt<'a> {
     fn doubt(&self) {
         let (proxy, target) = (self.proxy, &self.visit.target);
         let keys = self.get_keys(target);
-        let is_known = |key: &Key| proxy.store.holds(*key) || proxy.in_flight.is_under_way(*key);
-        if !keys.iter().any(is_known) {
+        let is_known = |key: Key| proxy.store.holds(key) || proxy.in_flight.is_under_way(key);
+        if !keys.iter().any(|it| is_known(it.key())) {
             // Others may have it, or somebody who has it at hand still, or it lies under a claim that
             // was never heard: to reach it there needs no name that is remembered.
-            for key in keys {
+            for it in keys {
+                let key = it.key();
                 proxy.in_flight.disown(key);
-                proxy.invalidate_afar(key);
+                proxy.invalidate_get_afar(it);
                 proxy.store.doubt_target(key, proxy.clock.mono());
             }
             return;
         }
         let urls = Scope::Urls(self.get_names(target));
-        let groups: Vec<Name> = keys.iter().flat_map(|key| proxy.store.groups(*key)).collect();
+        let groups: Vec<Name> = keys.iter().flat_map(|it| proxy.store.groups(it.key())).collect();
         let groups = (!groups.is_empty()).then_some(Scope::Tags(groups));
         for scope in groups.into_iter().chain([urls]) {
             self.purge(&scope, Manner::Doubt, (By::Doubt, "the unknown outcome of"));
@@ -123,22 +124,22 @@ impl<'a> Doubt<'a> {
         keys.flat_map(|key| self.proxy.invalidate(key, by)).collect()
     }
 
-    /// The keys of a target, of both snapshots.
-    fn get_keys(&self, target: &PathAndQuery) -> Vec<Key> {
-        let mut keys = self.visit.get_keys(self.snapshot, target);
-        if let Some(present) = self.reloaded() {
-            let more = self.visit.get_keys(&present, target);
-            keys.extend(more.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>());
-        }
-        keys
+    fn get_keys(&self, target: &PathAndQuery) -> Vec<GetKey> {
+        self.of_both(|snapshot| self.visit.get_keys(snapshot, target))
     }
 
     fn get_names(&self, target: &PathAndQuery) -> Vec<Name> {
-        let mut names: Vec<Name> = self.visit.get_names(self.snapshot, target).collect();
+        self.of_both(|snapshot| self.visit.get_names(snapshot, target).collect())
+    }
+
+    /// What is of both snapshots, that of the request and that of now; what both have, once.
+    fn of_both<T: PartialEq>(&self, of: impl Fn(&Snapshot) -> Vec<T>) -> Vec<T> {
+        let mut all = of(self.snapshot);
         if let Some(present) = self.reloaded() {
-            names.extend(self.visit.get_names(&present, target));
+            let more: Vec<T> = of(&present).into_iter().filter(|it| !all.contains(it)).collect();
+            all.extend(more);
         }
-        names
+        all
     }
 
     /// The snapshot of now, where the configuration was reloaded since the request came: what was
@@ -153,15 +154,24 @@ impl Proxy {
     /// Drops what is stored for a target, here and on the other nodes; `by` says in a word what
     /// did it. Gives the names that it shares with others, which are to be invalidated with it
     /// where that is for a change at the origin (RFC 9875 §2.2.1).
-    pub(super) fn invalidate(&self, primary: Key, by: &'static str) -> Vec<Name> {
+    pub(super) fn invalidate(&self, key: GetKey, by: &'static str) -> Vec<Name> {
+        let primary = key.key();
         // Disown first, remove second: what is under way must not come back.
         self.in_flight.disown(primary);
-        self.invalidate_afar(primary);
+        self.invalidate_get_afar(key);
         let at = self.clock.now().wall;
         let mut names = self.store.invalidate(primary, by, at);
         let shadow = self.shadow().map(|it| it.invalidate(primary, by, at));
         names.extend(shadow.into_iter().flatten());
         names
+    }
+
+    /// The same on the other nodes alone: under a claim there is nothing that they share.
+    fn invalidate_get_afar(&self, key: GetKey) {
+        match key {
+            GetKey::Bare(key) => self.invalidate_afar(key),
+            GetKey::Claimed(_) => {}
+        }
     }
 }
 

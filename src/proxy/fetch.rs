@@ -291,7 +291,8 @@ impl Fetch {
         let (tags, groups) = (&*tags, &*groups);
         // That one proxy before this writes another Host changes no name that operators know.
         let host = visit.believed.host.as_deref();
-        let known = Known { origin: visit.origin(), host, path, query, tags, groups };
+        let (generation, origin) = (visit.route.generation, visit.origin());
+        let known = Known { generation, origin, host, path, query, tags, groups };
         Named::new(self.began, known).apart((!visit.listed).then(|| visit.bare()))
     }
 

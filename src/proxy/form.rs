@@ -22,7 +22,7 @@ use crate::{
     snapshot::Route,
     store::{BodyId, Memo},
     transform::{codec::Levels, memos::Recipe, recoded::Recoded},
-    visit::Visit,
+    visit::{GetKey, Visit},
 };
 
 /// What a request says of the form of its answer.
@@ -215,7 +215,7 @@ impl Proxy {
     /// Drops what is stored for a target: it is not what it says it is.
     fn drop_spoilt(&self, primary: Key) {
         tracing::warn!("an upstream's body does not unpack, or to more than is allowed");
-        let _ = self.invalidate(primary, "a body that does not unpack");
+        let _ = self.invalidate(GetKey::Bare(primary), "a body that does not unpack");
     }
 }
 

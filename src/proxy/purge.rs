@@ -10,7 +10,7 @@ use crate::{
     body::Body,
     cache_status::CacheStatus,
     key,
-    policy::Now,
+    policy::{Mono, Now},
     reason::{Ended, Refused},
     reply::{self, Answer},
     server::{Peer, PeerAddr},
@@ -123,16 +123,15 @@ impl Target {
     }
 
     /// The names of a URL: as it is, and as the routes that match it make it in their keys.
-    fn url_names(&self, snapshot: &Snapshot) -> Vec<Name> {
+    fn url_names(&self, snapshot: &Snapshot, now: Mono) -> Vec<Name> {
         let path = self.path.path();
-        let indices = snapshot.table.all(target::host(&self.authority), path);
-        let rules = indices.filter_map(|index| snapshot.routes.get(index));
+        let keyings = snapshot.keyings((target::host(&self.authority), path), now);
         let written = self.path.query().map(str::to_owned);
         let mut queries = vec![written.clone()];
-        queries.extend(rules.map(|route| {
-            let taken = written.as_deref().and_then(|it| route.shape.as_ref()?.take(it));
+        queries.extend(keyings.map(|keying| {
+            let taken = written.as_deref().and_then(|it| keying.shape?.take(it));
             let whole = taken.map(|taken| taken.rest).or_else(|| written.clone());
-            let kept = whole.as_deref().and_then(|it| key::query(&route.cache.query, it));
+            let kept = whole.as_deref().and_then(|it| key::query(keying.query, it));
             kept.or(whole).filter(|it| !it.is_empty() || written.as_deref() == Some(""))
         }));
         queries.sort_unstable();
@@ -162,7 +161,9 @@ impl Proxy {
     pub async fn purge(self: &Arc<Self>, order: &Order) -> Purged {
         let scope = match &order.what {
             What::All => Scope::All,
-            What::Url(target) => Scope::Urls(target.url_names(&self.snapshot.load())),
+            What::Url(target) => {
+                Scope::Urls(target.url_names(&self.snapshot.load(), self.clock.mono()))
+            }
             What::Prefix(target) => {
                 let path = target.path.path();
                 Scope::Prefixes(target.origins().map(|it| Name::prefix(it, path)).to_vec())

@@ -7,9 +7,19 @@ use tokio::sync::Semaphore;
 
 use super::{Proxy, recent::Recent, shared};
 use crate::{
-    clock::Clock, collapse::budget::Budget, config::Config, counters::Counters, log::AccessLog,
-    metrics::Times, snapshot::Snapshot, store::Store, transform::memos::Memos,
+    clock::Clock,
+    collapse::budget::Budget,
+    config::Config,
+    counters::Counters,
+    log::AccessLog,
+    metrics::Times,
+    snapshot::{Snapshot, Unreached},
+    store::{By, Manner, Name, Scope, Store, Told},
+    transform::memos::Memos,
 };
+
+/// What is told of the purges of a reload.
+const RELOADED: Told<'static> = Told { by: By::Reload, what: "the routes whose rules it changed" };
 
 impl Proxy {
     /// A proxy with an empty store.
@@ -49,11 +59,18 @@ impl Proxy {
     ///
     /// # Errors
     /// What of it cannot be used, and why; nothing has changed then.
-    pub fn reload(&self, config: &Config) -> Result<(), String> {
-        let previous = self.snapshot.load();
+    pub fn reload(self: &Arc<Self>, config: &Config) -> Result<(), String> {
+        let previous = self.snapshot.load_full();
         let mut snapshot = Snapshot::build(config, Some(&previous), &self.clock)?;
         snapshot.log = open_log(config, Some(&previous.log), (&self.clock, &self.counters))?;
+        let purges = purges(Unreached::between(&previous, &snapshot));
+        // Before, so that no request finds what is there; after, for what has come there meanwhile,
+        // and for the other nodes. Between them, Redis is not asked.
+        let here = |(scope, manner): &(Scope, Manner)| self.purge_here(scope, *manner, RELOADED).1;
+        let purging: Vec<_> = purges.iter().map(here).collect();
         self.snapshot.store(Arc::new(snapshot));
+        purges.iter().for_each(|(scope, manner)| self.purge_behind(scope, *manner, RELOADED));
+        drop(purging);
         Ok(())
     }
 
@@ -61,6 +78,15 @@ impl Proxy {
     pub fn reopen_log(&self) {
         self.snapshot.load().log.reopen();
     }
+}
+
+/// What is done about what was not reached.
+fn purges(unreached: Unreached) -> Vec<(Scope, Manner)> {
+    let Unreached { taken_in, told_apart } = unreached;
+    let names = |routes: Vec<u64>| routes.into_iter().map(Name::route).collect::<Vec<_>>();
+    let purges = [(names(taken_in), Manner::Hard), (names(told_apart), Manner::Doubt)];
+    let meant = purges.into_iter().filter(|(names, _)| !names.is_empty());
+    meant.map(|(names, manner)| (Scope::Routes(names), manner)).collect()
 }
 
 fn open_log(

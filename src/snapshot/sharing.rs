@@ -1,9 +1,10 @@
 //! What must be the same of a route for what was stored on it to be found again.
 //!
 //! A hash of the route's name, of what it matches, and of every rule that says what may be stored
-//! for whom. It is the same in every process, on every machine and after every restart: the words
-//! are hashed, not the program's own numbers. What changes freshness alone is not in it, nor the
-//! rules for the query: what they leave is what is forwarded, and part of the key as such.
+//! for whom. It is the same in every process, on every machine, after every restart and whatever was
+//! loaded before: the words are hashed, not the program's own numbers. What changes freshness alone
+//! is not in it, nor the rules for the query: what they leave is what is forwarded, and part of the
+//! key as such.
 
 use blake3::Hasher;
 
@@ -17,29 +18,17 @@ use crate::{
 };
 
 /// The hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sharing([u8; 32]);
-
-impl Sharing {
-    pub(super) fn of(route: &config::Route) -> Sharing {
-        let mut words = Words(Hasher::new());
-        words.add(&route.name);
-        words.add(&route.pattern.path);
-        words.list(&route.pattern.host, |host| match host {
-            HostPattern::Exact(host) => host.clone(),
-            HostPattern::Suffix(suffix) => format!("*{suffix}"),
-        });
-        words.rules(&route.cache.rules);
-        Sharing(*words.0.finalize().as_bytes())
-    }
-
-    /// The generation of a route that came after so many departures.
-    pub(super) fn generation(self, departures: u64) -> u64 {
-        let mut hasher = Hasher::new();
-        hasher.update(&self.0).update(&departures.to_le_bytes());
-        let hash = hasher.finalize();
-        hash.as_bytes().first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default()
-    }
+pub(super) fn generation(route: &config::Route) -> u64 {
+    let mut words = Words(Hasher::new());
+    words.add(&route.name);
+    words.add(&route.pattern.path);
+    words.list(&route.pattern.host, |host| match host {
+        HostPattern::Exact(host) => host.clone(),
+        HostPattern::Suffix(suffix) => format!("*{suffix}"),
+    });
+    words.rules(&route.cache.rules);
+    let hash = words.0.finalize();
+    hash.as_bytes().first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default()
 }
 
 /// Words with their lengths, lists with theirs, so that none runs into the next.

@@ -1,16 +1,20 @@
 //! Which routes find again what was stored before a reload.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::Snapshot;
+use super::{Snapshot, Unreached};
 use crate::{clock::Clock, config};
 
 const ROUTE: &str = "[[routes]]\nname = \"r\"\nmatch.path = \"/r\"\n";
 
 fn snapshot(text: &str, previous: Option<&Snapshot>) -> Snapshot {
+    snapshot_at(text, previous, &Clock::manual(0).0)
+}
+
+fn snapshot_at(text: &str, previous: Option<&Snapshot>, clock: &Clock) -> Snapshot {
     let text = format!("listen = \"127.0.0.1:0\"\nupstream = \"http://a\"\n{text}");
     let config = config::parse("p", &text, &|_| None).expect("a configuration");
-    Snapshot::build(&config, previous, &Clock::manual(0).0).expect("a snapshot")
+    Snapshot::build(&config, previous, clock).expect("a snapshot")
 }
 
 fn generation(snapshot: &Snapshot, name: &str) -> Option<u64> {
@@ -24,7 +28,7 @@ fn equal_configurations_have_equal_generations() {
     assert_eq!(generation(&one, "r"), generation(&other, "r"), "nothing of a process is in it");
     assert_eq!(
         generation(&one, "r"),
-        Some(12_910_324_753_682_366_232),
+        Some(286_222_298_881_214_612),
         "nor of a machine, nor of a build"
     );
     let fresher = snapshot(&format!("{text}ttl = \"5s\"\n"), Some(&one));
@@ -69,25 +73,81 @@ fn every_rule_of_sharing_tells_generations_apart() {
 }
 
 #[test]
-fn what_was_away_finds_nothing_of_what_it_had() {
+fn what_was_away_is_told_of_when_it_comes_back() {
     let isolated = format!("{ROUTE}[routes.cache]\nauthorization = \"isolate\"\n");
     let elsewhere = ROUTE.replace("/r", "/elsewhere");
     for between in ["", &isolated, &elsewhere] {
         let before = snapshot(ROUTE, None);
         let meanwhile = snapshot(between, Some(&before));
         let after = snapshot(ROUTE, Some(&meanwhile));
-        assert_ne!(
-            generation(&after, "r"),
-            generation(&before, "r"),
-            "it missed what became invalid meanwhile: {between}"
-        );
-        let again = snapshot(between, Some(&after));
-        assert_ne!(generation(&snapshot(ROUTE, Some(&again)), "r"), generation(&after, "r"));
+        assert_eq!(generation(&after, "r"), generation(&before, "r"), "as on every other node");
+        let unreached = Unreached::between(&meanwhile, &after);
+        assert_eq!(unreached.taken_in, Vec::from_iter(generation(&after, "r")), "{between}");
+        assert!(unreached.told_apart.is_empty(), "{between}");
+        let again = snapshot(ROUTE, Some(&after));
+        assert_eq!(Unreached::between(&after, &again), Unreached::default(), "it stayed");
     }
 }
 
 #[test]
-fn who_only_got_more_routes_agrees_with_who_began_with_them() {
-    let grown = snapshot(ROUTE, Some(&snapshot("", None)));
-    assert_eq!(generation(&grown, "r"), generation(&snapshot(ROUTE, None), "r"));
+fn what_nobody_had_before_is_not_told_of() {
+    let before = snapshot("", None);
+    let grown = snapshot(ROUTE, Some(&before));
+    assert_eq!(
+        Unreached::between(&before, &grown),
+        Unreached::default(),
+        "nothing is stored by it"
+    );
+    const REDIS: &str = "[cache.redis]\nurl = \"redis://r\"\n";
+    let before = snapshot(REDIS, None);
+    let grown = snapshot(&format!("{REDIS}{ROUTE}"), Some(&before));
+    let taken_in = Unreached::between(&before, &grown).taken_in;
+    assert_eq!(taken_in, Vec::from_iter(generation(&grown, "r")), "another node may have it");
+}
+
+#[test]
+fn other_rules_for_urls_are_told_of() {
+    let rules = [
+        "cache.key.query.include = [\"a\"]",
+        "cache.key.query.exclude = [\"a\"]",
+        "cache.key.query.sort = true",
+        "shape.fields = \"a\"",
+        "shape.filter = [\"a\"]",
+        "shape.page = \"offset_limit\"",
+        "shape.page = \"page_per_page\"",
+    ];
+    let first = snapshot(ROUTE, None);
+    for rule in rules {
+        let next = snapshot(&format!("{ROUTE}{rule}\n"), Some(&first));
+        let expected = Unreached {
+            told_apart: Vec::from_iter(generation(&first, "r")),
+            ..Unreached::default()
+        };
+        assert_eq!(Unreached::between(&first, &next), expected, "{rule}");
+        assert_eq!(Unreached::between(&next, &first), expected, "{rule}, and back");
+    }
+    let offered = |more| snapshot(&format!("{ROUTE}shape = {{ fields = 'a'{more} }}\n"), None);
+    let (one, other) = (offered(""), offered(", max_size = '1MiB'"));
+    assert_eq!(Unreached::between(&one, &other), Unreached::default(), "the keys are the same");
+}
+
+#[test]
+fn other_nodes_may_have_the_last_routes_that_left_for_an_hour() {
+    const REDIS: &str = "[cache.redis]\nurl = \"redis://r\"\n";
+    let (clock, manual) = Clock::manual(0);
+    let with = |n: usize| format!("{REDIS}{ROUTE}cache.bypass_when = [\"query:{n}\"]\n");
+    let known = |of: &Snapshot| of.keyings(("a", "/r"), clock.mono()).count();
+    let mut last = snapshot_at(&with(0), None, &clock);
+    assert_eq!(known(&last), 2, "this one, and the one at the top");
+    for n in 1..40 {
+        last = snapshot_at(&with(n), Some(&last), &clock);
+        assert_eq!(known(&last), 2 + n.min(16), "the newest 16");
+    }
+    let back = snapshot_at(&with(38), Some(&last), &clock);
+    assert_eq!(known(&back), 2 + 16, "what is back has not left");
+    assert_eq!(back.keyings(("a", "/else"), clock.mono()).count(), 1, "what they matched");
+    manual.advance(Duration::from_secs(3600));
+    assert_eq!(known(&back), 2, "they have all been reloaded by then");
+    let gone = snapshot("", Some(&snapshot(ROUTE, None)));
+    assert_eq!(gone.keyings(("a", "/r"), clock.mono()).count(), 1, "no other nodes");
 }

@@ -241,7 +241,9 @@ pub(crate) fn members(scope: &Scope, manner: Manner) -> Vec<Member> {
         (Scope::All, Manner::Hard) => vec![Member::AllHard],
         (Scope::All, Manner::Doubt) => vec![Member::AllDoubt],
         (Scope::All, Manner::Soft) => vec![Member::AllSoft],
-        (Scope::Urls(names) | Scope::Prefixes(names), _) => names.iter().map(member).collect(),
+        (Scope::Routes(names) | Scope::Urls(names) | Scope::Prefixes(names), _) => {
+            names.iter().map(member).collect()
+        }
         (Scope::Tags(names), _) => names.iter().chain([&Name::any_tag()]).map(member).collect(),
     }
 }

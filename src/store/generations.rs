@@ -50,6 +50,8 @@ pub struct Moment {
 pub enum Scope {
     /// Everything.
     All,
+    /// What was stored on one of these routes.
+    Routes(Vec<Name>),
     /// What has one of these URLs.
     Urls(Vec<Name>),
     /// What lies below one of these prefixes.
@@ -165,7 +167,7 @@ impl Generations {
         let moment = table.next(global);
         match scope {
             Scope::All => table.all.add(manner, moment, now),
-            Scope::Urls(names) | Scope::Prefixes(names) => {
+            Scope::Routes(names) | Scope::Urls(names) | Scope::Prefixes(names) => {
                 table.add(names, manner, moment, now);
             }
             Scope::Tags(names) => {
@@ -210,7 +212,7 @@ impl Generations {
         let Table { of, all, tags, .. } = &mut *table;
         let names = match scope {
             Scope::All => return all.confirm(manner, global),
-            Scope::Urls(names) | Scope::Prefixes(names) => names,
+            Scope::Routes(names) | Scope::Urls(names) | Scope::Prefixes(names) => names,
             Scope::Tags(names) => {
                 tags.confirm(manner, global);
                 names

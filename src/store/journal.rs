@@ -36,6 +36,8 @@ pub enum By {
     Doubt,
     /// Another node of the cluster.
     Node,
+    /// A reload, for what was not ended before by the rules that it brought.
+    Reload,
 }
 
 /// One purge.
@@ -68,15 +70,16 @@ impl By {
             By::Group => "an unsafe request, by a group",
             By::Doubt => "an unsafe request whose outcome is unknown",
             By::Node => "another node",
+            By::Reload => "a reload",
         }
     }
 
-    /// How much it is worth to be remembered. What another node did may be either.
+    /// How much it is worth to be remembered. What another node did may be any of them.
     fn rank(self) -> u8 {
         match self {
             By::Group | By::Doubt => 0,
             By::Node => 1,
-            By::Operator => 2,
+            By::Operator | By::Reload => 2,
         }
     }
 }
@@ -90,7 +93,10 @@ impl Journal {
     ) {
         let names = match scope {
             Scope::All => None,
-            Scope::Urls(names) | Scope::Prefixes(names) | Scope::Tags(names) => Some(&names[..]),
+            Scope::Routes(names)
+            | Scope::Urls(names)
+            | Scope::Prefixes(names)
+            | Scope::Tags(names) => Some(&names[..]),
         };
         let end = told.what.floor_char_boundary(MAX_WORDS);
         let purge = Purge {
@@ -141,6 +147,7 @@ mod tests {
     #[test]
     fn the_first_purge_that_meant_it_is_told() {
         let known = Known {
+            generation: 0,
             origin: ORIGIN,
             host: None,
             path: "/u/1",

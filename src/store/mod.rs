@@ -485,7 +485,7 @@ impl Store {
     /// What is purged for a group is invalidated by the request that named it.
     fn why_gone(&self, named: &Named) -> Miss {
         match self.journal.of(named).map(|purge| purge.by) {
-            Some(By::Operator | By::Node) => Miss::Purged,
+            Some(By::Operator | By::Node | By::Reload) => Miss::Purged,
             Some(By::Group | By::Doubt) | None => Miss::Invalidated,
         }
     }

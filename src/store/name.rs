@@ -1,7 +1,7 @@
 //! Names: what a stored response can be purged by.
 //!
-//! Its URL, each prefix of its path that ends at a segment, its tags. A purge works out the same names
-//! and compares. They are worked out once, and those of a response without tags only when it is first
+//! Its route, its URL, each prefix of its path that ends at a segment, its tags. A purge works out the
+//! same names and compares. They are worked out once, and those of a response without tags only when it is first
 //! looked at after a purge: most are never asked for.
 
 use std::{num::NonZeroU32, sync::OnceLock};
@@ -17,9 +17,9 @@ pub const MAX_TAGS: usize = 64;
 /// the last of these.
 pub const MAX_PREFIXES: usize = 32;
 
-/// The names at most of one response that nodes share, which has one host: its URL, its prefixes, and
-/// each tag in its origin and anywhere.
-pub const MAX_NAMES_OF_ONE: usize = 1 + MAX_PREFIXES + 2 * MAX_TAGS;
+/// The names at most of one response that nodes share, which has one host: its route, its URL, its
+/// prefixes, and each tag in its origin and anywhere.
+pub const MAX_NAMES_OF_ONE: usize = 2 + MAX_PREFIXES + 2 * MAX_TAGS;
 
 /// A name, by hash: who could make two collide would only purge too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +37,8 @@ pub struct Origin<'a> {
 /// What a response is known by.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
+    /// The generation of the route that it was stored by.
+    pub generation: u64,
     /// Whose it is.
     pub origin: Origin<'a>,
     /// The host that clients ask for it by, where that is another.
@@ -57,10 +59,10 @@ pub struct Known<'a> {
 pub struct Named {
     /// When its fetch, or the validation that last found it good, began.
     pub(super) began: Moment,
-    /// The URLs, the prefixes, the tags of any host, the tags; of those the groups last.
+    /// The route, the URLs, the prefixes, the tags of any host, the tags; of those the groups last.
     names: Names,
     /// How many of the names are groups.
-    groups: usize,
+    groups: u8,
     /// It has more tags than are told apart.
     pub(super) crowded: bool,
     /// Where it is written down that its target was invalidated, if not every one of its keys is
@@ -71,8 +73,8 @@ pub struct Named {
 #[derive(Clone, Debug)]
 enum Names {
     Known(Box<[Name]>),
-    /// Those of a URL, once anybody has asked for them.
-    Of(Url, OnceLock<Box<[Name]>>),
+    /// Those of a route and a URL, once anybody has asked for them.
+    Of(Name, Url, OnceLock<Box<[Name]>>),
 }
 
 /// A URL: scheme, authority, path and query, one behind the other.
@@ -99,6 +101,12 @@ impl PartialEq for Named {
 impl Eq for Named {}
 
 impl Name {
+    /// All that is stored on a route of this generation, which is a hash already.
+    #[must_use]
+    pub const fn route(generation: u64) -> Name {
+        Name(generation)
+    }
+
     /// A tag, or a cache group, within its origin (RFC 9875 §2.1).
     #[must_use]
     pub fn tag(origin: Origin<'_>, tag: &str) -> Name {
@@ -184,9 +192,10 @@ impl Named {
     /// A response whose fetch began at `began`, and what it is known by.
     #[must_use]
     pub fn new(began: Moment, known: Known<'_>) -> Named {
-        let Known { origin, host, path, query, tags, groups } = known;
+        let Known { generation, origin, host, path, query, tags, groups } = known;
+        let route = Name::route(generation);
         if host.is_none() && tags.is_empty() && groups.is_empty() {
-            let names = Names::Of(Url::new(origin, path, query), OnceLock::new());
+            let names = Names::Of(route, Url::new(origin, path, query), OnceLock::new());
             return Named { began, names, groups: 0, crowded: false, apart: None };
         }
         let crowded = tags.len() + groups.len() > MAX_TAGS;
@@ -195,22 +204,25 @@ impl Named {
         let elsewhere = host.map(|authority| Origin { authority, ..origin });
         // Those of its own origin are the last.
         let origins = || elsewhere.into_iter().chain([origin]);
-        let mut names: Vec<Name> = origins().flat_map(|it| of_url(it, path, query)).collect();
+        let mut names = vec![route];
+        names.extend(origins().flat_map(|it| of_url(it, path, query)));
         let bears = || tags.iter().chain(groups);
         names.extend(bears().map(|tag| Name::tag_anywhere(tag)));
         let asked =
             elsewhere.into_iter().flat_map(|it| bears().map(move |tag| Name::tag_asked(it, tag)));
         names.extend(asked);
         names.extend(bears().map(|tag| Name::tag(origin, tag)));
-        let (names, groups) = (Names::Known(names.into()), groups.len());
-        Named { began, names, groups, crowded, apart: None }
+        let names = Names::Known(names.into());
+        Named { began, names, groups: count(groups.len()), crowded, apart: None }
     }
 
     /// The names that it bears.
     pub(super) fn names(&self) -> &[Name] {
         match &self.names {
             Names::Known(names) => names,
-            Names::Of(url, names) => names.get_or_init(|| url.names().into()),
+            Names::Of(route, url, names) => {
+                names.get_or_init(|| [*route].into_iter().chain(url.names()).collect())
+            }
         }
     }
 
@@ -221,7 +233,7 @@ impl Named {
         groups: usize,
         crowded: bool,
     ) -> Named {
-        let groups = groups.min(names.len());
+        let groups = count(groups.min(names.len()));
         Named { began, names: Names::Known(names), groups, crowded, apart: None }
     }
 
@@ -241,7 +253,7 @@ impl Named {
     #[must_use]
     pub fn groups(&self) -> &[Name] {
         match &self.names {
-            Names::Known(names) => &names[names.len() - self.groups..],
+            Names::Known(names) => &names[names.len() - usize::from(self.groups)..],
             Names::Of(..) => &[],
         }
     }
@@ -250,7 +262,7 @@ impl Named {
     pub(super) fn size(&self) -> usize {
         match &self.names {
             Names::Known(names) => size_of_val(&**names),
-            Names::Of(url, _) => url.text.len(),
+            Names::Of(_, url, _) => url.text.len(),
         }
     }
 }
@@ -278,6 +290,11 @@ impl Url {
     }
 }
 
+/// There are no more than [`MAX_NAMES_OF_ONE`].
+fn count(groups: usize) -> u8 {
+    u8::try_from(groups).unwrap_or(u8::MAX)
+}
+
 /// The names of a URL: its own, and those of the prefixes of its path.
 fn of_url(origin: Origin<'_>, path: &str, query: Option<&str>) -> Vec<Name> {
     let prefixes = segments(path).map(|it| Name::beginning(origin, it));
@@ -291,7 +308,8 @@ mod tests {
     const ORIGIN: Origin<'static> = Origin { scheme: "http", authority: "a" };
 
     fn known<'a>(path: &'a str, tags: &'a [String], groups: &'a [String]) -> Named {
-        let known = Known { origin: ORIGIN, host: None, path, query: None, tags, groups };
+        let known =
+            Known { generation: 7, origin: ORIGIN, host: None, path, query: None, tags, groups };
         Named::new(Moment::default(), known)
     }
 
@@ -323,12 +341,20 @@ mod tests {
     fn names_are_the_same_whenever_they_are_worked_out() {
         let tag = ["t".to_owned()];
         for (path, query) in [("/", None), ("/a/b", Some("")), ("/a", Some("b=?")), ("/a?", None)] {
-            let of = |tags| Known { origin: ORIGIN, host: None, path, query, tags, groups: &[] };
+            let of = |tags| Known {
+                generation: 7,
+                origin: ORIGIN,
+                host: None,
+                path,
+                query,
+                tags,
+                groups: &[],
+            };
             let later = Named::new(Moment::default(), of(&[]));
             let at_once = Named::new(Moment::default(), of(&tag));
             let (later, names) = (later.names(), at_once.names());
             assert_eq!(later, &names[..names.len() - 2], "{path} {query:?}, but for the tag");
-            assert_eq!(later[0], Name::url(ORIGIN, path, query));
+            assert_eq!(later[..2], [Name::route(7), Name::url(ORIGIN, path, query)]);
         }
     }
 
@@ -336,7 +362,7 @@ mod tests {
     fn a_deep_prefix_means_the_last_that_is_told_apart() {
         let path = |segments: usize| "/s".repeat(segments);
         let deep = known(&path(100), &[], &[]);
-        assert_eq!(deep.names().len(), 1 + MAX_PREFIXES, "the URL, and 32 prefixes");
+        assert_eq!(deep.names().len(), 2 + MAX_PREFIXES, "the route, the URL, and 32 prefixes");
         for segments in [0, 1, 31, 32, 99, 100] {
             let name = Name::prefix(ORIGIN, &path(segments));
             assert!(deep.names().contains(&name), "{segments} segments");
@@ -370,7 +396,7 @@ mod tests {
         );
         let named = known("/", &tags, &tags[..5]);
         assert!(named.crowded, "65 are not");
-        assert_eq!((named.groups().len(), named.names().len()), (5, 2 + 2 * MAX_TAGS));
+        assert_eq!((named.groups().len(), named.names().len()), (5, 3 + 2 * MAX_TAGS));
     }
 
     #[test]
@@ -379,9 +405,10 @@ mod tests {
         let (path, many) = ("/s".repeat(100), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
         for (tags, groups) in [(&[][..], &[][..]), (&many[..1], &many[1..3]), (&many, &many)] {
             let (path, query) = (&*path, Some("q"));
-            let known = Known { origin: ORIGIN, host: Some("www"), path, query, tags, groups };
+            let host = Some("www");
+            let known = Known { generation: 7, origin: ORIGIN, host, path, query, tags, groups };
             let named = Named::new(Moment::default(), known);
-            let most = 2 * (1 + MAX_PREFIXES) + 3 * MAX_TAGS;
+            let most = 1 + 2 * (1 + MAX_PREFIXES) + 3 * MAX_TAGS;
             assert!(named.names().len() <= most, "they are bounded");
             let groups: Vec<&String> = groups.iter().take(MAX_TAGS).collect();
             for (origin, tag) in

@@ -222,8 +222,15 @@ fn group(of: &str) -> Name {
 
 fn in_groups(began: Moment, groups: &[&str]) -> Named {
     let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
-    let known =
-        Known { origin: ORIGIN, host: None, path: "/", query: None, tags: &[], groups: &groups };
+    let known = Known {
+        generation: 0,
+        origin: ORIGIN,
+        host: None,
+        path: "/",
+        query: None,
+        tags: &[],
+        groups: &groups,
+    };
     Named::new(began, known)
 }
 

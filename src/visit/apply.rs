@@ -4,7 +4,7 @@
 use http::{HeaderValue, Method, header, request, uri::PathAndQuery};
 
 use crate::{
-    config::Mode,
+    config::{Mode, Query},
     fields, key,
     policy::{
         Asked, asked,
@@ -16,8 +16,12 @@ use crate::{
 };
 
 pub(super) fn apply_query(route: &Route, head: &mut request::Parts) {
+    keep_query(&route.cache.query, head);
+}
+
+pub(super) fn keep_query(rule: &Query, head: &mut request::Parts) {
     let Some(query) = head.uri.query() else { return };
-    let Some(query) = key::query(&route.cache.query, query) else { return };
+    let Some(query) = key::query(rule, query) else { return };
     set_query(head, &query);
 }
 

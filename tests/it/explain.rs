@@ -188,6 +188,22 @@ async fn a_soft_purge_is_told_while_what_it_named_is_stale() {
 }
 
 #[tokio::test]
+async fn what_a_reload_ended_is_told_by_it() {
+    let origin = Origin::always(Reply::fresh(600, "x")).await;
+    let proxy = Proxy::with(&origin, ADMIN).await;
+    get(&proxy, "/u").await;
+    proxy.reload(&format!("{ADMIN}[cache]\nset_cookie = \"strip\"\n"));
+    proxy.reload(ADMIN);
+    let told = of(&proxy, "/u").await;
+    assert_eq!(verdict(&told), ["uri-miss", "miss", "purged"], "{told:#}");
+    assert_eq!(
+        told["purge"]["by"], "a reload",
+        "no operator has to look for their purge: {told:#}"
+    );
+    assert_eq!(told["purge"]["what"], "the routes whose rules it changed");
+}
+
+#[tokio::test]
 async fn an_invalidation_is_told_by_its_method() {
     let origin = Origin::serve(|seen| match seen.method.as_str() {
         "GET" => Reply::fresh(600, "x").header("Cache-Groups", "\"g\""),

@@ -52,6 +52,7 @@ mod quota;
 mod ranges;
 mod real;
 mod reasons;
+mod reloads;
 mod repeats;
 mod reviewed;
 mod sequences;

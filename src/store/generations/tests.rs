@@ -26,8 +26,15 @@ fn purge(generations: &Generations, tags: &[&str], manner: Manner, at: Mono) {
 /// What begins now and bears these tags.
 fn born(generations: &Generations, tags: &[&str]) -> Named {
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-    let known =
-        Known { origin: ORIGIN, host: None, path: "/p", query: None, tags: &tags, groups: &[] };
+    let known = Known {
+        generation: 0,
+        origin: ORIGIN,
+        host: None,
+        path: "/p",
+        query: None,
+        tags: &tags,
+        groups: &[],
+    };
     Named::new(generations.now(), known)
 }
 
@@ -94,8 +101,15 @@ fn softly_purged_is_stale_since_the_first_purge_after_it_began() {
 #[test]
 fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
     let generations = Generations::new();
-    let known =
-        Known { origin: ORIGIN, host: None, path: "/p", query: None, tags: &[], groups: &[] };
+    let known = Known {
+        generation: 0,
+        origin: ORIGIN,
+        host: None,
+        path: "/p",
+        query: None,
+        tags: &[],
+        groups: &[],
+    };
     generations.purge(&Scope::All, Manner::Hard, AT, Some(5));
     assert_eq!(generations.now(), Moment { local: 1, global: 5 });
     let older = Named::new(Moment { local: 0, global: 4 }, known);
@@ -109,8 +123,15 @@ fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
 #[test]
 fn what_another_node_fetched_is_compared_in_the_clusters_order() {
     let generations = Generations::new();
-    let known =
-        Known { origin: ORIGIN, host: None, path: "/p", query: None, tags: &[], groups: &[] };
+    let known = Known {
+        generation: 0,
+        origin: ORIGIN,
+        host: None,
+        path: "/p",
+        query: None,
+        tags: &[],
+        groups: &[],
+    };
     let afar = |global| Named::new(Moment { local: 0, global }, known);
     let url = Scope::Urls(vec![Name::url(ORIGIN, "/p", None)]);
     generations.purge(&url, Manner::Hard, AT, None);

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Seq;
-
-/// Nodes that are remembered; beyond it, who is asked about is asked in Redis.
-const MAX_NODES: usize = 4096;
+use super::{MAX_NODES, Seq};
 
 /// Which nodes have applied a purge, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +25,7 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn acknowledge(&self, node: String, seq: Seq) {
         let mut newest = self.newest.lock();
+        // Who is asked about then is asked in Redis.
         if newest.len() >= MAX_NODES && !newest.contains_key(&node) {
             newest.clear();
         }

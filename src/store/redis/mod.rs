@@ -59,6 +59,9 @@ use writes::Writes;
 /// Names that are purged and told apart; the oldest count for everything.
 const MAX_NAMES: usize = 65_536;
 
+/// Nodes that are remembered.
+const MAX_NODES: usize = 4096;
+
 /// Members that one call purges.
 const PURGED_TOGETHER: usize = 256;
 
@@ -300,12 +303,7 @@ impl Remote {
     /// Waits until every node that lives has applied a purge, or `within` has passed.
     pub async fn acknowledged(&self, seq: Seq, within: Duration) -> Acks {
         let inner = &self.inner;
-        let mut nodes = inner.nodes().await;
-        for node in inner.peers.expected(inner.link.clock.mono()) {
-            if !nodes.iter().any(|(known, _)| *known == node) {
-                nodes.push((node, Seq::default()));
-            }
-        }
+        let nodes = inner.nodes().await;
         let _ = inner.link.clock.timeout(within, inner.acks.until(&nodes, seq)).await;
         inner.acks.sort(&nodes, seq)
     }
@@ -433,8 +431,18 @@ impl Inner {
     }
 
     /// The nodes that live, as far as Redis knows, each with the newest purge that it had applied at
-    /// its last heartbeat.
+    /// its last heartbeat; and those that Redis may have forgotten.
     async fn nodes(&self) -> Vec<(String, Seq)> {
+        let mut nodes = self.known_nodes().await;
+        for node in self.peers.expected(self.link.clock.mono()) {
+            if !nodes.iter().any(|(known, _)| *known == node) {
+                nodes.push((node, Seq::default()));
+            }
+        }
+        nodes
+    }
+
+    async fn known_nodes(&self) -> Vec<(String, Seq)> {
         let Some(on) = self.link.up() else { return Vec::new() };
         let call = Call::new(Script::Nodes, &[&self.names.nodes]);
         let answers =

@@ -3,14 +3,12 @@
 
 use parking_lot::Mutex;
 
+use super::MAX_NODES;
 use crate::policy::Mono;
 
 /// How long a node may take to come back once another has: the longest wait between two tries, and
 /// some time to connect, in milliseconds.
 const BACK_WITHIN: i64 = 7_000;
-
-/// Nodes that are remembered.
-const MAX_NODES: usize = 4096;
 
 /// Nodes by name, this one among them.
 #[derive(Debug, Default)]

@@ -75,3 +75,19 @@ async fn what_is_claimed_does_not_lie_in_redis() {
     assert!(has(&one, "/a", "/t").await, "in its own memory");
     assert!(!has(&other, "/a", "/t").await, "nowhere else");
 }
+
+#[tokio::test]
+async fn what_is_claimed_of_an_unsafe_request_is_not_told_to_redis() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::always(Reply::status(204).undated()).await;
+    let node = trusting(&origin, &redis).await;
+    send(&node, "PUT", "/a").header(FIELD, "/t").await;
+    let told = async || redis.ask::<Vec<String>>(&["KEYS", "larder:v1:h:*"]).await.len();
+    within("its target to be told", async {
+        while told().await == 0 {
+            pause().await;
+        }
+    })
+    .await;
+    assert_eq!(told().await, 1, "what is stored under a claim lies in no Redis");
+}

@@ -5,6 +5,7 @@ mod claims;
 mod cluster;
 mod faults;
 mod purges;
+mod reloads;
 
 use crate::support::{Answer, Ask, Origin, Proxy, RedisServer, Reply, get, pause, send, within};
 
