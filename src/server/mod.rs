@@ -11,6 +11,7 @@
 //! | `connection` | one connection, from its first byte to its last |
 //! | `http`, `handler`, `streams` | hyper's protocols with our limits, and how requests are handed over |
 //! | `io`, `guarded`, `activity` | where a connection's doings are noted |
+//! | `repeat` | requests that say again what their connection has just said |
 //! | `watch` | its timeouts |
 
 mod accept;
