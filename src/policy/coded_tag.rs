@@ -198,9 +198,13 @@ fn split_shape(open: &[u8]) -> Option<(&[u8], ShapeTag)> {
 /// Whether clients see a response's tag in another spelling even beside the bytes as they came.
 #[must_use]
 pub fn is_escaped(response: &HeaderMap) -> bool {
+    response.get(header::ETAG).is_some_and(|tag| is_escaped_tag(tag.as_bytes()))
+}
+
+/// The same of a tag.
+pub(super) fn is_escaped_tag(tag: &[u8]) -> bool {
     // Few tags have what each of our ends begins with, and to see that costs less than to read them.
-    let tag = response.get(header::ETAG).filter(|tag| tag.as_bytes().contains(&b'-'));
-    tag.and_then(|tag| open(tag.as_bytes())).is_some_and(ends_like_ours)
+    tag.contains(&b'-') && open(tag).is_some_and(ends_like_ours)
 }
 
 /// Whether a tag is well-formed, strong, and that of bytes as they came, both here and there.

@@ -164,7 +164,46 @@ impl Forms {
     /// What a response's head tells.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Forms {
-        Forms { given: Given::of(response, packing), escaped: coded_tag::is_escaped(response) }
+        let glance = Glance::of(response);
+        let escaped = glance.tag.is_some_and(coded_tag::is_escaped_tag);
+        Forms { given: Given::seen(&glance, response, packing), escaped }
+    }
+}
+
+/// What of a response tells of its form, found in one walk: most tell little of it, and to look for
+/// each name would cost more.
+#[derive(Default)]
+struct Glance<'a> {
+    /// A field may say `no-transform`.
+    may_bind: bool,
+    /// Content-Encoding is there.
+    coded: bool,
+    /// Trailer is there.
+    trailer: bool,
+    /// Content-Type; nothing where its lines differ.
+    media_type: &'a [u8],
+    /// ETag.
+    tag: Option<&'a [u8]>,
+}
+
+impl<'a> Glance<'a> {
+    fn of(response: &'a HeaderMap) -> Glance<'a> {
+        let (mut glance, mut typed) = (Glance::default(), false);
+        for (name, value) in response {
+            let value = value.as_bytes();
+            match name.as_str() {
+                "content-encoding" => glance.coded = true,
+                "trailer" => glance.trailer = true,
+                "etag" => glance.tag = glance.tag.or(Some(value)),
+                "content-type" => {
+                    let differs = typed && glance.media_type != value;
+                    glance.media_type = if differs { b"" } else { value };
+                    typed = true;
+                }
+                name => glance.may_bind |= cache_control::may_forbid_transform(name, value),
+            }
+        }
+        glance
     }
 }
 
@@ -174,14 +213,19 @@ impl Given {
     /// packed: they tell of the bytes as they came.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Given {
-        if cache_control::forbids_transform(response) {
+        Given::seen(&Glance::of(response), response, packing)
+    }
+
+    fn seen(glance: &Glance<'_>, response: &HeaderMap, packing: &Packing) -> Given {
+        if glance.may_bind && cache_control::forbids_transform(response) {
             return Given::Fixed;
         }
-        let mut codings = field::members(response, header::CONTENT_ENCODING)
-            .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let lines = glance.coded.then(|| field::members(response, header::CONTENT_ENCODING));
+        let mut codings = lines.into_iter().flatten();
+        let mut codings = codings.by_ref().filter(|it| !it.eq_ignore_ascii_case(b"identity"));
         match (codings.next(), codings.next()) {
-            (None, _) if response.contains_key(header::TRAILER) => Given::Fixed,
-            (None, _) if packing.covers(response) => Given::Plain,
+            (None, _) if glance.trailer => Given::Fixed,
+            (None, _) if packing.covers(glance.media_type) => Given::Plain,
             (Some(coding), None) => Coding::named(coding).map_or(Given::Fixed, Given::Packed),
             (None | Some(_), _) => Given::Fixed,
         }
@@ -345,8 +389,7 @@ pub fn describe(response: &mut HeaderMap, form: Form) {
 }
 
 impl Packing {
-    fn covers(&self, response: &HeaderMap) -> bool {
-        let Some(value) = field::single(response, header::CONTENT_TYPE) else { return false };
+    fn covers(&self, value: &[u8]) -> bool {
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
         let media_type = value[..end].trim_ascii();
         self.types.iter().any(|range| range.holds(media_type))

@@ -140,8 +140,8 @@ impl Fetch {
             head.headers.remove(header::RANGE);
             head.headers.remove(header::IF_RANGE);
         }
-        let conditional =
-            self.visit.asked.is_conditional() || head.headers.contains_key(header::IF_RANGE);
+        let asked = &self.visit.asked;
+        let conditional = asked.is_conditional() || (asked.if_range && !self.visit.is_head());
         if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.
             if conditional {
