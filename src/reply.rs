@@ -210,22 +210,21 @@ pub fn arriving(
 
 /// An upstream's response, for one client, whatever brings its body.
 #[must_use]
-pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
-    let mut response = passed_on(response);
+pub fn relayed(visit: &Visit, mut response: Response<Body>, status: CacheStatus) -> Answer {
+    pass_on(&mut response);
     let source = source(visit, &mut response, status);
     Answer::of(response, status, source)
 }
 
-fn passed_on(response: Response<Body>) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    end_to_end(&mut head.headers, head.version);
+fn pass_on(response: &mut Response<Body>) {
+    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
+    *response.extensions_mut() = http::Extensions::new();
+    let headers = response.headers_mut();
+    end_to_end(headers, version);
     // Most have none, and to see that costs less than to look for each.
-    if head.headers.keys().any(may_be_used_up) {
-        USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
+    if headers.keys().any(may_be_used_up) {
+        USED_UP.iter().for_each(|name| drop(headers.remove(name)));
     }
-    head.version = Version::HTTP_11;
-    head.extensions = http::Extensions::new();
-    Response::from_parts(head, body)
 }
 
 /// Whether a field is worth a closer look, as few are: by what the names of [`USED_UP`] end with.
@@ -237,8 +236,8 @@ fn may_be_used_up(name: &HeaderName) -> bool {
 /// An upstream's response to a fetch that was made without the client's conditions, for that
 /// client: they are judged now.
 #[must_use]
-pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
-    let mut response = passed_on(response);
+pub fn relayed_fetch(visit: &Visit, mut response: Response<Body>, status: CacheStatus) -> Answer {
+    pass_on(&mut response);
     let forms = Forms::of(response.headers(), &visit.route.packing);
     // The length of an origin's own 304 is none of the whole.
     let whole = response.status() != StatusCode::NOT_MODIFIED;
