@@ -30,14 +30,17 @@ impl Proxy {
         &self,
         visit: &Visit,
         body: Option<&Incoming>,
-    ) -> Result<Option<Told>, Answer> {
+    ) -> Result<Option<Told>, Box<Answer>> {
         if let Some(answer) = refuse(visit, body) {
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         if visit.route.throttle.is_free(Count::All) {
             return Ok(None);
         }
-        Ok(Box::pin(self.charge(visit, Count::All)).await?.spend())
+        match Box::pin(self.charge(visit, Count::All)).await {
+            Ok(toll) => Ok(toll.spend()),
+            Err(refusal) => Err(Box::new(refusal)),
+        }
     }
 
     /// A hit for what it costs, or the refusal of a request past a limit; `None` where it may have to
