@@ -507,6 +507,7 @@ impl Proxy {
         loop {
             let request = self.clock.now();
             self.begin(fetch);
+            let head = fetch.first_request();
             let again = || fetch.request();
             let upstream = &fetch.visit.route.upstream;
             let errand = Errand {
@@ -515,7 +516,7 @@ impl Proxy {
                 sent,
                 again: Some(&again),
             };
-            let response = upstream.send(again(), RequestBody::empty(), errand).await;
+            let response = upstream.send(head, RequestBody::empty(), errand).await;
             let exchange = Exchange { request, response: self.clock.now() };
             let response = response.map_err(|error| fetch::report(&fetch.visit, error))?;
             let combined = match fetch.part.take() {

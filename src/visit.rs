@@ -303,7 +303,19 @@ impl Visit {
     /// The head of the request to the upstream, the client's conditions still in it.
     #[must_use]
     pub fn forwarded(&self) -> request::Parts {
+        self.onward(self.head.clone())
+    }
+
+    /// The same, in the very memory that the request came in; the copy stays here. It has room for
+    /// more fields, and a copy has none.
+    #[must_use]
+    pub fn forward(&mut self) -> request::Parts {
         let mut head = self.head.clone();
+        std::mem::swap(&mut head.headers, &mut self.head.headers);
+        self.onward(head)
+    }
+
+    fn onward(&self, mut head: request::Parts) -> request::Parts {
         let upstream = self.route.upstream.config();
         let host = match &upstream.host {
             Host::Preserve if !self.authority.is_empty() => Cow::Borrowed(&*self.authority),

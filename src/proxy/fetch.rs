@@ -133,7 +133,19 @@ impl Fetch {
 
     /// The head of the request to the origin: our conditions in place of the client's.
     pub(super) fn request(&self) -> request::Parts {
-        let mut head = self.visit.forwarded();
+        self.asking(self.visit.forwarded())
+    }
+
+    /// The same for the first time, at less cost where nobody else holds the client's request.
+    pub(super) fn first_request(&mut self) -> request::Parts {
+        let head = match Arc::get_mut(&mut self.visit) {
+            Some(visit) => visit.forward(),
+            None => self.visit.forwarded(),
+        };
+        self.asking(head)
+    }
+
+    fn asking(&self, mut head: request::Parts) -> request::Parts {
         head.method = Method::GET;
         if self.visit.is_head() {
             // Range means something to GET alone (RFC 9110 §14.2), which this has just become.
