@@ -234,7 +234,7 @@ impl Connection {
     }
 
     /// Gives it a task of its own, if it has none.
-    fn set_apart(&mut self) {
+    pub(super) fn set_apart(&mut self) {
         self.0.driven = match std::mem::replace(&mut self.0.driven, Driven::Ended) {
             Driven::Here(driver) => {
                 let task = tokio::spawn(async move {
@@ -262,13 +262,11 @@ impl Connection {
         drop(self.0.nudge.waits.take());
     }
 
-    /// Its exchange is over, and nobody waits for anything of it. What has not come to rest by now
-    /// goes on by itself.
-    pub(super) fn rest(&mut self) {
+    /// Its exchange is over, and nobody waits for anything of it: whether it has come to rest by
+    /// now, or is to be [set apart](Self::set_apart).
+    pub(super) fn rests(&mut self) -> bool {
         self.wakes_nobody();
-        if !self.0.sender.is_ready() && self.go_on().is_pending() && !self.0.sender.is_ready() {
-            self.set_apart();
-        }
+        self.is_ready() || self.go_on().is_ready() || self.is_ready()
     }
 
     /// Whether it can take the next request, now or in a moment.

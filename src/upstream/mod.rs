@@ -30,7 +30,6 @@ use std::{
     time::Instant,
 };
 
-use futures_util::FutureExt;
 use http::{Request, Response, StatusCode, header::UPGRADE, request};
 
 pub use body::ResponseBody;
@@ -172,7 +171,7 @@ impl Upstream {
         // Made here, not by what is awaited, which would hold both; and boxed, since from here on it
         // is handed over again and again.
         let request = Box::new(framing::request(head, body));
-        self.exchange(request, errand).inspect(|result| self.health.note(result))
+        self.exchange(request, errand)
     }
 
     async fn exchange(
@@ -180,8 +179,9 @@ impl Upstream {
         request: Box<Request<RequestBody>>,
         errand: Errand<'_>,
     ) -> Result<Response<ResponseBody>, Error> {
+        let lost = |error| self.health.lost(error);
         if let Some(quota) = &self.quota {
-            quota.is_worth_waiting(errand.stale, self.config.first_byte)?;
+            quota.is_worth_waiting(errand.stale, self.config.first_byte).map_err(lost)?;
         }
         let upgrade = Upgrade::of(&request);
         let course = Course::of(&request, upgrade);
@@ -190,21 +190,23 @@ impl Upstream {
             Upgrade::NotAsked | Upgrade::Asked => Stay::Long,
         };
         let by = (Client::of(errand.client), stay);
-        let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
+        let place =
+            self.places.take(by, &self.clock, self.config.first_byte).await.map_err(lost)?;
         let begun = self.clock.instant();
         // Boxed, like all that few requests come to: each request is as large as the largest of
         // what it may come to, and is moved about.
         let (connection, now) = match self.at_hand(course) {
             Some(connection) => (connection, begun),
             None => {
-                let connection = Box::pin(self.in_turn(errand, self.connection())).await?;
+                let connection = Box::pin(self.in_turn(errand, self.connection())).await;
+                let connection = connection.map_err(lost)?;
                 (connection, self.clock.instant())
             }
         };
         let terms = self.terms((errand, course), now);
         let answer = match attempt(connection, request, &terms).await {
             Ok(answer) => answer,
-            Err(failed) => Box::pin(self.once_more(failed, errand, &terms)).await?,
+            Err(failed) => Box::pin(self.once_more(failed, errand, &terms)).await.map_err(lost)?,
         };
         self.first_byte.add(self.clock.instant().saturating_duration_since(begun));
         if let Some(quota) = &self.quota
@@ -212,7 +214,7 @@ impl Upstream {
         {
             quota.heed(answer.response.status(), answer.response.headers());
         }
-        self.deliver(answer, place, upgrade)
+        self.deliver(answer, place, upgrade).inspect(|_| self.health.answered()).map_err(lost)
     }
 
     fn terms<'a>(&'a self, (errand, course): (Errand<'a>, Course), now: Instant) -> Terms<'a> {

@@ -82,18 +82,22 @@ impl Pool {
 
     /// Takes a connection back, or closes it if there is no room.
     pub(super) fn park(self: &Arc<Self>, mut connection: Connection) {
-        let Ok(runtime) = Handle::try_current() else { return };
-        connection.rest();
+        if !connection.rests() {
+            // Without a runtime, the process is ending.
+            let Ok(_) = Handle::try_current() else { return };
+            connection.set_apart();
+        }
         let since = self.clock.last_tick();
         let mut idle = self.idle.lock();
         if connection.is_closed() || idle.stack.len() >= self.max {
             return;
         }
-        idle.stack.push_back(Parked { connection, since });
         if idle.reaper.is_none() {
+            let Ok(runtime) = Handle::try_current() else { return };
             let reaper = runtime.spawn(reap(Arc::downgrade(self), self.clock.clone()));
             idle.reaper = Some(reaper.abort_handle());
         }
+        idle.stack.push_back(Parked { connection, since });
     }
 
     fn pop(&self) -> Option<Parked> {
