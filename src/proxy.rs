@@ -225,7 +225,11 @@ impl Proxy {
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
         let mut answer = match self.let_in(&visit, rest.0.body.as_ref()).await {
-            Ok(told) => self.answer(visit, &route, rest).await.telling(told),
+            Ok(told) => {
+                let mut answer = self.answer(visit, &route, rest).await;
+                answer.tell(told);
+                answer
+            }
             Err(refusal) => *refusal,
         };
         match wanted {

@@ -74,10 +74,16 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Whether a field is one of [`ONE_HOP`], told at once: this is asked of every field of every head.
+/// Whether a field is one of [`ONE_HOP`].
 fn is_of_one_hop(name: &HeaderName) -> bool {
+    is_for_one_hop(name.as_str())
+}
+
+/// Whether the field of a name is for one hop only, told at once: this is asked of every field of every head.
+#[must_use]
+pub fn is_for_one_hop(name: &str) -> bool {
     matches!(
-        name.as_str(),
+        name,
         "connection"
             | "keep-alive"
             | "proxy-connection"

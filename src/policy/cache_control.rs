@@ -141,8 +141,19 @@ fn may_say_it(line: &[u8]) -> bool {
 
 /// What a response says to this cache, and the field names in it.
 fn read(headers: &HeaderMap) -> (ResponseDirectives, Vec<HeaderName>) {
-    let written = || ResponseDirectives::read(field::lines(headers, header::CACHE_CONTROL));
-    targeted::read(headers).unwrap_or_else(written)
+    // One walk, and no look-up in most: they have one line, and nothing targeted.
+    let (mut count, mut last, mut targets) = (0, None, false);
+    for (name, value) in headers {
+        match name.as_str() {
+            "cache-control" => (count, last) = (count + 1, Some(value.as_bytes())),
+            name => targets |= targeted::may_count(name),
+        }
+    }
+    let targeted = if targets { targeted::read(headers) } else { None };
+    targeted.unwrap_or_else(|| match count {
+        0 | 1 => ResponseDirectives::read(last.into_iter()),
+        _ => ResponseDirectives::read(field::lines(headers, header::CACHE_CONTROL)),
+    })
 }
 
 impl ResponseDirectives {

@@ -164,7 +164,12 @@ impl Forms {
     /// What a response's head tells.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Forms {
-        let glance = Glance::of(response);
+        Forms::beside(response, packing, |_| {})
+    }
+
+    /// The same, found in one walk with what else is looked for among the names.
+    pub fn beside(response: &HeaderMap, packing: &Packing, look: impl FnMut(&str)) -> Forms {
+        let glance = Glance::of(response, look);
         let escaped = glance.tag.is_some_and(coded_tag::is_escaped_tag);
         Forms { given: Given::seen(&glance, response, packing), escaped }
     }
@@ -187,11 +192,12 @@ struct Glance<'a> {
 }
 
 impl<'a> Glance<'a> {
-    fn of(response: &'a HeaderMap) -> Glance<'a> {
+    fn of(response: &'a HeaderMap, mut look: impl FnMut(&str)) -> Glance<'a> {
         let (mut glance, mut typed) = (Glance::default(), false);
         for (name, value) in response {
-            let value = value.as_bytes();
-            match name.as_str() {
+            let (name, value) = (name.as_str(), value.as_bytes());
+            look(name);
+            match name {
                 "content-encoding" => glance.coded = true,
                 "trailer" => glance.trailer = true,
                 "etag" => glance.tag = glance.tag.or(Some(value)),
@@ -213,7 +219,7 @@ impl Given {
     /// packed: they tell of the bytes as they came.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Given {
-        Given::seen(&Glance::of(response), response, packing)
+        Given::seen(&Glance::of(response, |_| {}), response, packing)
     }
 
     fn seen(glance: &Glance<'_>, response: &HeaderMap, packing: &Packing) -> Given {
@@ -291,8 +297,8 @@ impl Choice<'_> {
 /// Asks an upstream for what it is to send; [`UpstreamEncoding::Client`] leaves that to the client.
 pub fn ask_for(request: &mut HeaderMap, encoding: UpstreamEncoding) {
     let asked = match encoding {
-        UpstreamEncoding::Identity => HeaderValue::from_static("identity"),
-        UpstreamEncoding::Gzip => HeaderValue::from_static("gzip"),
+        UpstreamEncoding::Identity => const { HeaderValue::from_static("identity") },
+        UpstreamEncoding::Gzip => const { HeaderValue::from_static("gzip") },
         UpstreamEncoding::Client => return,
     };
     request.insert(header::ACCEPT_ENCODING, asked);

@@ -104,8 +104,10 @@ impl Future for Alone {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         // Taken out first: one that panics does not go on.
-        let fetch = self.fetch.take();
-        fetch.map_or(Poll::Pending, |fetch| self.go_on(fetch, cx))
+        match self.fetch.take() {
+            Some(fetch) => self.go_on(fetch, cx),
+            None => Poll::Pending,
+        }
     }
 }
 

@@ -265,7 +265,10 @@ impl Proxy {
         // What a credential is answered says nothing of what the others are.
         if reason.predicts_more() && !is_personal(fetch) {
             self.store.stop_collapsing(key, Crowd::All, now);
-            self.store.remove(key);
+            // Mostly nothing does, since the last answer was none for the store.
+            if self.store.has(key) {
+                self.store.remove(key);
+            }
             // Where nothing was found, nothing lies there.
             if fetch.stored.is_some() {
                 self.invalidate_afar(key);
