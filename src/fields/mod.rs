@@ -5,6 +5,7 @@
 mod alias;
 mod believe;
 mod forward;
+mod repeated;
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -13,6 +14,7 @@ use crate::ids;
 pub use alias::has_aliases;
 pub use believe::{Believed, believe, vouch};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
+pub use repeated::{known, remember};
 
 /// Fields that mean the connection they come on, whoever sends them.
 static ONE_HOP: [HeaderName; 9] = [

@@ -136,13 +136,23 @@ impl Fetch {
         self.asking(self.visit.forwarded())
     }
 
-    /// The same for the first time, at less cost where nobody else holds the client's request.
+    /// The same for the first time, at less cost: as it was made before of the same, or in the memory
+    /// of the client's request, where nobody else holds that.
     pub(super) fn first_request(&mut self) -> request::Parts {
+        let builds = self.stored.is_some() || self.part.is_some() || self.place.vary.is_some();
+        let encoding = (!builds).then(|| self.encoding());
+        if let Some(known) = encoding.and_then(|encoding| self.visit.forwarded_before(encoding)) {
+            return known;
+        }
         let head = match Arc::get_mut(&mut self.visit) {
             Some(visit) => visit.forward(),
             None => self.visit.forwarded(),
         };
-        self.asking(head)
+        let head = self.asking(head);
+        if let Some(encoding) = encoding {
+            self.visit.remember(&head.headers, encoding);
+        }
+        head
     }
 
     fn asking(&self, mut head: request::Parts) -> request::Parts {
