@@ -301,23 +301,6 @@ impl Proxy {
         }
     }
 
-    /// Relays an exchange that counts as a miss, unless another node has the answer.
-    async fn pass_or_find(
-        self: &Arc<Self>,
-        visit: Arc<Visit>,
-        place: Place,
-        once: Once,
-        told: Forwarded,
-    ) -> Answer {
-        if self.remote.is_some()
-            && matches!(told.fwd, Fwd::UriMiss | Fwd::VaryMiss)
-            && let Some(answer) = Box::pin(self.hit_afar(&visit, &place)).await
-        {
-            return answer;
-        }
-        self.pass_for_toll(visit, once, told).await
-    }
-
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; goes alone
     /// where that is known to be nobody else's.
     fn follow<'a>(self: &'a Arc<Self>, mut fetch: Box<Fetch>) -> Following<'a> {

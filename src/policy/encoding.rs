@@ -3,8 +3,11 @@
 //! What may be done with a response is worked out once ([`Given`]); what a client gets of it
 //! follows from that, from what it accepts, and from the length.
 
+mod glance;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use self::glance::Glance;
 use super::{
     cache_control,
     coded_tag::{self, Coded},
@@ -172,44 +175,6 @@ impl Forms {
         let glance = Glance::of(response, look);
         let escaped = glance.tag.is_some_and(coded_tag::is_escaped_tag);
         Forms { given: Given::seen(&glance, response, packing), escaped }
-    }
-}
-
-/// What of a response tells of its form, found in one walk: most tell little of it, and to look for
-/// each name would cost more.
-#[derive(Default)]
-struct Glance<'a> {
-    /// A field may say `no-transform`.
-    may_bind: bool,
-    /// Content-Encoding is there.
-    coded: bool,
-    /// Trailer is there.
-    trailer: bool,
-    /// Content-Type; nothing where its lines differ.
-    media_type: &'a [u8],
-    /// ETag.
-    tag: Option<&'a [u8]>,
-}
-
-impl<'a> Glance<'a> {
-    fn of(response: &'a HeaderMap, mut look: impl FnMut(&str)) -> Glance<'a> {
-        let (mut glance, mut typed) = (Glance::default(), false);
-        for (name, value) in response {
-            let (name, value) = (name.as_str(), value.as_bytes());
-            look(name);
-            match name {
-                "content-encoding" => glance.coded = true,
-                "trailer" => glance.trailer = true,
-                "etag" => glance.tag = glance.tag.or(Some(value)),
-                "content-type" => {
-                    let differs = typed && glance.media_type != value;
-                    glance.media_type = if differs { b"" } else { value };
-                    typed = true;
-                }
-                name => glance.may_bind |= cache_control::may_forbid_transform(name, value),
-            }
-        }
-        glance
     }
 }
 

@@ -13,7 +13,9 @@ use crate::{
     cache_status::Forwarded,
     collapse::{Company, Follower, Progress},
     config::throttle::Count,
+    policy::Fwd,
     reply::{self, Answer},
+    store::Place,
     throttle::{Told, Toll},
     visit::Visit,
 };
@@ -84,6 +86,23 @@ impl Proxy {
             Err(answer) => return answer,
         };
         self.pass(visit, once, told).await.telling(limits)
+    }
+
+    /// Relays an exchange that counts as a miss, unless another node has the answer.
+    pub(super) async fn pass_or_find(
+        self: &Arc<Self>,
+        visit: Arc<Visit>,
+        place: Place,
+        once: Once,
+        told: Forwarded,
+    ) -> Answer {
+        if self.remote.is_some()
+            && matches!(told.fwd, Fwd::UriMiss | Fwd::VaryMiss)
+            && let Some(answer) = Box::pin(self.hit_afar(&visit, &place)).await
+        {
+            return answer;
+        }
+        self.pass_for_toll(visit, once, told).await
     }
 
     /// Follows a fetch, or leads one and pays for it, once.
