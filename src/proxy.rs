@@ -46,7 +46,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use futures_util::future::{BoxFuture, Either, Ready, ready};
+use futures_util::future::{BoxFuture, Either, FutureExt, Ready, ready};
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use tokio::sync::Semaphore;
@@ -60,7 +60,7 @@ use crate::{
     counters::Counters,
     key::Key,
     metrics::{Metrics, Times},
-    policy::{self, Decision, Exchange, Fwd, Meta, Unstorable, validation::Condition},
+    policy::{self, Decision, Exchange, Fwd, Meta, Now, Unstorable, validation::Condition},
     reason::{Reason, Stale, Tier},
     reply::{self, Answer, Failure},
     server::{Peer, Way},
@@ -73,6 +73,7 @@ use crate::{
     upstream::{Errand, RequestBody, ResponseBody, SentTwice},
     visit::{Arrived, Visit},
 };
+use alone::Alone;
 use cluster::Turn;
 use combine::Admitted;
 use doubt::Doubt;
@@ -99,6 +100,9 @@ const MAX_LOOKS: usize = 3;
 /// An answer: at hand, or as soon as what it waits for has come. Most are at hand, and so that none
 /// of them pays for the long journey of the others, that is boxed.
 pub type Answering = Either<Ready<Response<Body>>, BoxFuture<'static, Response<Body>>>;
+
+/// The way of a fetch: its client's alone, or one that others may take, too.
+type Following<'a> = Either<Alone, BoxFuture<'a, Answer>>;
 
 /// All that requests share.
 #[derive(Debug)]
@@ -230,11 +234,19 @@ impl Proxy {
         let (route, at) = (visit.route.clone(), visit.arrived);
         let about = (visit.primary, visit.asked.method);
         let mut answer = match self.let_in(&visit, rest.0.body.as_ref()).await {
-            Ok(told) => self.answer(visit, &route, rest).await.telling(told),
-            Err(refusal) => refusal,
+            Ok(told) => {
+                let mut answer = self.answer(visit, &route, rest).await;
+                answer.tell(told);
+                answer
+            }
+            Err(refusal) => *refusal,
         };
         match wanted {
-            None => self.form(&route, wish, &mut answer).await,
+            None => {
+                if let Err(unmade) = self.formed(&route, &wish, &mut answer) {
+                    self.make(unmade, &wish, &mut answer).await;
+                }
+            }
             Some(wanted) => {
                 answer = Box::pin(self.in_shape(&route, (wish, wanted), answer)).await;
             }
@@ -244,69 +256,71 @@ impl Proxy {
         answer
     }
 
-    /// Decides, and does what was decided.
-    async fn answer(self: &Arc<Self>, mut visit: Arc<Visit>, route: &Route, rest: Rest) -> Answer {
+    /// Decides, and sets about what was decided. Here and not in what is awaited: nothing of what is
+    /// found or used up on the way is carried along then.
+    fn answer<'a>(
+        self: &'a Arc<Self>,
+        mut visit: Arc<Visit>,
+        route: &Route,
+        rest: Rest,
+    ) -> Following<'a> {
+        let at_once = |answer| Either::Right(ready(answer).boxed());
         let (once, found) = *rest;
         if found.is_none() {
             // It has waited for its turn since it came.
             Arc::make_mut(&mut visit).arrived = self.clock.now();
         }
         if visit.ends_here() {
-            return reply::options();
+            return at_once(reply::options());
         }
         if passes_by(&visit, route) {
             let told = CacheStatus::forwarded(Fwd::Bypass);
-            return Box::pin(self.pass_for_toll(visit, once, told)).await;
+            return Either::Right(Box::pin(self.pass_for_toll(visit, once, told)));
         }
         let look = || self.look(&visit);
         let Found { place, stored, part, missed } = found.unwrap_or_else(look);
         if let Some(answer) = part.as_ref().and_then(|part| self.part_hit(&visit, part)) {
-            return answer;
+            return at_once(answer);
         }
         let now = visit.arrived;
-        let fetch = |visit, stored, fwd| {
-            let mut fetch = Box::new(Fetch::new(visit, place.clone(), stored, fwd));
+        let decision = policy::decide(&visit.asked, &route.cache.rules, stored, now);
+        let fetch = |place, visit, stored, fwd| {
+            let mut fetch = Box::new(Fetch::new(visit, place, stored, fwd));
             fetch.missed = missed;
             fetch.beside(part, now);
             fetch
         };
-        match policy::decide(&visit.asked, &route.cache.rules, stored, visit.arrived) {
-            Decision::Serve(stored) => self.hit(&visit, &stored, None),
+        match decision {
+            Decision::Serve(stored) => at_once(self.hit(&visit, &stored, None)),
             Decision::ServeStale(stored) => {
                 let answer = self.hit(&visit, &stored, Some(Reason::Stale(Stale::WhileRevalidate)));
-                self.refresh(fetch(visit, Some(stored), Fwd::Stale));
-                answer
+                self.refresh(fetch(place, visit, Some(stored), Fwd::Stale));
+                at_once(answer)
             }
-            Decision::Validate(stored, fwd) => {
-                Box::pin(self.follow(fetch(visit, Some(stored), fwd))).await
-            }
-            Decision::Fetch(fwd) => Box::pin(self.follow(fetch(visit, None, fwd))).await,
+            Decision::Validate(stored, fwd) => self.follow(fetch(place, visit, Some(stored), fwd)),
+            Decision::Fetch(fwd) => self.follow(fetch(place, visit, None, fwd)),
             Decision::Pass(fwd) => {
-                if self.remote.is_some()
-                    && matches!(fwd, Fwd::UriMiss | Fwd::VaryMiss)
-                    && let Some(answer) = Box::pin(self.hit_afar(&visit, &place)).await
-                {
-                    return answer;
-                }
                 let told = CacheStatus::forwarded(fwd).missed(missed);
-                Box::pin(self.pass_for_toll(visit, once, told)).await
+                Either::Right(Box::pin(self.pass_or_find(visit, place, once, told)))
             }
-            Decision::Unsatisfiable => {
-                let found = Box::pin(self.hit_afar(&visit, &place)).await;
+            Decision::Unsatisfiable => Either::Right(Box::pin(async move {
+                let found = self.hit_afar(&visit, &place).await;
                 found.unwrap_or_else(|| reply::only_if_cached(&visit.head.headers))
-            }
+            })),
         }
     }
 
     /// Follows a fetch, starting it if nobody has, and answers with what it brings; goes alone
     /// where that is known to be nobody else's.
-    async fn follow(self: &Arc<Self>, mut fetch: Box<Fetch>) -> Answer {
+    fn follow<'a>(self: &'a Arc<Self>, mut fetch: Box<Fetch>) -> Following<'a> {
         (fetch.company, fetch.joined) = (self.company(&fetch), self.store.moment());
         if fetch.is_for_one() && fetch.visit.route.throttle.is_free(Count::Misses) {
-            return self.fetch_for_one(fetch).await;
+            return Either::Left(self.fetch_for_one(fetch));
         }
-        let answer = Box::pin(self.bring(&mut fetch)).await;
-        answer.telling(fetch.tells)
+        Either::Right(Box::pin(async move {
+            let answer = self.bring(&mut fetch).await;
+            answer.telling(fetch.tells)
+        }))
     }
 
     /// Looks again where what was followed was for others.
@@ -479,7 +493,7 @@ impl Proxy {
             }
             Admitted::Unstorable(reason) => {
                 self.not_stored(fetch, reason);
-                duty.owner.give(self.relay(fetch, response, reason));
+                duty.owner.give(self.relay(fetch, (response, exchange.response), reason));
             }
         }
     }
@@ -489,6 +503,7 @@ impl Proxy {
         loop {
             let request = self.clock.now();
             self.begin(fetch);
+            let head = fetch.first_request();
             let again = || fetch.request();
             let upstream = &fetch.visit.route.upstream;
             let errand = Errand {
@@ -497,7 +512,7 @@ impl Proxy {
                 sent,
                 again: Some(&again),
             };
-            let response = upstream.send(again(), RequestBody::empty(), errand).await;
+            let response = upstream.send(head, RequestBody::empty(), errand).await;
             let exchange = Exchange { request, response: self.clock.now() };
             let response = response.map_err(|error| fetch::report(&fetch.visit, error))?;
             let combined = match fetch.part.take() {
@@ -571,17 +586,22 @@ impl Proxy {
                 // What its head has promised is told first.
                 owner.has_it().await;
                 self.not_stored(fetch, reason);
-                self.stop_sharing(fetch, reason);
+                self.stop_sharing(fetch, reason, self.clock.now());
             }
         }
     }
 
     /// Relays a response that cannot be shared to the client that asked for it.
-    fn relay(&self, fetch: &Fetch, response: Response<ResponseBody>, reason: Unstorable) -> Answer {
+    fn relay(
+        &self,
+        fetch: &Fetch,
+        (response, came): (Response<ResponseBody>, Now),
+        reason: Unstorable,
+    ) -> Answer {
         // An error is of this moment: what comes next may be shared again.
         let status = response.status();
         if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
-            self.stop_sharing(fetch, reason);
+            self.stop_sharing(fetch, reason, came);
         }
         let told = fetch.told().with_status(Some(status));
         let status = CacheStatus::Forwarded(told.detail(Reason::NotStored(reason)));

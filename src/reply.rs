@@ -81,12 +81,17 @@ impl Answer {
     /// says of its own.
     #[must_use]
     pub fn telling(mut self, told: Option<throttle::Told>) -> Answer {
+        self.tell(told);
+        self
+    }
+
+    /// Tells that.
+    pub fn tell(&mut self, told: Option<throttle::Told>) {
         if let Some(told) = told {
             let headers = self.response.headers_mut();
             headers.insert(throttle::RATE_LIMIT, told.limit);
             headers.insert(throttle::RATE_LIMIT_POLICY, told.policy);
         }
-        self
     }
 
     /// With fields that are for this client alone.
@@ -220,36 +225,43 @@ pub fn arriving(
 
 /// An upstream's response, for one client, whatever brings its body.
 #[must_use]
-pub fn relayed(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
-    let mut response = passed_on(response);
+pub fn relayed(visit: &Visit, mut response: Response<Body>, status: CacheStatus) -> Answer {
+    let special = response.headers().keys().any(|name| is_special(name.as_str()));
+    pass_on(&mut response, special);
     let source = source(visit, &mut response, status);
     Answer::of(response, status, source)
 }
 
-fn passed_on(response: Response<Body>) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    end_to_end(&mut head.headers, head.version);
-    // Most have none, and to see that costs less than to look for each.
-    if head.headers.keys().any(may_be_used_up) {
-        USED_UP.iter().for_each(|name| drop(head.headers.remove(name)));
+/// Makes a head that of a response to the client; `special`: a field of it [is](is_special).
+fn pass_on(response: &mut Response<Body>, special: bool) {
+    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
+    *response.extensions_mut() = http::Extensions::new();
+    let headers = response.headers_mut();
+    if special {
+        fields::remove_hop_by_hop(headers);
+        USED_UP.iter().for_each(|name| drop(headers.remove(name)));
     }
-    head.version = Version::HTTP_11;
-    head.extensions = http::Extensions::new();
-    Response::from_parts(head, body)
+    headers.append(header::VIA, fields::via(version));
 }
 
-/// Whether a field is worth a closer look, as few are: by what the names of [`USED_UP`] end with.
-fn may_be_used_up(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.ends_with("-cache-control") || name.ends_with("-key") || name.ends_with("-tag")
+/// Whether a field is one that may not go further, as few are: it is for one hop, or its name ends
+/// like those of [`USED_UP`].
+fn is_special(name: &str) -> bool {
+    fields::is_for_one_hop(name)
+        || name.ends_with("-cache-control")
+        || name.ends_with("-key")
+        || name.ends_with("-tag")
 }
 
 /// An upstream's response to a fetch that was made without the client's conditions, for that
 /// client: they are judged now.
 #[must_use]
-pub fn relayed_fetch(visit: &Visit, response: Response<Body>, status: CacheStatus) -> Answer {
-    let mut response = passed_on(response);
-    let forms = Forms::of(response.headers(), &visit.route.packing);
+pub fn relayed_fetch(visit: &Visit, mut response: Response<Body>, status: CacheStatus) -> Answer {
+    let (mut special, packing) = (false, &visit.route.packing);
+    let forms = Forms::beside(response.headers(), packing, |name| special |= is_special(name));
+    pass_on(&mut response, special);
+    // Connection may have named what tells of the form.
+    let forms = if special { Forms::of(response.headers(), packing) } else { forms };
     // The length of an origin's own 304 is none of the whole.
     let whole = response.status() != StatusCode::NOT_MODIFIED;
     let length = http_body::Body::size_hint(response.body()).exact().filter(|_| whole);

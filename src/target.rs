@@ -58,7 +58,7 @@ tokens! {
 impl Scheme {
     /// As it stands in a URI.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",

@@ -6,14 +6,16 @@ mod turn;
 
 use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Uri, Version, header, request, uri::PathAndQuery,
+};
 
 use crate::{
     config::Host,
     fields::{self, Believed, Forwarding, Upgrade, believe},
     ids::Ids,
     key::{Claim, Key},
-    policy::{Asked, Carried, Now, asked::Exempt, cookies, validation},
+    policy::{Asked, Carried, Now, asked::Exempt, cookies, encoding::UpstreamEncoding, validation},
     server::{PeerAddr, Way},
     shape::{Conditions, Offer, Wanted},
     snapshot::{Route, Snapshot},
@@ -276,22 +278,62 @@ impl Visit {
     /// The head of the request to the upstream, the client's conditions still in it.
     #[must_use]
     pub fn forwarded(&self) -> request::Parts {
+        self.onward(self.head.clone())
+    }
+
+    /// The same, in the very memory that the request came in; the copy stays here. It has room for
+    /// more fields, and a copy has none.
+    #[must_use]
+    pub fn forward(&mut self) -> request::Parts {
         let mut head = self.head.clone();
+        std::mem::swap(&mut head.headers, &mut self.head.headers);
+        self.onward(head)
+    }
+
+    /// The head of a plain GET to the upstream, asking for these codings, where the same was made of
+    /// the same fields before.
+    #[must_use]
+    pub fn forwarded_before(&self, encoding: UpstreamEncoding) -> Option<request::Parts> {
+        let host = self.host();
+        let known = || fields::known(&self.head.headers, self.forwarding(&host), encoding);
+        let headers = if self.ids.is_none() { known()? } else { return None };
+        let (mut head, ()) = Request::new(()).into_parts();
+        (head.uri, head.version, head.headers) =
+            (self.head.uri.clone(), self.head.version, headers);
+        Some(head)
+    }
+
+    /// Remembers the fields of such a head, if they may be.
+    pub fn remember(&self, forwarded: &HeaderMap, encoding: UpstreamEncoding) {
+        if self.ids.is_none() {
+            let host = self.host();
+            fields::remember(&self.head.headers, self.forwarding(&host), encoding, forwarded);
+        }
+    }
+
+    /// The Host to send.
+    fn host(&self) -> Cow<'_, str> {
         let upstream = self.route.upstream.config();
-        let host = match &upstream.host {
+        match &upstream.host {
             Host::Preserve if !self.authority.is_empty() => Cow::Borrowed(&*self.authority),
             Host::Preserve | Host::Upstream => Cow::Owned(upstream.address.authority()),
             Host::Named(name) => Cow::Borrowed(&**name),
-        };
-        let forwarding = Forwarding {
+        }
+    }
+
+    fn forwarding<'a>(&'a self, host: &'a str) -> Forwarding<'a> {
+        Forwarding {
             peer: self.peer,
             believed: &self.believed,
             authority: &self.authority,
-            host: &host,
-            version: head.version,
+            host,
+            version: self.head.version,
             upgrade: self.upgrade,
-        };
-        fields::forward(&mut head.headers, forwarding);
+        }
+    }
+
+    fn onward(&self, mut head: request::Parts) -> request::Parts {
+        fields::forward(&mut head.headers, self.forwarding(&self.host()));
         self.ids.iter().for_each(|ids| ids.tell(&mut head.headers));
         head.extensions = http::Extensions::new();
         head

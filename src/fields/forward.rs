@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use super::{
     Believed, NOT_NOMINATED,
     believe::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, is_claim},
-    is_of_one_hop, is_set_by_us, lists, remove_hop_by_hop,
+    is_for_one_hop, is_set_by_us, lists, remove_hop_by_hop,
 };
 use crate::{policy::cookies::KEY_COOKIES, server::PeerAddr, target::Scheme};
 
@@ -63,7 +63,7 @@ impl Noted {
                 "host" => noted.host = value.as_bytes() == host.as_bytes(),
                 "expect" | "max-forwards" | "trailer" => noted.end = true,
                 text => {
-                    noted.hop |= is_of_one_hop(name);
+                    noted.hop |= is_for_one_hop(text);
                     noted.key |= text == KEY_COOKIES.as_str();
                 }
             }
@@ -114,11 +114,12 @@ fn adapt(fields: &mut HeaderMap) {
 /// The member that we add to Via (§7.6.3) for a message received in `version`.
 #[must_use]
 pub fn via(version: Version) -> HeaderValue {
-    HeaderValue::from_static(match version {
-        Version::HTTP_10 => "1.0 larder",
-        Version::HTTP_2 => "2 larder",
-        _ => "1.1 larder",
-    })
+    // As constants: else each byte would be checked for each message.
+    match version {
+        Version::HTTP_10 => const { HeaderValue::from_static("1.0 larder") },
+        Version::HTTP_2 => const { HeaderValue::from_static("2 larder") },
+        _ => const { HeaderValue::from_static("1.1 larder") },
+    }
 }
 
 /// How often an OPTIONS may still be forwarded (RFC 9110 §7.6.2); `None` where it does not say.
@@ -197,7 +198,10 @@ fn tell_where_from(fields: &mut HeaderMap, forwarding: Forwarding<'_>) {
     if let Some(address) = address {
         add(fields, FORWARDED_FOR, address, believed.trusted);
     }
-    let scheme = HeaderValue::from_static(believed.scheme.as_str());
+    let scheme = match believed.scheme {
+        Scheme::Http => const { HeaderValue::from_static(Scheme::Http.as_str()) },
+        Scheme::Https => const { HeaderValue::from_static(Scheme::Https.as_str()) },
+    };
     fields.insert(FORWARDED_PROTO, scheme);
     match host {
         Some(host) => fields.insert(FORWARDED_HOST, host),

@@ -6,6 +6,7 @@ mod alias;
 mod believe;
 mod forward;
 mod lines;
+mod repeated;
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -15,6 +16,7 @@ pub use alias::has_aliases;
 pub use believe::{Believed, believe, vouch};
 pub use forward::{Forwarding, Upgrade, forward, join_cookies, max_forwards, via};
 pub use lines::{write_line, write_lines};
+pub use repeated::{known, remember};
 
 /// Fields that mean the connection they come on, whoever sends them.
 static ONE_HOP: [HeaderName; 9] = [
@@ -76,10 +78,16 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Whether a field is one of [`ONE_HOP`], told at once: this is asked of every field of every head.
+/// Whether a field is one of [`ONE_HOP`].
 fn is_of_one_hop(name: &HeaderName) -> bool {
+    is_for_one_hop(name.as_str())
+}
+
+/// Whether the field of a name is for one hop only, told at once: this is asked of every field of every head.
+#[must_use]
+pub fn is_for_one_hop(name: &str) -> bool {
     matches!(
-        name.as_str(),
+        name,
         "connection"
             | "keep-alive"
             | "proxy-connection"

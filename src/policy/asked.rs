@@ -17,6 +17,8 @@ pub struct Asked {
     pub cookie: bool,
     /// It carries Range.
     pub range: bool,
+    /// It carries If-Range.
+    pub if_range: bool,
     /// It carries If-None-Match or If-Modified-Since.
     pub condition: bool,
     /// It carries Accept-Encoding.
@@ -99,6 +101,7 @@ impl Asked {
                 && rules.cookies == Cookies::Rfc
                 && cookies::has_others(&head.headers, &rules.key.cookies),
             range: carried.has(Carried::RANGE),
+            if_range: carried.has(Carried::IF_RANGE),
             condition: carried.has(Carried::CONDITION),
             codings: carried.has(Carried::ACCEPT_ENCODING),
             precondition: carried.has(Carried::PRECONDITION),

@@ -121,17 +121,39 @@ const NO_TRANSFORM: &[u8] = b"no-transform";
 /// said to one cache alone does not allow what is forbidden to all.
 #[must_use]
 pub fn forbids_transform(headers: &HeaderMap) -> bool {
-    // What is shorter than its name says it nowhere, and most lines are.
-    let general = field::lines(headers, header::CACHE_CONTROL)
-        .filter(|line| line.len() >= NO_TRANSFORM.len());
+    let general = field::lines(headers, header::CACHE_CONTROL).filter(|line| may_say_it(line));
     ResponseDirectives::parse(general).no_transform
         || targeted::read(headers).is_some_and(|(read, _)| read.no_transform)
 }
 
+/// Whether a field is one that may forbid it, as few are.
+pub(super) fn may_forbid_transform(name: &str, line: &[u8]) -> bool {
+    match name {
+        "cache-control" => may_say_it(line),
+        name => targeted::may_count(name),
+    }
+}
+
+/// What is shorter than the directive's name says it nowhere, and most lines are.
+fn may_say_it(line: &[u8]) -> bool {
+    line.len() >= NO_TRANSFORM.len()
+}
+
 /// What a response says to this cache, and the field names in it.
 fn read(headers: &HeaderMap) -> (ResponseDirectives, Vec<HeaderName>) {
-    let written = || ResponseDirectives::read(field::lines(headers, header::CACHE_CONTROL));
-    targeted::read(headers).unwrap_or_else(written)
+    // One walk, and no look-up in most: they have one line, and nothing targeted.
+    let (mut count, mut last, mut targets) = (0, None, false);
+    for (name, value) in headers {
+        match name.as_str() {
+            "cache-control" => (count, last) = (count + 1, Some(value.as_bytes())),
+            name => targets |= targeted::may_count(name),
+        }
+    }
+    let targeted = if targets { targeted::read(headers) } else { None };
+    targeted.unwrap_or_else(|| match count {
+        0 | 1 => ResponseDirectives::read(last.into_iter()),
+        _ => ResponseDirectives::read(field::lines(headers, header::CACHE_CONTROL)),
+    })
 }
 
 impl ResponseDirectives {
@@ -345,8 +367,19 @@ impl<'a> Directives<'a> {
 
 /// `tchar` (RFC 9110 §5.6.2).
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN_BYTES[usize::from(byte)]
 }
+
+/// Which bytes are such: this is asked of every byte of the field.
+static TOKEN_BYTES: [bool; 256] = {
+    let (mut all, mut byte) = ([false; 256], 0_u8);
+    while byte < u8::MAX {
+        let mark = matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        all[byte as usize] = byte.is_ascii_alphanumeric() || mark;
+        byte += 1;
+    }
+    all
+};
 
 #[cfg(test)]
 mod tests;

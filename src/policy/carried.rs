@@ -32,6 +32,8 @@ impl Carried {
     pub const UPGRADE: Carried = Carried(1 << 9);
     /// Any with an underscore in its name.
     pub const UNDERSCORE: Carried = Carried(1 << 10);
+    /// If-Range.
+    pub const IF_RANGE: Carried = Carried(1 << 11);
 
     /// Those that a request carries.
     #[must_use]
@@ -62,6 +64,7 @@ fn named(name: &HeaderName) -> Carried {
         "if-none-match" | "if-modified-since" => Carried::CONDITION,
         "if-match" | "if-unmodified-since" => Carried::PRECONDITION,
         "range" => Carried::RANGE,
+        "if-range" => Carried::IF_RANGE,
         "transfer-encoding" => Carried::TRANSFER_ENCODING,
         "upgrade" => Carried::UPGRADE,
         // What nearly every request has: nobody looks for an underscore in it.
@@ -90,6 +93,7 @@ mod tests {
             ("if-match", Carried::PRECONDITION),
             ("if-unmodified-since", Carried::PRECONDITION),
             ("range", Carried::RANGE),
+            ("if-range", Carried::IF_RANGE),
             ("transfer-encoding", Carried::TRANSFER_ENCODING),
             ("upgrade", Carried::UPGRADE),
             ("accept_encoding", Carried::UNDERSCORE),

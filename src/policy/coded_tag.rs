@@ -198,9 +198,13 @@ fn split_shape(open: &[u8]) -> Option<(&[u8], ShapeTag)> {
 /// Whether clients see a response's tag in another spelling even beside the bytes as they came.
 #[must_use]
 pub fn is_escaped(response: &HeaderMap) -> bool {
+    response.get(header::ETAG).is_some_and(|tag| is_escaped_tag(tag.as_bytes()))
+}
+
+/// The same of a tag.
+pub(super) fn is_escaped_tag(tag: &[u8]) -> bool {
     // Few tags have what each of our ends begins with, and to see that costs less than to read them.
-    let tag = response.get(header::ETAG).filter(|tag| tag.as_bytes().contains(&b'-'));
-    tag.and_then(|tag| open(tag.as_bytes())).is_some_and(ends_like_ours)
+    has_dash(tag) && open(tag).is_some_and(ends_like_ours)
 }
 
 /// Whether a tag is well-formed, strong, and that of bytes as they came, both here and there.
@@ -228,13 +232,18 @@ pub fn write_run(response: &mut HeaderMap, run: u64) {
 }
 
 fn ends_like_ours(open: &[u8]) -> bool {
-    open.contains(&b'-') && (apart(open).is_some() || split_shape(open).is_some())
+    has_dash(open) && (apart(open).is_some() || split_shape(open).is_some())
+}
+
+/// Whether a tag has a dash, as few have. To look at all of it takes less than to stop at the first:
+/// many bytes are compared at a time.
+fn has_dash(tag: &[u8]) -> bool {
+    tag.iter().fold(false, |any, byte| any | (*byte == b'-'))
 }
 
 /// What ends like one of ours: the rest, and the form.
 fn apart(open: &[u8]) -> Option<(&[u8], Kind)> {
-    // Most tags have no dash: that is seen eight bytes at a time.
-    if !open.contains(&b'-') {
+    if !has_dash(open) {
         return None;
     }
     let dashes = open.windows(2).rposition(|pair| pair == b"--")?;

@@ -3,8 +3,11 @@
 //! What may be done with a response is worked out once ([`Given`]); what a client gets of it
 //! follows from that, from what it accepts, and from the length.
 
+mod glance;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use self::glance::Glance;
 use super::{
     cache_control,
     coded_tag::{self, Coded},
@@ -164,7 +167,14 @@ impl Forms {
     /// What a response's head tells.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Forms {
-        Forms { given: Given::of(response, packing), escaped: coded_tag::is_escaped(response) }
+        Forms::beside(response, packing, |_| {})
+    }
+
+    /// The same, found in one walk with what else is looked for among the names.
+    pub fn beside(response: &HeaderMap, packing: &Packing, look: impl FnMut(&str)) -> Forms {
+        let glance = Glance::of(response, look);
+        let escaped = glance.tag.is_some_and(coded_tag::is_escaped_tag);
+        Forms { given: Given::seen(&glance, response, packing), escaped }
     }
 }
 
@@ -174,14 +184,19 @@ impl Given {
     /// packed: they tell of the bytes as they came.
     #[must_use]
     pub fn of(response: &HeaderMap, packing: &Packing) -> Given {
-        if cache_control::forbids_transform(response) {
+        Given::seen(&Glance::of(response, |_| {}), response, packing)
+    }
+
+    fn seen(glance: &Glance<'_>, response: &HeaderMap, packing: &Packing) -> Given {
+        if glance.may_bind && cache_control::forbids_transform(response) {
             return Given::Fixed;
         }
-        let mut codings = field::members(response, header::CONTENT_ENCODING)
-            .filter(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let lines = glance.coded.then(|| field::members(response, header::CONTENT_ENCODING));
+        let mut codings = lines.into_iter().flatten();
+        let mut codings = codings.by_ref().filter(|it| !it.eq_ignore_ascii_case(b"identity"));
         match (codings.next(), codings.next()) {
-            (None, _) if response.contains_key(header::TRAILER) => Given::Fixed,
-            (None, _) if packing.covers(response) => Given::Plain,
+            (None, _) if glance.trailer => Given::Fixed,
+            (None, _) if packing.covers(glance.media_type) => Given::Plain,
             (Some(coding), None) => Coding::named(coding).map_or(Given::Fixed, Given::Packed),
             (None | Some(_), _) => Given::Fixed,
         }
@@ -247,8 +262,8 @@ impl Choice<'_> {
 /// Asks an upstream for what it is to send; [`UpstreamEncoding::Client`] leaves that to the client.
 pub fn ask_for(request: &mut HeaderMap, encoding: UpstreamEncoding) {
     let asked = match encoding {
-        UpstreamEncoding::Identity => HeaderValue::from_static("identity"),
-        UpstreamEncoding::Gzip => HeaderValue::from_static("gzip"),
+        UpstreamEncoding::Identity => const { HeaderValue::from_static("identity") },
+        UpstreamEncoding::Gzip => const { HeaderValue::from_static("gzip") },
         UpstreamEncoding::Client => return,
     };
     request.insert(header::ACCEPT_ENCODING, asked);
@@ -345,8 +360,7 @@ pub fn describe(response: &mut HeaderMap, form: Form) {
 }
 
 impl Packing {
-    fn covers(&self, response: &HeaderMap) -> bool {
-        let Some(value) = field::single(response, header::CONTENT_TYPE) else { return false };
+    fn covers(&self, value: &[u8]) -> bool {
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
         let media_type = value[..end].trim_ascii();
         self.types.iter().any(|range| range.holds(media_type))

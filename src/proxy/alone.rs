@@ -49,13 +49,14 @@ impl Proxy {
             return answer;
         }
         let since = self.in_flight.since(fetch.place.primary);
-        match self.ask(&mut fetch, &sent).await {
-            Err(failure) => steps::failed(&fetch, &failure),
-            Ok(Judged { response, admitted: Admitted::Unstorable(reason), .. }) => {
-                self.relay(&fetch, response, reason)
+        let joined = match self.ask(&mut fetch, &sent).await {
+            Err(failure) => return steps::failed(&fetch, &failure),
+            Ok(Judged { response, admitted: Admitted::Unstorable(reason), exchange }) => {
+                return self.relay(&fetch, (response, exchange.response), reason);
             }
-            Ok(judged) => Box::pin(self.join_the_others(fetch, judged, since)).await,
-        }
+            Ok(judged) => Box::pin(self.join_the_others(fetch, judged, since)),
+        };
+        joined.await
     }
 
     /// What another node has stored.
@@ -84,17 +85,29 @@ impl Proxy {
     }
 }
 
-impl Future for Alone {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        // Taken out first: one that panics does not go on.
-        let Some(mut fetch) = self.fetch.take() else { return Poll::Pending };
+impl Alone {
+    fn go_on(
+        &mut self,
+        mut fetch: BoxFuture<'static, Answer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Answer> {
         let polled = fetch.as_mut().poll(cx);
         if polled.is_pending() {
             self.fetch = Some(fetch);
         }
         polled
+    }
+}
+
+impl Future for Alone {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        // Taken out first: one that panics does not go on.
+        match self.fetch.take() {
+            Some(fetch) => self.go_on(fetch, cx),
+            None => Poll::Pending,
+        }
     }
 }
 

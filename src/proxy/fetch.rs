@@ -133,15 +133,37 @@ impl Fetch {
 
     /// The head of the request to the origin: our conditions in place of the client's.
     pub(super) fn request(&self) -> request::Parts {
-        let mut head = self.visit.forwarded();
+        self.asking(self.visit.forwarded())
+    }
+
+    /// The same for the first time, at less cost: as it was made before of the same, or in the memory
+    /// of the client's request, where nobody else holds that.
+    pub(super) fn first_request(&mut self) -> request::Parts {
+        let builds = self.stored.is_some() || self.part.is_some() || self.place.vary.is_some();
+        let encoding = (!builds).then(|| self.encoding());
+        if let Some(known) = encoding.and_then(|encoding| self.visit.forwarded_before(encoding)) {
+            return known;
+        }
+        let head = match Arc::get_mut(&mut self.visit) {
+            Some(visit) => visit.forward(),
+            None => self.visit.forwarded(),
+        };
+        let head = self.asking(head);
+        if let Some(encoding) = encoding {
+            self.visit.remember(&head.headers, encoding);
+        }
+        head
+    }
+
+    fn asking(&self, mut head: request::Parts) -> request::Parts {
         head.method = Method::GET;
         if self.visit.is_head() {
             // Range means something to GET alone (RFC 9110 §14.2), which this has just become.
             head.headers.remove(header::RANGE);
             head.headers.remove(header::IF_RANGE);
         }
-        let conditional =
-            self.visit.asked.is_conditional() || head.headers.contains_key(header::IF_RANGE);
+        let asked = &self.visit.asked;
+        let conditional = asked.is_conditional() || (asked.if_range && !self.visit.is_head());
         if self.is_for_one() {
             // The answer is for this client: a 304 may save it the body.
             if conditional {

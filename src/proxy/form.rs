@@ -90,10 +90,21 @@ impl<'a> Wish<'a> {
 impl Proxy {
     /// Gives an answer the form that the client is to get.
     pub(super) async fn form(self: &Arc<Self>, route: &Route, wish: Wish<'_>, answer: &mut Answer) {
-        let Err(unmade) = self.formed(route, &wish, answer) else { return };
-        let Unmade { source, form, recipe, body, id } = *unmade;
-        let memo = Box::pin(self.memos.make(&self.store, (&body, &id), recipe)).await;
-        self.made(&wish, answer, (form, memo), &source);
+        if let Err(unmade) = self.formed(route, &wish, answer) {
+            self.make(unmade, &wish, answer).await;
+        }
+    }
+
+    /// Makes that form, of what was not made before.
+    pub(super) async fn make(
+        self: &Arc<Self>,
+        unmade: Box<Unmade>,
+        wish: &Wish<'_>,
+        answer: &mut Answer,
+    ) {
+        let (bytes, recipe) = ((&unmade.body, &unmade.id), unmade.recipe);
+        let memo = Box::pin(self.memos.make(&self.store, bytes, recipe)).await;
+        self.made(wish, answer, (unmade.form, memo), &unmade.source);
     }
 
     /// Gives an answer that form, where it lies in memory or is made as the body comes.

@@ -38,7 +38,7 @@ impl Proxy {
                 let mut told = fetch.told().with_status(fwd_status);
                 if let Received::Unstorable(reason) = received {
                     self.not_stored(fetch, reason);
-                    self.stop_sharing(fetch, reason);
+                    self.stop_sharing(fetch, reason, exchange.response);
                     self.forget_others(fetch, reason);
                     told = told.detail(Reason::NotStored(reason));
                 }

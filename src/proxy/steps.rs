@@ -19,7 +19,7 @@ use crate::{
     },
     config::Collapse,
     fields,
-    policy::{self, Decision, Meta, Unstorable, rules::Authorization},
+    policy::{self, Decision, Meta, Now, Unstorable, rules::Authorization},
     reason::{Reason, Stale},
     reply::{self, Answer, Failure},
     server::Peer,
@@ -78,7 +78,7 @@ impl Proxy {
         let crowd = if visit.asked.cookie { Crowd::WithCookie } else { Crowd::All };
         let alone = visit.route.cache.collapse == Collapse::Off
             || is_personal(fetch)
-            || !self.store.collapses(fetch.place.key, crowd, self.clock.now())
+            || !self.store.collapses(fetch.place.key, crowd, visit.arrived)
             || visit.wants_trailers();
         if alone { Company::Alone } else { Company::Welcome }
     }
@@ -257,15 +257,18 @@ impl Proxy {
 
     /// Draws the consequences of an answer that may not be shared: where the next will not be
     /// either, nobody waits for it, and what was stored before it is out of date.
-    pub(super) fn stop_sharing(&self, fetch: &Fetch, reason: Unstorable) {
-        let (key, now) = (fetch.place.key, self.clock.now());
+    pub(super) fn stop_sharing(&self, fetch: &Fetch, reason: Unstorable, now: Now) {
+        let key = fetch.place.key;
         if reason == Unstorable::Cookie {
             self.store.stop_collapsing(key, Crowd::WithCookie, now);
         }
         // What a credential is answered says nothing of what the others are.
         if reason.predicts_more() && !is_personal(fetch) {
             self.store.stop_collapsing(key, Crowd::All, now);
-            self.store.remove(key);
+            // Mostly nothing does, since the last answer was none for the store.
+            if self.store.has(key) {
+                self.store.remove(key);
+            }
             // Where nothing was found, nothing lies there.
             if fetch.stored.is_some() {
                 self.invalidate_afar(key);

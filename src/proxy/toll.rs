@@ -13,7 +13,9 @@ use crate::{
     cache_status::Forwarded,
     collapse::{Company, Follower, Progress},
     config::throttle::Count,
+    policy::Fwd,
     reply::{self, Answer},
+    store::Place,
     throttle::{Told, Toll},
     visit::Visit,
 };
@@ -30,14 +32,17 @@ impl Proxy {
         &self,
         visit: &Visit,
         body: Option<&Incoming>,
-    ) -> Result<Option<Told>, Answer> {
+    ) -> Result<Option<Told>, Box<Answer>> {
         if let Some(answer) = refuse(visit, body) {
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         if visit.route.throttle.is_free(Count::All) {
             return Ok(None);
         }
-        Ok(Box::pin(self.charge(visit, Count::All)).await?.spend())
+        match Box::pin(self.charge(visit, Count::All)).await {
+            Ok(toll) => Ok(toll.spend()),
+            Err(refusal) => Err(Box::new(refusal)),
+        }
     }
 
     /// A hit for what it costs, or the refusal of a request past a limit; `None` where it may have to
@@ -90,6 +95,23 @@ impl Proxy {
             Err(answer) => return answer,
         };
         self.pass(visit, once, told).await.telling(limits)
+    }
+
+    /// Relays an exchange that counts as a miss, unless another node has the answer.
+    pub(super) async fn pass_or_find(
+        self: &Arc<Self>,
+        visit: Arc<Visit>,
+        place: Place,
+        once: Once,
+        told: Forwarded,
+    ) -> Answer {
+        if self.remote.is_some()
+            && matches!(told.fwd, Fwd::UriMiss | Fwd::VaryMiss)
+            && let Some(answer) = Box::pin(self.hit_afar(&visit, &place)).await
+        {
+            return answer;
+        }
+        self.pass_for_toll(visit, once, told).await
     }
 
     /// Follows a fetch, or leads one and pays for it, once.

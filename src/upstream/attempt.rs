@@ -16,7 +16,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
     Again, Error, RequestBody,
-    connection::{Age, Connection, Exchanged, Exchanging},
+    connection::{Age, Connection, Course, Exchanged, Exchanging},
     framing,
     upload::Progress,
 };
@@ -28,6 +28,8 @@ pub(super) struct Terms<'a> {
     pub(super) first_byte: Duration,
     /// When the answer to a request without a body is late.
     pub(super) due: Instant,
+    /// How each of them goes on.
+    pub(super) course: Course,
     /// True while a byte of the request may have been written.
     pub(super) sent: &'a AtomicBool,
     /// Makes its head once more.
@@ -59,14 +61,14 @@ enum Next {
 /// Sends `request`, and then waits for the head of its answer.
 pub(super) fn attempt<'a>(
     mut connection: Connection,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     terms: &'a Terms<'a>,
 ) -> impl Future<Output = Result<Answer, Failed>> + 'a {
     let upload = request.body().progress();
     let twice = may_come_twice(&connection, &request);
     let copy = (twice && terms.again.is_none()).then(|| copy(&request));
     terms.sent.store(true, Release);
-    let sending = connection.exchange(request);
+    let sending = connection.exchange(*request, terms.course);
     async move {
         let Some(sent) = waited(&mut connection, sending, (upload.as_deref(), terms)).await else {
             return Err(Failed { error: Error::FirstByteTimeout(terms.first_byte), again: None });
@@ -146,14 +148,17 @@ impl Failed {
 
     /// The request, if it may be sent once more, and whether it may have come the first time;
     /// else why there is no answer.
-    pub(super) fn again(self, terms: &Terms<'_>) -> Result<(Request<RequestBody>, bool), Error> {
+    pub(super) fn again(
+        self,
+        terms: &Terms<'_>,
+    ) -> Result<(Box<Request<RequestBody>>, bool), Error> {
         tracing::debug!(error = %self.error, again = self.again.is_some(), "no answer");
         match self.again {
             Some(Next::Unwritten(request)) => {
                 terms.sent.store(false, Release);
-                Ok((*request, false))
+                Ok((request, false))
             }
-            Some(Next::Idempotent(request)) => Ok((*request, true)),
+            Some(Next::Idempotent(request)) => Ok((request, true)),
             None => Err(self.error),
         }
     }

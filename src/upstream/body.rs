@@ -93,6 +93,9 @@ impl ResponseBody {
 
 impl Arriving {
     fn begin(&mut self) {
+        // To ask for a frame tells the connection that there is room, and that would wake the task
+        // that asks: for nothing, once for each answer.
+        self.lease.iter().for_each(|lease| lease.connection.wakes_nobody());
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(Some(polled)) = Pin::new(&mut self.incoming).poll_frame(&mut cx) else {
             return;

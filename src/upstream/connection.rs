@@ -20,7 +20,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use http::{Request, Response, header::UPGRADE};
+use http::{Request, Response};
 use http_body::Body as _;
 use hyper::{
     body::{Bytes, Frame, Incoming},
@@ -33,7 +33,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, coop::has_budget_remaining};
 
 use super::{
-    Error, RequestBody,
+    Error, RequestBody, Upgrade,
     wire::{Socket, Wire},
 };
 use crate::clock::{Clock, Sleep};
@@ -111,6 +111,15 @@ pub(super) enum Age {
     Reused,
 }
 
+/// How a request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// With whoever waits for its answer.
+    Along,
+    /// By a task that drives its connection.
+    Apart,
+}
+
 impl Connection {
     /// Speaks HTTP/1.1 on a connected socket.
     pub(super) async fn open(socket: Box<dyn Socket>) -> Result<Connection, Error> {
@@ -135,8 +144,8 @@ impl Connection {
 
     /// Sends one request. What was not written at all is handed back in the error. Nothing comes of
     /// it unless the connection is driven.
-    pub(super) fn exchange(&mut self, request: Request<RequestBody>) -> Exchanging {
-        if goes_by_itself(&request) {
+    pub(super) fn exchange(&mut self, request: Request<RequestBody>, course: Course) -> Exchanging {
+        if course == Course::Apart {
             self.set_apart();
         }
         self.0.answered.store(false, Relaxed);
@@ -225,7 +234,7 @@ impl Connection {
     }
 
     /// Gives it a task of its own, if it has none.
-    fn set_apart(&mut self) {
+    pub(super) fn set_apart(&mut self) {
         self.0.driven = match std::mem::replace(&mut self.0.driven, Driven::Ended) {
             Driven::Here(driver) => {
                 let task = tokio::spawn(async move {
@@ -248,13 +257,16 @@ impl Connection {
         self.0.sender.is_closed()
     }
 
-    /// Its exchange is over, and nobody waits for anything of it. What has not come to rest by now
-    /// goes on by itself.
-    pub(super) fn rest(&mut self) {
+    /// Wakes nobody until it is driven again: whoever would be woken looks at what it brings now.
+    pub(super) fn wakes_nobody(&self) {
         drop(self.0.nudge.waits.take());
-        if !self.0.sender.is_ready() && self.go_on().is_pending() && !self.0.sender.is_ready() {
-            self.set_apart();
-        }
+    }
+
+    /// Its exchange is over, and nobody waits for anything of it: whether it has come to rest by
+    /// now, or is to be [set apart](Self::set_apart).
+    pub(super) fn rests(&mut self) -> bool {
+        self.wakes_nobody();
+        self.is_ready() || self.go_on().is_ready() || self.is_ready()
     }
 
     /// Whether it can take the next request, now or in a moment.
@@ -289,13 +301,16 @@ impl Connection {
     }
 }
 
-/// Whether a request needs a task that drives its connection. An upload and a tunnel go on while
-/// nobody waits for the answer, or nobody reads it. And what may not be repeated is written a step
-/// later than the connection was chosen: if that is at its end, it is seen in between.
-pub(super) fn goes_by_itself(request: &Request<RequestBody>) -> bool {
-    !request.body().is_end_stream()
-        || !request.method().is_idempotent()
-        || request.headers().contains_key(UPGRADE)
+impl Course {
+    /// An upload and a tunnel go on while nobody waits for the answer, or nobody reads it. And what
+    /// may not be repeated is written a step later than the connection was chosen: if that is at its
+    /// end, it is seen in between.
+    pub(super) fn of(request: &Request<RequestBody>, upgrade: Upgrade) -> Course {
+        let along = upgrade == Upgrade::NotAsked
+            && request.body().is_end_stream()
+            && request.method().is_idempotent();
+        if along { Course::Along } else { Course::Apart }
+    }
 }
 
 impl Drop for Connection {

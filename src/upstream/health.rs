@@ -17,20 +17,25 @@ pub struct Health {
 }
 
 impl Health {
-    /// Notes what came of a request.
-    pub(super) fn note<T>(&self, result: &Result<T, Error>) {
-        let Err(error) = result else { return self.last.store(1, Relaxed) };
-        let index = match error {
+    /// Notes that a request was answered.
+    pub(super) fn answered(&self) {
+        self.last.store(1, Relaxed);
+    }
+
+    /// Notes why a request was not, and gives that back.
+    pub(super) fn lost(&self, error: Error) -> Error {
+        let index = match &error {
             Error::Busy(_) => 0,
             Error::Connect(_) => 1,
             Error::ConnectTimeout(_) => 2,
             Error::FirstByteTimeout(_) => 3,
             Error::Http(_) | Error::Framing(_) => 4,
             Error::Paused(_) => 5,
-            Error::Client(_) => return,
+            Error::Client(_) => return error,
         };
         self.failures[index].one();
         self.last.store(2, Relaxed);
+        error
     }
 
     /// `unknown`, `ok` or `failing`, by its last request.

@@ -30,7 +30,6 @@ use std::{
     time::Instant,
 };
 
-use futures_util::FutureExt;
 use http::{Request, Response, StatusCode, header::UPGRADE, request};
 
 pub use body::ResponseBody;
@@ -41,10 +40,10 @@ use crate::{clock::Clock, config, metrics::times::Histogram};
 use attempt::{Answer, Failed, Terms, attempt};
 use body::Lease;
 use connect::Connector;
-use connection::{Connection, goes_by_itself};
+use connection::{Connection, Course};
 use health::Health;
 use places::{Client, Place, Places, Stay};
-use pool::{Look, Pool};
+use pool::Pool;
 use quota::Quota;
 use stall::Stall;
 
@@ -169,40 +168,45 @@ impl Upstream {
         body: RequestBody,
         errand: Errand<'a>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Error>> + Send + 'a {
-        // Made here, not by what is awaited, which would hold both.
-        let request = framing::request(head, body);
-        self.exchange(request, errand).inspect(|result| self.health.note(result))
+        // Made here, not by what is awaited, which would hold both; and boxed, since from here on it
+        // is handed over again and again.
+        let request = Box::new(framing::request(head, body));
+        self.exchange(request, errand)
     }
 
     async fn exchange(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         errand: Errand<'_>,
     ) -> Result<Response<ResponseBody>, Error> {
+        let lost = |error| self.health.lost(error);
         if let Some(quota) = &self.quota {
-            quota.is_worth_waiting(errand.stale, self.config.first_byte)?;
+            quota.is_worth_waiting(errand.stale, self.config.first_byte).map_err(lost)?;
         }
         let upgrade = Upgrade::of(&request);
+        let course = Course::of(&request, upgrade);
         let stay = match upgrade {
             Upgrade::NotAsked if http_body::Body::is_end_stream(request.body()) => Stay::Brief,
             Upgrade::NotAsked | Upgrade::Asked => Stay::Long,
         };
         let by = (Client::of(errand.client), stay);
-        let place = self.places.take(by, &self.clock, self.config.first_byte).await?;
+        let place =
+            self.places.take(by, &self.clock, self.config.first_byte).await.map_err(lost)?;
         let begun = self.clock.instant();
         // Boxed, like all that few requests come to: each request is as large as the largest of
         // what it may come to, and is moved about.
-        let (connection, now) = match self.at_hand(&request) {
+        let (connection, now) = match self.at_hand(course) {
             Some(connection) => (connection, begun),
             None => {
-                let connection = Box::pin(self.in_turn(errand, self.connection())).await?;
+                let connection = Box::pin(self.in_turn(errand, self.connection())).await;
+                let connection = connection.map_err(lost)?;
                 (connection, self.clock.instant())
             }
         };
-        let terms = self.terms(errand, now);
+        let terms = self.terms((errand, course), now);
         let answer = match attempt(connection, request, &terms).await {
             Ok(answer) => answer,
-            Err(failed) => Box::pin(self.once_more(failed, errand, &terms)).await?,
+            Err(failed) => Box::pin(self.once_more(failed, errand, &terms)).await.map_err(lost)?,
         };
         self.first_byte.add(self.clock.instant().saturating_duration_since(begun));
         if let Some(quota) = &self.quota
@@ -210,13 +214,13 @@ impl Upstream {
         {
             quota.heed(answer.response.status(), answer.response.headers());
         }
-        self.deliver(answer, place, upgrade)
+        self.deliver(answer, place, upgrade).inspect(|_| self.health.answered()).map_err(lost)
     }
 
-    fn terms<'a>(&'a self, errand: Errand<'a>, now: Instant) -> Terms<'a> {
+    fn terms<'a>(&'a self, (errand, course): (Errand<'a>, Course), now: Instant) -> Terms<'a> {
         let (clock, first_byte) = (&self.clock, self.config.first_byte);
         let due = now + first_byte;
-        Terms { clock, first_byte, due, sent: errand.sent, again: errand.again }
+        Terms { clock, first_byte, due, course, sent: errand.sent, again: errand.again }
     }
 
     /// The retry rule: what was not written, or died on a reused connection and may be received
@@ -229,7 +233,7 @@ impl Upstream {
     ) -> Result<Answer, Error> {
         let (request, twice) = failed.again(terms)?;
         let connection = self.in_turn(errand, self.connector.connect()).await?;
-        let terms = self.terms(errand, self.clock.instant());
+        let terms = self.terms((errand, terms.course), self.clock.instant());
         let mut answer = attempt(connection, request, &terms).await?;
         if twice {
             answer.response.extensions_mut().insert(SentTwice);
@@ -253,9 +257,8 @@ impl Upstream {
     }
 
     /// A connection for which nothing has to be waited for.
-    fn at_hand(&self, request: &Request<RequestBody>) -> Option<Connection> {
-        let look = if goes_by_itself(request) { Look::Close } else { Look::Brief };
-        if self.quota.is_some() { None } else { self.pool.at_hand(look) }
+    fn at_hand(&self, course: Course) -> Option<Connection> {
+        if self.quota.is_some() { None } else { self.pool.at_hand(course) }
     }
 
     async fn connection(&self) -> Result<Connection, Error> {
@@ -290,7 +293,7 @@ impl Upstream {
 }
 
 /// Whether the request asks for another protocol.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Upgrade {
     Asked,
     NotAsked,

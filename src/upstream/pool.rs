@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use super::connection::Connection;
+use super::connection::{Connection, Course};
 use crate::clock::Clock;
 
 /// How long a connection may be idle. Servers close theirs after 5 s and more (Node.js: 5 s), and
@@ -38,28 +38,20 @@ struct Parked {
     since: Instant,
 }
 
-/// How closely a connection is looked at before it serves again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Whether it is at its end.
-    Close,
-    /// Whether it was known to be.
-    Brief,
-}
-
 impl Pool {
     /// Keeps at most `max` connections.
     pub(super) fn new(clock: Clock, max: usize) -> Arc<Pool> {
         Arc::new(Pool { idle: Mutex::default(), clock, max })
     }
 
-    /// The connection that served last, if that can serve again at once.
-    pub(super) fn at_hand(&self, look: Look) -> Option<Connection> {
+    /// The connection that served last, if that can serve again at once. Whether it is at its end is
+    /// seen later for what goes along.
+    pub(super) fn at_hand(&self, course: Course) -> Option<Connection> {
         loop {
             let mut parked = self.pop()?;
-            let settled = match look {
-                Look::Close => parked.connection.is_settled(),
-                Look::Brief => parked.connection.is_ready(),
+            let settled = match course {
+                Course::Apart => parked.connection.is_settled(),
+                Course::Along => parked.connection.is_ready(),
             };
             if settled {
                 parked.connection.set_reused();
@@ -90,18 +82,22 @@ impl Pool {
 
     /// Takes a connection back, or closes it if there is no room.
     pub(super) fn park(self: &Arc<Self>, mut connection: Connection) {
-        let Ok(runtime) = Handle::try_current() else { return };
-        connection.rest();
+        if !connection.rests() {
+            // Without a runtime, the process is ending.
+            let Ok(_) = Handle::try_current() else { return };
+            connection.set_apart();
+        }
         let since = self.clock.last_tick();
         let mut idle = self.idle.lock();
         if connection.is_closed() || idle.stack.len() >= self.max {
             return;
         }
-        idle.stack.push_back(Parked { connection, since });
         if idle.reaper.is_none() {
+            let Ok(runtime) = Handle::try_current() else { return };
             let reaper = runtime.spawn(reap(Arc::downgrade(self), self.clock.clone()));
             idle.reaper = Some(reaper.abort_handle());
         }
+        idle.stack.push_back(Parked { connection, since });
     }
 
     fn pop(&self) -> Option<Parked> {

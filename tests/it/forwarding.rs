@@ -83,6 +83,26 @@ async fn the_origin_learns_who_asked() {
 }
 
 #[tokio::test]
+async fn what_a_client_sends_again_is_forwarded_as_the_first_time() {
+    let (origin, proxy) = echo().await;
+    let ask = |agent| get(&proxy, "/").header("Accept", "text/plain").header("User-Agent", agent);
+    ask("one").await;
+    let first = origin.last();
+    for _ in 0..3 {
+        ask("one").await;
+        assert_eq!(origin.last().fields, first.fields, "RFC 9110 §7.6: the same, each field once");
+    }
+    for agent in ["two", "one"] {
+        ask(agent).await;
+        assert_eq!(origin.last().headers("user-agent"), [agent], "nobody gets another's fields");
+    }
+    ask("one").header("Authorization", "Basic YTpi").await;
+    assert_eq!(origin.last().headers("authorization"), ["Basic YTpi"], "one field more");
+    ask("one").await;
+    assert_eq!(origin.last().header("authorization"), None, "RFC 9110 §11.6.2: it is not kept");
+}
+
+#[tokio::test]
 async fn what_a_stranger_claims_is_removed() {
     let lies = [
         ("Forwarded", "for=6.6.6.6;proto=https"),

@@ -30,11 +30,16 @@ pub(in crate::policy) static TARGET_LIST: [HeaderName; 2] =
 /// What the names of all of them end with.
 const SUFFIX: &str = "-cache-control";
 
+/// Whether a name is worth a closer look, as few are.
+pub(super) fn may_count(name: &str) -> bool {
+    name.ends_with(SUFFIX)
+}
+
 /// The directives of the targeted field that counts, and the field names in them; `None` where
 /// no targeted field does.
 pub(super) fn read(headers: &HeaderMap) -> Option<(ResponseDirectives, Vec<HeaderName>)> {
     // Most have none, and to see that costs less than to look for each.
-    if !headers.keys().any(|name| name.as_str().ends_with(SUFFIX)) {
+    if !headers.keys().any(|name| may_count(name.as_str())) {
         return None;
     }
     TARGET_LIST.iter().find_map(|name| {

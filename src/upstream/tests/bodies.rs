@@ -1,3 +1,14 @@
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Wake, Waker},
+};
+
+use futures_util::task::AtomicWaker;
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::runtime::Builder;
@@ -154,6 +165,41 @@ fn a_short_body_that_came_with_its_head_is_at_hand_and_holds_nothing() {
         let (answer, ()) = tokio::join!(get(&upstream), peer.serve(OK));
         assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
         origin.assert_no_other("its connection was put back");
+    });
+}
+
+/// Wakes a task, and counts how often.
+#[derive(Default)]
+struct Counting {
+    wakes: AtomicUsize,
+    task: AtomicWaker,
+}
+
+impl Wake for Counting {
+    fn wake(self: Arc<Counting>) {
+        self.wakes.fetch_add(1, SeqCst);
+        self.task.wake();
+    }
+}
+
+#[test]
+fn who_looks_whether_a_body_is_at_hand_is_not_woken_by_that() {
+    run(async {
+        let origin = Origin::start().await;
+        let (upstream, _) = origin.upstream();
+        let mut peer = idle_connection(&origin, &upstream).await;
+        let counting = Arc::<Counting>::default();
+        let waker = Waker::from(counting.clone());
+        let mut asking = pin!(get(&upstream));
+        let answer = poll_fn(|cx| {
+            counting.task.register(cx.waker());
+            asking.as_mut().poll(&mut Context::from_waker(&waker))
+        });
+        let (answer, ()) = tokio::join!(answer, peer.serve(OK));
+        let before = counting.wakes.load(SeqCst);
+        assert!(before > 0, "it was woken when its answer came");
+        answer.unwrap().into_body().at_hand().expect("it came in one piece");
+        assert_eq!(counting.wakes.load(SeqCst), before, "it has all of it");
     });
 }
 

@@ -12,7 +12,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::support::{OK, Peer, run};
 use crate::{
     clock::Clock,
-    upstream::{RequestBody, connection::Connection, wire::Wire},
+    upstream::{
+        RequestBody,
+        connection::{Connection, Course},
+        wire::Wire,
+    },
 };
 
 fn request() -> Request<RequestBody> {
@@ -25,7 +29,7 @@ fn a_connection_that_is_not_at_rest_is_waited_for_but_not_for_long() {
         let (clock, manual) = Clock::manual(0);
         let (socket, origin) = tokio::io::duplex(1 << 10);
         let mut connection = Connection::open(Box::new(socket)).await.unwrap();
-        let answer = connection.exchange(request());
+        let answer = connection.exchange(request(), Course::Along);
         let (settled, ()) = tokio::join!(connection.settles(&clock), async {
             manual.until_sleeping(Duration::from_millis(20)).await;
             manual.advance(Duration::from_millis(20));
@@ -49,7 +53,7 @@ fn a_connection_comes_to_rest_when_its_exchange_is_over() {
         let (clock, manual) = Clock::manual(0);
         let (socket, origin) = tokio::io::duplex(1 << 10);
         let mut connection = Connection::open(Box::new(socket)).await.unwrap();
-        let answer = connection.exchange(request());
+        let answer = connection.exchange(request(), Course::Along);
         let mut origin = Peer(origin);
         let (settled, ()) = tokio::join!(connection.settles(&clock), async {
             manual.until_sleeping(Duration::from_millis(20)).await;
