@@ -127,7 +127,13 @@ pub fn stored(visit: &Visit, entry: &Entry, now: Now, status: CacheStatus) -> An
 /// (RFC 9110 §13.2.1). `length` is that of the whole, where it is known.
 fn is_unchanged(visit: &Visit, (head, length): (&Head, Option<u64>)) -> bool {
     let (asked, choice) = (&visit.head.headers, choice(visit, (head, length)));
-    let judge = || validation::precondition(asked, head.validators(), choice);
+    // Of a cut, too, nothing but Last-Modified is a date, as where it is made anew.
+    let known = || {
+        let known = head.validators();
+        let date = known.date.filter(|_| visit.wanted.is_none());
+        validation::Validators { date, ..known }
+    };
+    let judge = || validation::precondition(asked, known(), choice);
     // The validators must be looked for, and most requests have no condition.
     visit.asked.condition && head.status.is_success() && judge() == Precondition::NotModified
 }

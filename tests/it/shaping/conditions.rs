@@ -331,3 +331,17 @@ async fn an_origins_tag_that_ends_like_a_shapes_comes_back_as_it_was() {
     }
     assert_eq!(get(&proxy, "/u").header("If-None-Match", theirs).await.status, 200);
 }
+
+/// RFC 9110 §13.1.3, RFC 9111 §4.3.2: where the API gives no Last-Modified, a cut has no date to be
+/// compared with, whether it is made for this request or lies in memory.
+#[tokio::test]
+async fn without_last_modified_a_cut_is_unchanged_by_no_date_however_often_it_is_asked_for() {
+    let (_origin, proxy) = before(json(USER)).await;
+    get(&proxy, "/u").await;
+    for time in ["made", "at hand", "at hand again"] {
+        let ask = get(&proxy, "/u?fields=id");
+        let cut = ask.header("If-Modified-Since", "Sun, 22 Nov 2099 00:00:00 GMT").await;
+        assert_eq!((cut.status, cut.text()), (200, "{\"id\":1}"), "{time}");
+        get(&proxy, "/u?fields=id").await;
+    }
+}
