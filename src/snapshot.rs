@@ -41,7 +41,7 @@ use former::Former;
 use had::Had;
 pub use hearsay::Hearsay;
 pub use keying::Keying;
-pub use unreached::Unreached;
+pub use unreached::unreached;
 
 /// One configuration, ready for requests.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub table: Table,
     /// Peers that are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers that name whom they pass a connection on for.
+    passed_on_by: Vec<IpNet>,
     /// What any of them has claimed so far of requests.
     pub hearsay: Arc<Hearsay>,
     /// What requests are known by.
@@ -173,11 +175,12 @@ impl Snapshot {
         }
         upstreams.values().for_each(|upstream: &Arc<Upstream>| upstream.take_over());
         let table = table(config);
-        let former = Former::of(config, previous, &routes, clock.mono());
+        let former = Former::of(previous, &routes, clock.mono());
         Ok(Snapshot {
             routes,
             table,
             trusted_proxies: config.trusted_proxies.clone(),
+            passed_on_by: config.proxy_protocol.clone(),
             hearsay: previous.map(|it| it.hearsay.clone()).unwrap_or_default(),
             naming: config.log.naming,
             log: AccessLog::default(),

@@ -13,7 +13,7 @@ use crate::{
     counters::Counters,
     log::AccessLog,
     metrics::Times,
-    snapshot::{Snapshot, Unreached},
+    snapshot::{Snapshot, unreached},
     store::{By, Manner, Name, Scope, Store, Told},
     transform::memos::Memos,
 };
@@ -63,13 +63,17 @@ impl Proxy {
         let previous = self.snapshot.load_full();
         let mut snapshot = Snapshot::build(config, Some(&previous), &self.clock)?;
         snapshot.log = open_log(config, Some(&previous.log), (&self.clock, &self.counters))?;
-        let purges = purges(Unreached::between(&previous, &snapshot));
+        let unreached = unreached(&previous, &snapshot);
+        if unreached.is_empty() {
+            self.snapshot.store(Arc::new(snapshot));
+            return Ok(());
+        }
+        let scope = Scope::Routes(unreached.into_iter().map(Name::route).collect());
         // Before, so that no request finds what is there; after, for what has come there meanwhile,
         // and for the other nodes. Between them, Redis is not asked.
-        let here = |(scope, manner): &(Scope, Manner)| self.purge_here(scope, *manner, RELOADED).1;
-        let purging: Vec<_> = purges.iter().map(here).collect();
+        let (_, purging) = self.purge_here(&scope, Manner::Hard, RELOADED);
         self.snapshot.store(Arc::new(snapshot));
-        purges.iter().for_each(|(scope, manner)| self.purge_behind(scope, *manner, RELOADED));
+        self.purge_behind(&scope, Manner::Hard, RELOADED);
         drop(purging);
         Ok(())
     }
@@ -78,15 +82,6 @@ impl Proxy {
     pub fn reopen_log(&self) {
         self.snapshot.load().log.reopen();
     }
-}
-
-/// What is done about what was not reached.
-fn purges(unreached: Unreached) -> Vec<(Scope, Manner)> {
-    let Unreached { taken_in, told_apart } = unreached;
-    let names = |routes: Vec<u64>| routes.into_iter().map(Name::route).collect::<Vec<_>>();
-    let purges = [(names(taken_in), Manner::Hard), (names(told_apart), Manner::Doubt)];
-    let meant = purges.into_iter().filter(|(names, _)| !names.is_empty());
-    meant.map(|(names, manner)| (Scope::Routes(names), manner)).collect()
 }
 
 fn open_log(

@@ -237,8 +237,8 @@ impl Repeats {
         let (talk, all) = (activity.talk(), bytes.len() as u64);
         match &mut self.stage {
             Stage::Given { all: given, .. } => *given += all,
-            // Hyper held a request that was not seen here.
-            Stage::Nothing if talk.content().is_none() => self.stage = Stage::Unknown,
+            // Hyper held a request that was not seen here, or one whose content may still come.
+            Stage::Nothing if talk.content() != Some(0) => self.stage = Stage::Unknown,
             Stage::Nothing if !talk.is_over.load(Relaxed) => {
                 if let Some(repeater) = talk.repeater() {
                     self.repeater = Some(repeater);
@@ -266,8 +266,11 @@ impl Repeats {
     pub(super) fn flushed(&mut self, activity: &Activity) {
         let Stage::Given { head, all } = self.stage else { return };
         if let Some(content) = activity.talk().content() {
-            let whole = head.checked_add(content) == Some(all);
-            self.stage = if whole { Stage::Nothing } else { Stage::Unknown };
+            self.stage = Stage::Unknown;
+            if head.checked_add(content) == Some(all) {
+                self.stage = Stage::Nothing;
+                activity.talk().content.store(0, Relaxed);
+            }
         }
     }
 

@@ -143,6 +143,19 @@ impl Wire {
         body
     }
 
+    /// What comes until the connection is closed, or until nothing more comes once the server has
+    /// done what there was to do.
+    async fn rest_at_once(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        while let Ok(1..) = self.0.try_read_buf(&mut rest) {
+            tokio::task::yield_now().await;
+        }
+        rest
+    }
+
     async fn byte(&mut self) -> u8 {
         within("a byte", self.0.read_u8()).await.expect("the connection goes on")
     }

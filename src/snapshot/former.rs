@@ -1,7 +1,8 @@
 //! Routes that a reload took away, or whose URLs it told apart by another rule.
 //!
 //! Other nodes may have them still, and hear of what this one's writes make invalid under their own
-//! keys alone. So those are told, too, for a while: nodes that are reloaded one after the other
+//! keys alone; and what shares a cache group with what lies under those may lie on any route. So
+//! those are told, too, for a while: nodes that are reloaded one after the other
 //! differ for some minutes. Bounded in time and number, since each costs every write something.
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use super::{Keying, Route, Snapshot, keying::by_generation};
 use crate::{
     config::{
-        Config, Query,
+        Query,
         routes::{Pattern, Table},
     },
     policy::Mono,
@@ -43,16 +44,9 @@ struct Left {
 }
 
 impl Former {
-    /// Those of `previous` that `next` does not have just so; none where there are no other nodes.
-    pub(super) fn of(
-        config: &Config,
-        previous: Option<&Snapshot>,
-        next: &[Arc<Route>],
-        now: Mono,
-    ) -> Former {
-        let Some(previous) = previous.filter(|_| config.redis.is_some()) else {
-            return Former::default();
-        };
+    /// Those of `previous` that `next` does not have just so.
+    pub(super) fn of(previous: Option<&Snapshot>, next: &[Arc<Route>], now: Mono) -> Former {
+        let Some(previous) = previous else { return Former::default() };
         let present = by_generation(next);
         let known = previous.former.left.iter().filter(|it| now.since(it.at) < LASTS).cloned();
         let left = known.chain(previous.routes.iter().map(|route| Left::of(route, now)));

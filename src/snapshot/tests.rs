@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Snapshot, Unreached};
+use super::{Snapshot, unreached};
 use crate::{clock::Clock, config};
 
 const ROUTE: &str = "[[routes]]\nname = \"r\"\nmatch.path = \"/r\"\n";
@@ -81,11 +81,10 @@ fn what_was_away_is_told_of_when_it_comes_back() {
         let meanwhile = snapshot(between, Some(&before));
         let after = snapshot(ROUTE, Some(&meanwhile));
         assert_eq!(generation(&after, "r"), generation(&before, "r"), "as on every other node");
-        let unreached = Unreached::between(&meanwhile, &after);
-        assert_eq!(unreached.taken_in, Vec::from_iter(generation(&after, "r")), "{between}");
-        assert!(unreached.told_apart.is_empty(), "{between}");
+        let own = Vec::from_iter(generation(&after, "r"));
+        assert_eq!(unreached(&meanwhile, &after), own, "{between}");
         let again = snapshot(ROUTE, Some(&after));
-        assert_eq!(Unreached::between(&after, &again), Unreached::default(), "it stayed");
+        assert!(unreached(&after, &again).is_empty(), "it stayed");
     }
 }
 
@@ -93,15 +92,11 @@ fn what_was_away_is_told_of_when_it_comes_back() {
 fn what_nobody_had_before_is_not_told_of() {
     let before = snapshot("", None);
     let grown = snapshot(ROUTE, Some(&before));
-    assert_eq!(
-        Unreached::between(&before, &grown),
-        Unreached::default(),
-        "nothing is stored by it"
-    );
+    assert!(unreached(&before, &grown).is_empty(), "nothing is stored by it");
     const REDIS: &str = "[cache.redis]\nurl = \"redis://r\"\n";
     let before = snapshot(REDIS, None);
     let grown = snapshot(&format!("{REDIS}{ROUTE}"), Some(&before));
-    let taken_in = Unreached::between(&before, &grown).taken_in;
+    let taken_in = unreached(&before, &grown);
     assert_eq!(taken_in, Vec::from_iter(generation(&grown, "r")), "another node may have it");
 }
 
@@ -119,16 +114,23 @@ fn other_rules_for_urls_are_told_of() {
     let first = snapshot(ROUTE, None);
     for rule in rules {
         let next = snapshot(&format!("{ROUTE}{rule}\n"), Some(&first));
-        let expected = Unreached {
-            told_apart: Vec::from_iter(generation(&first, "r")),
-            ..Unreached::default()
-        };
-        assert_eq!(Unreached::between(&first, &next), expected, "{rule}");
-        assert_eq!(Unreached::between(&next, &first), expected, "{rule}, and back");
+        let own = Vec::from_iter(generation(&first, "r"));
+        assert_eq!(unreached(&first, &next), own, "{rule}");
+        assert_eq!(unreached(&next, &first), own, "{rule}, and back");
     }
     let offered = |more| snapshot(&format!("{ROUTE}shape = {{ fields = 'a'{more} }}\n"), None);
     let (one, other) = (offered(""), offered(", max_size = '1MiB'"));
-    assert_eq!(Unreached::between(&one, &other), Unreached::default(), "the keys are the same");
+    assert!(unreached(&one, &other).is_empty(), "the keys are the same");
+}
+
+#[test]
+fn whom_to_believe_is_told_of_since_the_scheme_is_part_of_every_key() {
+    for who in ["trusted_proxies = [\"10.0.0.0/8\"]\n", "proxy_protocol = [\"10.0.0.0/8\"]\n"] {
+        let one = snapshot(ROUTE, None);
+        let other = snapshot(&format!("{who}{ROUTE}"), Some(&one));
+        assert_eq!(unreached(&one, &other).len(), 2, "both routes: {who}");
+        assert_eq!(unreached(&other, &one).len(), 2, "{who}, and back");
+    }
 }
 
 #[test]

@@ -7,31 +7,17 @@
 
 use super::{Snapshot, keying::by_generation};
 
-/// Generations of routes, by what is to become of what was stored on them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unreached {
-    /// It may have been shared by rules that others replaced meanwhile: it ends.
-    pub taken_in: Vec<u64>,
-    /// Its URLs are told apart by another rule: it is validated.
-    pub told_apart: Vec<u64>,
-}
-
-impl Unreached {
-    /// By a reload from `previous` to `next`.
-    #[must_use]
-    pub fn between(previous: &Snapshot, next: &Snapshot) -> Unreached {
-        let mut unreached = Unreached::default();
-        let known = by_generation(&previous.routes);
-        for route in &next.routes {
-            match known.get(&route.generation) {
-                None if !next.had.may_include(route.generation) => {}
-                None => unreached.taken_in.push(route.generation),
-                Some(before) if !before.tells_urls_apart_as(route.keying()) => {
-                    unreached.told_apart.push(route.generation);
-                }
-                Some(_) => {}
-            }
-        }
-        unreached
-    }
+/// The generations of the routes on which that may be so after a reload from `previous` to `next`:
+/// their sharing is taken in, or their URLs are told apart by another rule, or the scheme of a request
+/// is that which somebody else says.
+#[must_use]
+pub fn unreached(previous: &Snapshot, next: &Snapshot) -> Vec<u64> {
+    let known = by_generation(&previous.routes);
+    let believes = (&previous.trusted_proxies, &previous.passed_on_by)
+        == (&next.trusted_proxies, &next.passed_on_by);
+    let routes = next.routes.iter().filter(|route| match known.get(&route.generation) {
+        None => next.had.may_include(route.generation),
+        Some(before) => !believes || !before.tells_urls_apart_as(route.keying()),
+    });
+    routes.map(|route| route.generation).collect()
 }

@@ -78,8 +78,8 @@ impl By {
     fn rank(self) -> u8 {
         match self {
             By::Group | By::Doubt => 0,
-            By::Node => 1,
-            By::Operator | By::Reload => 2,
+            By::Node | By::Reload => 1,
+            By::Operator => 2,
         }
     }
 }
@@ -109,6 +109,11 @@ impl Journal {
             tags: matches!(scope, Scope::Tags(_)),
         };
         let mut purges = self.0.lock();
+        // A reload purges before it and after it.
+        let is_again = |it: &Purge| (it.by, &it.names) == (By::Reload, &purge.names);
+        if purge.by == By::Reload && purges.back().is_some_and(is_again) {
+            purges.pop_back();
+        }
         if purges.len() == MAX_PURGES {
             // Requests purge in numbers: they push out each other, and operators' purges last.
             let least = purges.iter().enumerate().min_by_key(|(_, it)| it.by.rank());

@@ -66,19 +66,63 @@ async fn what_a_write_did_not_name_is_asked_for_once_it_is_the_same() {
     assert_eq!((after.text(), after.is_hit()), ("take 3", false), "§4.4: now it is that one");
 }
 
+/// RFC 9111 §4.2.4: nor does it stand in for an error.
 #[tokio::test]
-async fn what_other_rules_for_urls_leave_is_validated_not_fetched_anew() {
-    let origin = Origin::serve(|seen| match seen.header("if-none-match") {
-        Some("\"e\"") => Reply::status(304),
-        _ => Reply::fresh(600, "x").header("ETag", "\"e\""),
+async fn what_a_write_ended_by_other_rules_does_not_stand_in_for_an_error_either() {
+    let stale = "[cache]\nstale_if_error = '1h'\nrequest_cache_control = 'honor'\n";
+    for rule in SHARED.iter().chain(&URLS) {
+        let origin = Origin::serve(|seen| match (&*seen.method, seen.number) {
+            ("GET", 1) => Reply::fresh(600, "before the write"),
+            ("GET", _) => Reply::status(503),
+            _ => Reply::status(204),
+        })
+        .await;
+        let proxy = Proxy::with(&origin, &format!("{stale}{ROUTE}")).await;
+        get(&proxy, "/r/1?b=1&a=1").await;
+        proxy.reload(&format!("{stale}{}", with(rule)));
+        send(&proxy, "PUT", "/r/1?b=1&a=1").await;
+        proxy.reload(&format!("{stale}{ROUTE}"));
+        for asked in ["max-age=1000", "max-stale=9999"] {
+            let answer = get(&proxy, "/r/1?b=1&a=1").header("Cache-Control", asked).await;
+            assert_eq!(answer.status, 503, "{rule}, {asked}: {answer:?}");
+        }
+    }
+}
+
+/// Whom the proxy believes decides of which scheme a request is, and so under which key it lies.
+#[tokio::test]
+async fn what_a_write_ended_while_others_were_believed_does_not_come_back() {
+    let trusting = "trusted_proxies = [\"127.0.0.0/8\"]\n";
+    for (before, between) in [("", trusting), (trusting, "")] {
+        let origin = numbered().await;
+        let proxy = Proxy::with(&origin, before).await;
+        let ask = || get(&proxy, "/r/1").header("X-Forwarded-Proto", "https");
+        ask().await;
+        assert!(ask().await.is_hit(), "{before}");
+        proxy.reload(between);
+        let put = send(&proxy, "PUT", "/r/1").header("X-Forwarded-Proto", "https").await;
+        assert_eq!(put.status, 204);
+        proxy.reload(before);
+        assert!(!ask().await.is_hit(), "§4.4: {before:?}, and {between:?} meanwhile");
+    }
+}
+
+/// RFC 9875 §2.2.1.
+#[tokio::test]
+async fn what_shares_a_group_with_what_lies_under_other_rules_is_ended_by_its_writes() {
+    let origin = Origin::serve(|seen| match &*seen.method {
+        "GET" => Reply::fresh(600, "x").header("Cache-Groups", "\"g\""),
+        _ => Reply::status(204),
     })
     .await;
     let proxy = Proxy::with(&origin, ROUTE).await;
-    get(&proxy, "/r/1").await;
-    proxy.reload(&with(URLS[0]));
-    let validated = get(&proxy, "/r/1").await;
-    assert_eq!((validated.text(), validated.cache_status().fwd_status), ("x", Some(304)));
-    assert!(get(&proxy, "/r/1").await.is_hit(), "and serves on");
+    for path in ["/r/1?b=1&a=1", "/s/1"] {
+        get(&proxy, path).await;
+        assert!(get(&proxy, path).await.is_hit());
+    }
+    proxy.reload(&with(SHARED[0]));
+    send(&proxy, "PUT", "/r/1?b=1&a=1").await;
+    assert!(!get(&proxy, "/s/1").await.is_hit(), "of the same group");
 }
 
 #[tokio::test]

@@ -192,6 +192,38 @@ async fn content_is_never_taken_for_a_repeat() {
     }
 }
 
+/// The content of a request that is answered before it has come is never a request (RFC 9112 §6.3).
+#[tokio::test]
+async fn content_that_comes_after_its_answer_is_never_taken_for_a_repeat() {
+    let inner = repeating();
+    let stub = Stub::start(move |request: Request<Incoming>, peer: Peer| {
+        let early = request.method() == http::Method::POST;
+        let answer = (!early).then(|| inner.answer(request, peer));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => full("early"),
+            }
+        }
+    });
+    let hidden = get("/hidden");
+    let post =
+        format!("POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", hidden.len());
+    for (first, answers) in [(post.clone(), 1), (get("/4") + &post, 2), (get("/miss") + &post, 2)] {
+        let mut client = stub.connect().await;
+        warm(&mut client).await;
+        client.write(&first).await;
+        for _ in 0..answers {
+            client.response().await;
+        }
+        // The connection may have ended with the early answer.
+        if client.0.write_all(hidden.as_bytes()).await.is_ok() {
+            let rest = String::from_utf8(client.rest_at_once().await).unwrap();
+            assert!(!rest.contains("here /hidden"), "{first:?}: {rest}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn after_a_request_with_a_length_repeats_are_answered_here_again() {
     let stub = Stub::start(repeating());
