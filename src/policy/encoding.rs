@@ -192,8 +192,8 @@ impl Given {
             return Given::Fixed;
         }
         let lines = glance.coded.then(|| field::members(response, header::CONTENT_ENCODING));
-        let mut codings = lines.into_iter().flatten();
-        let mut codings = codings.by_ref().filter(|it| !it.eq_ignore_ascii_case(b"identity"));
+        let codings = lines.into_iter().flatten();
+        let mut codings = codings.filter(|it| !it.eq_ignore_ascii_case(b"identity"));
         match (codings.next(), codings.next()) {
             (None, _) if glance.trailer => Given::Fixed,
             (None, _) if packing.covers(glance.media_type) => Given::Plain,

@@ -10,6 +10,17 @@ use super::{
 const ORIGIN: Origin<'static> = Origin { scheme: "http", authority: "api.test" };
 const AT: Mono = Mono(7);
 
+/// What is known of a response that bears no tag.
+const UNTAGGED: Known<'static> = Known {
+    generation: 0,
+    origin: ORIGIN,
+    host: None,
+    path: "/p",
+    query: None,
+    tags: &[],
+    groups: &[],
+};
+
 fn tag(of: &str) -> Name {
     Name::tag(ORIGIN, of)
 }
@@ -26,16 +37,7 @@ fn purge(generations: &Generations, tags: &[&str], manner: Manner, at: Mono) {
 /// What begins now and bears these tags.
 fn born(generations: &Generations, tags: &[&str]) -> Named {
     let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-    let known = Known {
-        generation: 0,
-        origin: ORIGIN,
-        host: None,
-        path: "/p",
-        query: None,
-        tags: &tags,
-        groups: &[],
-    };
-    Named::new(generations.now(), known)
+    Named::new(generations.now(), Known { tags: &tags, ..UNTAGGED })
 }
 
 fn is_current(generations: &Generations, named: &Named) -> bool {
@@ -101,19 +103,10 @@ fn softly_purged_is_stale_since_the_first_purge_after_it_began() {
 #[test]
 fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
     let generations = Generations::new();
-    let known = Known {
-        generation: 0,
-        origin: ORIGIN,
-        host: None,
-        path: "/p",
-        query: None,
-        tags: &[],
-        groups: &[],
-    };
     generations.purge(&Scope::All, Manner::Hard, AT, Some(5));
     assert_eq!(generations.now(), Moment { local: 1, global: 5 });
-    let older = Named::new(Moment { local: 0, global: 4 }, known);
-    let newer = Named::new(Moment { local: 0, global: 5 }, known);
+    let older = Named::new(Moment { local: 0, global: 4 }, UNTAGGED);
+    let newer = Named::new(Moment { local: 0, global: 5 }, UNTAGGED);
     generations.purge(&Scope::Tags(vec![tag("x")]), Manner::Hard, AT, None);
     assert_eq!(generations.standing(&older), Standing::Gone);
     assert_eq!(generations.now(), Moment { local: 2, global: 5 }, "a local one has no place there");
@@ -123,20 +116,11 @@ fn a_purge_of_the_cluster_reaches_what_another_node_fetched_before_it() {
 #[test]
 fn what_another_node_fetched_is_compared_in_the_clusters_order() {
     let generations = Generations::new();
-    let known = Known {
-        generation: 0,
-        origin: ORIGIN,
-        host: None,
-        path: "/p",
-        query: None,
-        tags: &[],
-        groups: &[],
-    };
-    let afar = |global| Named::new(Moment { local: 0, global }, known);
+    let afar = |global| Named::new(Moment { local: 0, global }, UNTAGGED);
     let url = Scope::Urls(vec![Name::url(ORIGIN, "/p", None)]);
     generations.purge(&url, Manner::Hard, AT, None);
     assert_eq!(generations.standing_afar(&afar(4)), Standing::Current, "it has no place there yet");
-    let here = Named::new(generations.now(), known);
+    let here = Named::new(generations.now(), UNTAGGED);
     generations.confirm(&url, Manner::Hard, 5);
     assert_eq!(generations.standing_afar(&afar(4)), Standing::Gone);
     assert_eq!(generations.standing_afar(&afar(5)), Standing::Current);
